@@ -1,0 +1,53 @@
+# Everything that people and CI run. `make help` lists the targets.
+GO      ?= go
+BIN     := bin/sluice
+RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
+
+.PHONY: help build check format vet lint arrows generated test race bench demo fuzz clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the binary into bin/
+	$(GO) build -trimpath -o $(BIN) ./cmd/sluice
+
+check: format vet lint arrows generated ## everything that needs no running part
+
+format: ## fail if a file is not formatted
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not formatted by gofmt:"; echo "$$bad"; exit 1; fi
+
+vet: ## go vet
+	$(GO) vet ./...
+
+lint: ## staticcheck
+	$(GO) tool staticcheck ./...
+
+arrows: ## which package may import which
+	$(GO) test -count=1 ./internal/arch
+
+generated: ## generated code, dashboards and reference pages are current
+	$(GO) test -count=1 -run 'Generated|Current|Committed' ./api/... ./dashboards/... ./cmd/...
+
+test: check ## the whole test run: checks, unit and scenario tests, races, the demo
+	$(GO) test -timeout 25m ./...
+	$(MAKE) race
+	$(MAKE) demo
+
+race: ## the packages with goroutines, under the race detector
+	$(GO) test -race -short -timeout 25m $(RACE)
+
+demo: build ## the main job on real data; fails if a planted fault is missed
+	$(BIN) demo
+
+bench: ## benchmarks of the hot paths
+	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/...
+
+fuzz: ## every fuzz target for 10 s
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 10s $$pkg || exit 1; \
+	  done; \
+	done
+
+clean: ## remove what the build made
+	rm -rf bin

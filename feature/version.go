@@ -1,0 +1,80 @@
+package feature
+
+import "time"
+
+// Version numbers an immutable set of rows of one view, from 1, in the order in
+// which they were opened.
+type Version uint64
+
+// Kind says where a version's rows came from.
+type Kind string
+
+// Step says how far a version has come; State what became of it. The words are
+// the contract's.
+type (
+	Step  string
+	State string
+)
+
+const (
+	KindWindow   Kind = "window"
+	KindBatch    Kind = "batch"
+	KindApproved Kind = "approved"
+
+	StepOpen      Step = "open"
+	StepSealed    Step = "sealed"
+	StepDecided   Step = "decided"
+	StepCertified Step = "certified"
+	StepSwept     Step = "swept"
+
+	StateStaged     State = "staged"
+	StateHeld       State = "held"
+	StateVisible    State = "visible"
+	StateRejected   State = "rejected"
+	StateRolledBack State = "rolled_back"
+	StateExpired    State = "expired"
+)
+
+// Dead reports whether a version in this state never shows again.
+func (s State) Dead() bool {
+	return s == StateRejected || s == StateRolledBack || s == StateExpired
+}
+
+// Span is a range of offsets of one partition, both ends included.
+type Span struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	First     int64  `json:"first"`
+	Last      int64  `json:"last"`
+	Origin    Origin `json:"origin"`
+}
+
+// Origin is what a partition's reader knew of a view when it opened a window:
+// enough to read the window's records again and sort them the same way.
+type Origin struct {
+	Offset    int64       `json:"offset"`         // the record that opened it
+	Watermark time.Time   `json:"watermark"`      // before that record
+	Open      []time.Time `json:"open,omitempty"` // starts of the windows then open, oldest first
+}
+
+// VersionInfo is what the registry keeps of a version. Rows counts accepted
+// distinct writes, late ones among them; Bytes those of the staged rows.
+type VersionInfo struct {
+	Version     Version   `json:"version"`
+	Kind        Kind      `json:"kind"`
+	Window      Window    `json:"window"`
+	Step        Step      `json:"step"`
+	State       State     `json:"state"`
+	Rows        uint64    `json:"rows"`
+	Bytes       uint64    `json:"bytes"`
+	Digest      string    `json:"digest"`
+	Verdict     string    `json:"verdict"`
+	DecidedBy   string    `json:"decided_by"`
+	Reason      string    `json:"reason"`
+	DecidedAt   time.Time `json:"decided_at"`
+	ApprovedOf  Version   `json:"approved_of"`
+	PublishedAt time.Time `json:"published_at"` // when it first became visible; zero if never
+	HeldFor     int       `json:"held_for"`     // windows judged since it was held
+	JudgedSince int       `json:"judged_since"` // windows judged since it became visible
+	Spans       []Span    `json:"spans,omitempty"`
+}

@@ -1,0 +1,151 @@
+package feature
+
+import (
+	"regexp"
+	"slices"
+	"time"
+)
+
+// ViewID and feature ids come from the registry when a definition is first
+// applied; they are never used again for another name or type.
+type ViewID uint32
+
+// Entity is a join key of a view.
+type Entity struct {
+	Name string `json:"name"`
+	Type Type   `json:"type"`
+}
+
+// Feature is one column of a view.
+type Feature struct {
+	ID          uint32 `json:"id"`
+	Name        string `json:"name"`
+	Type        Type   `json:"type"`
+	Unit        string `json:"unit,omitempty"`
+	Description string `json:"description,omitempty"`
+	Expect      Expect `json:"expect"`
+}
+
+// Expect is what a feature's values must keep. Nil and empty fields ask for
+// nothing. A write that breaks Min, Max, In or Expr is quarantined; Nulls and Bad
+// are shares of a window's rows in [0, 1].
+type Expect struct {
+	Min   *float64 `json:"min,omitempty"`
+	Max   *float64 `json:"max,omitempty"`
+	In    []string `json:"in,omitempty"`    // the text forms of the allowed values
+	Expr  string   `json:"expr,omitempty"`  // CEL over the row's features by name
+	Nulls *float64 `json:"nulls,omitempty"` // largest share of nulls
+	Bad   *float64 `json:"bad,omitempty"`   // largest share of refused writes; DefaultBad if nil
+}
+
+// DefaultBad is the share of refused writes above which a window fails.
+const DefaultBad = 0.01
+
+// Source says where a view's writes come from.
+type Source struct {
+	Topic     string            `json:"topic"`         // empty: the default topic, whose records name their view
+	Format    string            `json:"format"`        // json
+	EventTime string            `json:"event_time"`    // column of the event time in flat records
+	Map       map[string]string `json:"map,omitempty"` // join key or feature name to column
+}
+
+// Mode says when a version becomes visible.
+type Mode string
+
+const (
+	Gated      Mode = "gated"      // once it has passed
+	Optimistic Mode = "optimistic" // from its first row; taken off if it fails
+)
+
+// Publish is a view's publishing policy.
+type Publish struct {
+	Mode                Mode   `json:"mode"`
+	ProbationWindows    int    `json:"probation_windows"`      // windows judged after it before a version is certified
+	ProbationFail       int    `json:"probation_fail"`         // failures among them that roll it back
+	Hold                int    `json:"hold"`                   // windows judged after it before a held version expires
+	MaxRollbacksPerHour int    `json:"max_rollbacks_per_hour"` // more freeze the view
+	OnStaleRollback     string `json:"on_stale_rollback"`      // serve | freeze | refuse
+}
+
+// Freshness holds the ages of the newest event time at which a view is late; 0
+// is never.
+type Freshness struct {
+	Warn     time.Duration `json:"warn"`
+	Page     time.Duration `json:"page"`
+	Critical time.Duration `json:"critical"`
+}
+
+// Baseline says what a window is compared with.
+type Baseline struct {
+	From    string   `json:"from"`              // trailing | pinned | dataset
+	Windows int      `json:"windows"`           // trailing: how many passed windows
+	Season  []string `json:"season,omitempty"`  // hour_of_day, day_of_week
+	Version Version  `json:"version,omitempty"` // pinned
+	Dataset string   `json:"dataset,omitempty"` // dataset: a file
+}
+
+// View is a feature view: rows of features, one per entity key.
+type View struct {
+	ID          ViewID            `json:"id"`
+	Project     string            `json:"project"`
+	Name        string            `json:"name"`
+	Entities    []Entity          `json:"entities"`
+	Features    []Feature         `json:"features"`
+	Owner       string            `json:"owner,omitempty"`
+	Description string            `json:"description,omitempty"`
+	Compliance  string            `json:"compliance,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
+	Source      Source            `json:"source"`
+	TTL         time.Duration     `json:"ttl"` // 0: rows never expire
+	Window      WindowSpec        `json:"window"`
+	Publish     Publish           `json:"publish"`
+	Freshness   Freshness         `json:"freshness"`
+	Baseline    Baseline          `json:"baseline"`
+}
+
+// FeatureAt returns the position of the feature of that name; -1 if there is none.
+func (v *View) FeatureAt(name string) int {
+	return slices.IndexFunc(v.Features, func(f Feature) bool { return f.Name == name })
+}
+
+// Service is a named list of features, as view:feature, that a model reads.
+type Service struct {
+	Name     string   `json:"name"`
+	Features []string `json:"features"`
+}
+
+// Definitions is everything that one apply puts in force. Rules is the text of
+// the rules file, which package rules reads.
+type Definitions struct {
+	Project  string    `json:"project"`
+	Entities []Entity  `json:"entities"`
+	Views    []View    `json:"views"`
+	Services []Service `json:"services"`
+	Rules    string    `json:"rules"`
+}
+
+// View returns the view of that name; nil if there is none.
+func (d *Definitions) View(name string) *View {
+	for i := range d.Views {
+		if d.Views[i].Name == name {
+			return &d.Views[i]
+		}
+	}
+	return nil
+}
+
+// Service returns the service of that name; nil if there is none.
+func (d *Definitions) Service(name string) *Service {
+	for i := range d.Services {
+		if d.Services[i].Name == name {
+			return &d.Services[i]
+		}
+	}
+	return nil
+}
+
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// ValidName reports whether name may name a project, view, feature, entity,
+// service or rule.
+func ValidName(name string) bool { return namePattern.MatchString(name) }
