@@ -14,6 +14,12 @@ type Record struct {
 	Row       []byte // packed row; empty for a deleted one
 }
 
+// Row is a record of an entity on its way to the online store.
+type Row struct {
+	Key    Key
+	Record Record
+}
+
 // Newer reports whether r hides o: the later (event time, version, seq).
 func (r Record) Newer(o Record) bool {
 	if r.EventTime != o.EventTime {

@@ -47,7 +47,11 @@ func (v Vector) Newest() Version {
 	if n := len(v.Visible); n > 0 {
 		return v.Visible[n-1]
 	}
-	return v.Floor
+	newest := v.Floor
+	for newest > 0 && !v.Sees(newest) {
+		newest--
+	}
+	return newest
 }
 
 // With returns the vector with version listed; false if it is visible already,

@@ -47,6 +47,18 @@ type Span struct {
 	First     int64  `json:"first"`
 	Last      int64  `json:"last"`
 	Origin    Origin `json:"origin"`
+
+	// What else decided where the records since Origin went.
+	Sealed   []Sealed `json:"sealed,omitempty"`    // windows that were sealed before this partition had closed them
+	Future   []int64  `json:"future,omitempty"`    // offsets refused because the clock was behind them, rising
+	EventIDs bool     `json:"event_ids,omitempty"` // some of the writes carry one, so duplicates may stand between them
+}
+
+// Sealed says that from the record at Offset on, the window that starts at Start
+// took no more rows of a partition.
+type Sealed struct {
+	Offset int64     `json:"offset"`
+	Start  time.Time `json:"start"`
 }
 
 // Origin is what a partition's reader knew of a view when it opened a window:
