@@ -1,0 +1,130 @@
+package tabular
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"sluice/feature"
+)
+
+// csvRows reads a CSV file with a header, as RFC 4180 has it: every record has
+// the header's number of fields, and quotes stand at both ends of a field or
+// nowhere. A field that is empty, quoted or not, is null.
+type csvRows struct {
+	name  string
+	file  io.Closer
+	bound *bound
+	in    *csv.Reader
+	keys  [][]byte // `"name":` per column
+	types []feature.Type
+	id    int // position of the column event_id; -1: none
+	err   error
+}
+
+func openCSV(f *os.File, name string, columns map[string]feature.Type) (Reader, error) {
+	return newCSV(f, f, name, columns)
+}
+
+func newCSV(in io.Reader, file io.Closer, name string, columns map[string]feature.Type) (*csvRows, error) {
+	b := &bound{in: in}
+	b.reset()
+	text := bufio.NewReader(b)
+	if mark, _ := text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = text.Discard(len(byteOrderMark)) // these bytes are there
+	}
+	r := &csvRows{name: name, file: file, bound: b, in: csv.NewReader(text)}
+	r.in.ReuseRecord = true
+	header, err := r.in.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("no header line: %w", ErrCorrupt)
+	}
+	if err != nil {
+		return nil, csvError(err)
+	}
+	return r, r.columns(slices.Clone(header), columns)
+}
+
+// columns takes the header.
+func (r *csvRows) columns(header []string, types map[string]feature.Type) error {
+	r.id = slices.Index(header, EventID)
+	for i, name := range header {
+		if name == "" {
+			return fmt.Errorf("line 1: column %d has no name: %w", i+1, ErrCorrupt)
+		}
+		if slices.Contains(header[:i], name) {
+			return fmt.Errorf("line 1: column %.100q is there twice: %w", name, ErrCorrupt)
+		}
+		r.keys = append(r.keys, append(appendString(nil, name), ':'))
+		r.types = append(r.types, types[name])
+	}
+	return nil
+}
+
+func (r *csvRows) Next() ([]byte, string, error) {
+	if r.err != nil {
+		return nil, "", r.err
+	}
+	r.bound.reset()
+	record, err := r.in.Read()
+	if errors.Is(err, io.EOF) {
+		r.err = io.EOF
+		return nil, "", io.EOF
+	}
+	if err != nil {
+		r.err = fmt.Errorf("read %s: %w", r.name, csvError(err))
+		return nil, "", r.err
+	}
+	line, id := []byte{'{'}, ""
+	for i, text := range record {
+		if i == r.id {
+			id = text
+			continue
+		}
+		if len(line) > 1 {
+			line = append(line, ',')
+		}
+		line = append(line, r.keys[i]...)
+		line = appendText(line, text, r.types[i])
+	}
+	return append(line, '}'), id, nil
+}
+
+func (r *csvRows) Rows() (int64, bool) { return 0, false }
+
+func (r *csvRows) Close() error { return r.file.Close() }
+
+// csvError names line and column of what is malformed.
+func csvError(err error) error {
+	var parse *csv.ParseError
+	if errors.As(err, &parse) {
+		return fmt.Errorf("line %d, column %d: %w: %w", parse.Line, parse.Column, parse.Err, ErrCorrupt)
+	}
+	return err
+}
+
+// byteOrderMark is what spreadsheets put before the header.
+const byteOrderMark = "\ufeff"
+
+// bound ends reading when one record takes more than MaxLine bytes: without it a
+// quote that is never closed would bring the whole file into memory.
+type bound struct {
+	in   io.Reader
+	left int
+}
+
+// reset grants the next record, and what the reader behind it reads ahead.
+func (b *bound) reset() { b.left = MaxLine + 64<<10 }
+
+func (b *bound) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("a record is longer than %d bytes; is a quote not closed? %w", MaxLine, ErrLimit)
+	}
+	n, err := b.in.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}

@@ -1,0 +1,119 @@
+package tabular
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"sluice/feature"
+)
+
+var allTypes = map[string]feature.Type{
+	"s": feature.String, "i": feature.Int64, "f": feature.Float64, "b": feature.Bool, "t": feature.Timestamp,
+	"j": feature.JSON, "l": feature.ListOf(feature.Int64), "y": feature.Bytes,
+}
+
+func TestCSV(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text       string
+		types      map[string]feature.Type
+		lines, ids []string
+	}{
+		"untyped": {
+			"s,i,f\n007,7,-0.5e3\nx,+7,.5\n,NaN,true\n", nil,
+			[]string{`{"s":"007","i":7,"f":-0.5e3}`, `{"s":"x","i":"+7","f":".5"}`, `{"s":null,"i":"NaN","f":"true"}`}, []string{"", "", ""}},
+		"strings": {
+			"s,y\n007,AP8=\n1.5,12\n\"\",null\n", allTypes,
+			[]string{`{"s":"007","y":"AP8="}`, `{"s":"1.5","y":"12"}`, `{"s":null,"y":"null"}`}, []string{"", "", ""}},
+		"numbers": {
+			"i,f,t\n9007199254740993,nan,1356998400\n1.5,-inf,2013-01-01T00:00:00Z\n007,Infinity,x\n1_000,--inf,0x1\n", allTypes,
+			[]string{
+				`{"i":9007199254740993,"f":"NaN","t":1356998400}`, `{"i":1.5,"f":"-Infinity","t":"2013-01-01T00:00:00Z"}`,
+				`{"i":"007","f":"Infinity","t":"x"}`, `{"i":"1_000","f":"--inf","t":"0x1"}`}, []string{"", "", "", ""}},
+		"bool, json and lists": {
+			"b,j,l\ntrue,\"{\"\"a\"\":\n1}\",\"[1,2]\"\n1,{,x\n", allTypes,
+			[]string{`{"b":true,"j":{"a": 1},"l":[1,2]}`, `{"b":"1","j":"{","l":"x"}`}, []string{"", ""}},
+		"event id apart": {
+			"event_id,s\na 1,x\n,y\n", nil, []string{`{"s":"x"}`, `{"s":"y"}`}, []string{"a 1", ""}},
+		"quotes, line ends and a byte order mark": {
+			"\ufeff\"s\",\"a \"\"b\"\"\"\r\n\"x,\ny\t\x01\",\\\r\n", nil, []string{`{"s":"x,\ny\t\u0001","a \"b\"":"\\"}`}, []string{""}},
+		"broken UTF-8 stays": {"s\n\xff\n", nil, []string{"{\"s\":\"\xff\"}"}, []string{""}},
+		"header alone":       {"s,i\n", nil, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lines, ids, err := readFile(write(t, "x.CSV", []byte(tc.text)), tc.types)
+			if err != nil || !slices.Equal(lines, tc.lines) || !slices.Equal(ids, tc.ids) {
+				t.Errorf("lines %q, ids %q, %v; want %q, %q", lines, ids, err, tc.lines, tc.ids)
+			}
+		})
+	}
+}
+
+func TestCSVRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text  string
+		lines int
+		want  string
+	}{
+		"no header":           {"", 0, "no header line"},
+		"column without name": {"a,,b\n", 0, "line 1: column 2 has no name"},
+		"column twice":        {"a,b,a\n", 0, `line 1: column "a" is there twice`},
+		"field missing":       {"a,b\n1,2\n3\n", 1, "line 3, column 1: wrong number of fields"},
+		"field too many":      {"a,b\n1,2\n\"x\ny\",2\n1,2,3\n", 2, "line 5, column 1: wrong number of fields"},
+		"bare quote":          {"a,b\nx\"y,1\n", 0, "line 2, column 2: bare"},
+		"quote not closed":    {"a,b\n1,\"2\n", 0, "line 2, column 6: extraneous or missing \" in quoted-field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lines, _, err := readFile(write(t, "x.csv", []byte(tc.text)), nil)
+			if !errors.Is(err, ErrCorrupt) || len(lines) != tc.lines || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "x.csv: ") {
+				t.Errorf("%d lines, %v; want %d, and ErrCorrupt with %q", len(lines), err, tc.lines, tc.want)
+			}
+		})
+	}
+}
+
+func TestCSVLimit(t *testing.T) {
+	in := io.MultiReader(strings.NewReader("a\n1\n\""), repeat(strings.Repeat("x", 1<<20), 18), strings.NewReader("\"\n"))
+	r, err := newCSV(in, io.NopCloser(nil), "x.csv", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines, _, err := readAll(r); len(lines) != 1 || !errors.Is(err, ErrLimit) {
+		t.Errorf("a field of 18 MiB: %d lines, %v, want 1 and ErrLimit", len(lines), err)
+	}
+}
+
+// FuzzCSV shows that whatever is read is one line of JSON per record, unless the
+// file holds broken UTF-8.
+func FuzzCSV(f *testing.F) {
+	f.Add([]byte("s,i,f,b,t,j,l,y,event_id\n\"a\"\"b\",1,nan,true,1,{},[1],AA==,x\n"))
+	f.Add([]byte("a,b\n1"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := newCSV(strings.NewReader(string(data)), io.NopCloser(nil), "x.csv", allTypes)
+		for err == nil {
+			var line []byte
+			if line, _, err = r.Next(); err == nil && utf8.Valid(data) && (!json.Valid(line) || slices.Contains(line, '\n')) {
+				t.Fatalf("%q is not one line of JSON", line)
+			}
+		}
+		if !errors.Is(err, io.EOF) && !named(err) {
+			t.Fatalf("error %v is not a named one", err)
+		}
+	})
+}
+
+func TestIsNumber(t *testing.T) {
+	for text, want := range map[string]bool{
+		"0": true, "-0": true, "12": true, "-1.50": true, "1e9": true, "1E-9": true, "0.1e+1": true,
+		"": false, "-": false, "+1": false, "01": false, "1.": false, ".5": false, "1e": false, "1e+": false, "1x": false, " 1": false,
+		"NaN": false, "0x10": false, "1_0": false, "--1": false, "1.5.": false,
+	} {
+		if got := isNumber(text); got != want || got != (text != " 1" && json.Valid([]byte(text))) {
+			t.Errorf("isNumber(%q) = %t, want %t", text, got, want)
+		}
+	}
+}
