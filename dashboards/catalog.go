@@ -1,0 +1,82 @@
+package dashboards
+
+// Labels that several metrics share.
+var (
+	view    = Label{Name: "view", Most: 200, Help: "name of the feature view"}
+	feat    = Label{Name: "feature", Most: 50, Help: "name of the feature"}
+	window  = Label{Name: "window", Values: []string{"base", "probation", "freshness", "served", "parity"}}
+	topic   = Label{Name: "topic", Most: 50, Help: "topic of feature writes"}
+	part    = Label{Name: "partition", Most: 16, Help: "partition of the topic"}
+	method  = Label{Name: "test", Values: []string{"calibrated", "psi", "ks", "chi_square", "tvd", "nulls", "volume", "expect", "iforest", "freshness"}}
+	verdict = Label{Name: "outcome", Values: []string{"pass", "warn", "fail", "inconclusive", "error"}}
+)
+
+// Catalog lists every metric that Sluice exports, by module. A new metric is a
+// line here and at least one panel or rule that reads it.
+var Catalog = []Metric{
+	{"sluice_rows_observed_total", Counter, "tap", []Label{view, {Name: "source", Most: 2, Help: "topic the rows were read from"}},
+		"Rows accepted and profiled."},
+	{"sluice_invalid_values_total", Counter, "tap", []Label{view, {Name: "kind", Most: 8, Help: "error code of the refusal, as in dead letters"}},
+		"Writes that a view did not take, by reason; the view is empty where none could be told."},
+	{"sluice_tap_lag_seconds", Gauge, "tap", []Label{topic},
+		"Age of the oldest record that is still to be read; 0 if all are."},
+	{"sluice_tap_writes_total", Counter, "tap", []Label{topic, part, {Name: "result", Values: []string{"accepted", "quarantined", "dead_lettered", "duplicate"}}},
+		"Records read from the log, by what became of them. Those read again after a restart count again."},
+	{"sluice_tap_checkpoint_duration_seconds", Histogram, "tap", nil,
+		"Time to stage rows and commit profiles and progress."},
+	{"sluice_tap_errors_total", Counter, "tap", []Label{{Name: "reason", Values: []string{"fenced", "transaction", "registry", "store", "log", "other"}}},
+		"Times that a partition's state was dropped and read again from the log."},
+	{"sluice_tap_partitions", Gauge, "tap", nil,
+		"Partitions that this process reads."},
+
+	{"sluice_feature_severity_ratio", Gauge, "gate", []Label{view, feat},
+		"Statistic over its own threshold in the newest judged window, worst over tests; 1 is the threshold."},
+	{"sluice_drift_severity_ratio", Histogram, "gate", []Label{view, method, window},
+		"Severities of the scores that verdicts show; 1 is the threshold."},
+	{"sluice_verdicts_total", Counter, "gate", []Label{view, window, verdict},
+		"Verdicts, by state."},
+	{"sluice_gate_decisions_total", Counter, "gate", []Label{view,
+		{Name: "decision", Values: []string{"publish", "hold", "reject", "rollback", "notify", "none"}},
+		{Name: "reason", Most: 6, Help: "method of the worst reason, or none"}},
+		"Decisions of the gate."},
+	{"sluice_gate_blocked", Gauge, "gate", []Label{view},
+		"1 while the view's newest decided window is not visible, else 0."},
+	{"sluice_gate_overrides_total", Counter, "gate", []Label{view},
+		"Decisions of people: approve, reject, freeze, thaw, baseline."},
+	{"sluice_rollbacks_total", Counter, "gate", []Label{view, {Name: "trigger", Values: []string{"verdict", "person"}}},
+		"Versions that were taken out after they were visible."},
+	{"sluice_window_close_delay_seconds", Histogram, "gate", []Label{window},
+		"Time from a window's end plus lateness to its decision."},
+	{"sluice_freshness_objective_seconds", Gauge, "gate", []Label{view},
+		"Age at which the view is late (freshness.warn of its definition); 0 is never."},
+	{"sluice_window_overdue", Gauge, "gate", []Label{view},
+		"Windows of the view that should have closed a window length ago and have not."},
+	{"sluice_view_frozen", Gauge, "gate", []Label{view},
+		"1 while the view is frozen: every decision is hold; else 0."},
+	{"sluice_gate_decide_duration_seconds", Histogram, "gate", nil,
+		"Time to judge a complete window and commit the decision."},
+	{"sluice_gate_errors_total", Counter, "gate", []Label{view},
+		"Decisions that could not be taken and are tried again."},
+	{"sluice_gate_swept_rows_total", Counter, "gate", []Label{view},
+		"Rows of dead and superseded versions removed from the row store."},
+
+	{"sluice_served_version_timestamp_seconds", Gauge, "serving", []Label{view, {Name: "store", Values: []string{"online"}}},
+		"End of the newest event-time window that readers see, Unix seconds; 0 before the first."},
+	{"sluice_serve_request_duration_seconds", Histogram, "serving", []Label{
+		{Name: "method", Values: []string{"feast_grpc", "own_grpc", "push_grpc", "feast_http", "rows_http", "push_http"}},
+		{Name: "code", Values: []string{"ok", "invalid", "refused", "unavailable"}}},
+		"Time to answer a request."},
+	{"sluice_serve_lease_fallbacks_total", Counter, "serving", nil,
+		"Requests answered from a snapshot whose lease had lapsed."},
+	{"sluice_serve_values_total", Counter, "serving", []Label{view, {Name: "status", Values: []string{"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"}}},
+		"Values served, by status."},
+
+	{"sluice_alerts_sent_total", Counter, "notify", []Label{
+		{Name: "channel_kind", Values: []string{"slack", "log"}},
+		{Name: "outcome", Values: []string{"sent", "coalesced", "failed", "dropped"}}},
+		"Messages about incidents, by what became of them."},
+
+	{"sluice_build_info", Gauge, "admin", []Label{
+		{Name: "version", Most: 1, Help: "release"}, {Name: "revision", Most: 1, Help: "commit"}, {Name: "goversion", Most: 1, Help: "Go release"}},
+		"Always 1; the labels say what runs."},
+}

@@ -1,0 +1,153 @@
+package dashboards
+
+// Overview returns the dashboard that answers: is anything blocked, frozen,
+// stale or blind, what does the gate do, how fresh and how fast is serving.
+func Overview() Dashboard {
+	panels := []Panel{row("Now")}
+	panels = append(panels, nowPanels()...)
+	panels = append(panels, row("Verdicts and decisions"))
+	panels = append(panels, verdictPanels()...)
+	panels = append(panels, row("Freshness and the tap"))
+	panels = append(panels, freshnessPanels()...)
+	panels = append(panels, row("Serving and alerts"))
+	panels = append(panels, servingPanels()...)
+	return Dashboard{
+		UID: "sluice-overview", Title: "Sluice / Overview",
+		Description: "Severity, verdicts, decisions, freshness and serving of every feature view.",
+		Tags:        []string{"sluice"}, Timezone: "utc", Editable: true, GraphTooltip: 1, SchemaVersion: 39,
+		Refresh: "30s", Time: Range{From: "now-6h", To: "now"},
+		Templating:  Templating{List: variables()},
+		Annotations: Annotations{List: annotations()},
+		Panels:      place(panels),
+	}
+}
+
+func variables() []Variable {
+	views := "label_values(sluice_freshness_objective_seconds, view)"
+	return []Variable{
+		{Name: "datasource", Label: "Data source", Type: "datasource", Query: "prometheus"},
+		{
+			Name: "view", Label: "View", Type: "query", Query: views, Definition: views, Datasource: &source,
+			Multi: true, IncludeAll: true, AllValue: ".*", Refresh: 2, Sort: 1, Current: &Current{Text: "All", Value: "$__all"},
+		},
+	}
+}
+
+func annotations() []Annotation {
+	return []Annotation{{
+		Name: "Rollbacks", Datasource: source, Enable: true, IconColor: "red", Step: "60s",
+		Expr:        `sum by (view, trigger) (increase(sluice_rollbacks_total{view=~"$view"}[$__rate_interval])) > 0`,
+		TitleFormat: "{{view}} rolled back by {{trigger}}",
+	}}
+}
+
+func nowPanels() []Panel {
+	bad := colours(from(1, "red"))
+	return []Panel{
+		stat("Blocked views", "Views whose newest decided window is not visible. Readers keep the last good version.",
+			`sum(max by (view) (sluice_gate_blocked{view=~"$view"})) or vector(0)`, bad),
+		stat("Frozen views", "Views that publish nothing until somebody thaws them.",
+			`sum(max by (view) (sluice_view_frozen{view=~"$view"})) or vector(0)`, bad),
+		stat("Stale views", "Views whose served values are older than their objective.",
+			`count(view:sluice_served_age_seconds:max{view=~"$view"} > on (view) (max by (view) (sluice_freshness_objective_seconds) > 0)) or vector(0)`, bad),
+		stat("Overdue windows", "Windows that should have closed and cannot complete.",
+			`sum(max by (view) (sluice_window_overdue{view=~"$view"})) or vector(0)`, bad),
+		stat("Worst severity", "Worst feature of the newest window of each view; 1 is the threshold.",
+			`max(view:sluice_feature_severity_ratio:max{view=~"$view"}) or vector(0)`, colours(from(0.8, "yellow"), from(1, "red"))),
+		stat("Running", "Processes by version.", `sum by (version) (sluice_build_info)`, func(p *Panel) {
+			p.Targets[0].LegendFormat = "{{version}}"
+		}),
+	}
+}
+
+func verdictPanels() []Panel {
+	return []Panel{
+		graph("Severity by view", "Worst feature of each view: statistic over its own threshold. From 1 on the window warns or fails.",
+			[]query{{`view:sluice_feature_severity_ratio:max{view=~"$view"}`, "{{view}}"}}, fromZero, colours(from(1, "red"))),
+		graph("Ten worst features", "Severity of the newest window.",
+			[]query{{`topk(10, max by (view, feature) (sluice_feature_severity_ratio{view=~"$view"}))`, "{{view}}:{{feature}}"}}, fromZero, colours(from(1, "red"))),
+		graph("Verdicts", "Verdicts by state. Inconclusive and error hold: they neither publish nor roll back.",
+			[]query{{`sum by (outcome) (increase(sluice_verdicts_total{view=~"$view"}[$__rate_interval]))`, "{{outcome}}"}}, fromZero, stacked),
+		graph("Gate decisions", "What the gate decided, by the method of the worst reason; what people decided; and what is tried again.",
+			[]query{
+				{`sum by (decision, reason) (increase(sluice_gate_decisions_total{view=~"$view"}[$__rate_interval]))`, "{{decision}}: {{reason}}"},
+				{`sum(increase(sluice_gate_overrides_total{view=~"$view"}[$__rate_interval]))`, "by a person"},
+				{`sum(increase(sluice_gate_errors_total{view=~"$view"}[$__rate_interval]))`, "could not be taken"},
+			}, fromZero, stacked),
+		timeline("Blocked and frozen views", "While a view is blocked its readers keep the last good version.",
+			[]query{
+				{`max by (view) (sluice_gate_blocked{view=~"$view"})`, "{{view}} blocked"},
+				{`max by (view) (sluice_view_frozen{view=~"$view"})`, "{{view}} frozen"},
+			},
+			map[string]Word{"0": {Text: "no", Color: "green", Index: 0}, "1": {Text: "yes", Color: "red", Index: 1}}),
+		graph("Rollbacks", "Versions taken out after they were visible, by a verdict or by a person.",
+			[]query{{`sum by (view, trigger) (increase(sluice_rollbacks_total{view=~"$view"}[$__rate_interval]))`, "{{view}} by {{trigger}}"}}, fromZero, stacked),
+		heatmap("Severities of all feature-windows", "How far everything lies from its threshold, by count; 1 is the threshold.",
+			`sum(increase(sluice_drift_severity_ratio{view=~"$view"}[$__rate_interval]))`, "none"),
+		graph("Severity by test", "99th percentile over features.",
+			[]query{{`histogram_quantile(0.99, sum by (test) (rate(sluice_drift_severity_ratio{view=~"$view"}[$__rate_interval])))`, "{{test}}"}},
+			fromZero, exemplars, colours(from(1, "red"))),
+	}
+}
+
+func freshnessPanels() []Panel {
+	return []Panel{
+		graph("Age of the served version", "Now less the end of the newest window that readers see, and the age at which the view is late.",
+			[]query{
+				{`view:sluice_served_age_seconds:max{view=~"$view"}`, "{{view}}"},
+				{`max by (view) (sluice_freshness_objective_seconds{view=~"$view"}) > 0`, "{{view}} objective"},
+			}, unit("s"), fromZero),
+		graph("Rows observed", "Accepted rows per second.",
+			[]query{{`sum by (view) (rate(sluice_rows_observed_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"}}, unit("rowsps"), fromZero),
+		graph("Invalid values", "Refused writes per second, by reason.",
+			[]query{{`sum by (view, kind) (rate(sluice_invalid_values_total{view=~"$view"}[$__rate_interval]))`, "{{view}} {{kind}}"}}, unit("wps"), fromZero),
+		graph("Writes by result", "Records read from the log per second. Quarantined and dead-lettered ones are in the dead-letter topic.",
+			[]query{{`sum by (result) (rate(sluice_tap_writes_total[$__rate_interval]))`, "{{result}}"}}, unit("wps"), fromZero, stacked),
+		graph("Tap lag", "Age of the oldest record that is still to be read.",
+			[]query{{`max by (topic) (sluice_tap_lag_seconds)`, "{{topic}}"}}, unit("s"), fromZero),
+		graph("Window close delay", "From a window's end plus lateness to its decision.",
+			[]query{
+				{`histogram_quantile(0.5, sum by (window) (rate(sluice_window_close_delay_seconds[$__rate_interval])))`, "{{window}} p50"},
+				{`histogram_quantile(0.99, sum by (window) (rate(sluice_window_close_delay_seconds[$__rate_interval])))`, "{{window}} p99"},
+			}, unit("s"), fromZero),
+		graph("Overdue windows", "Windows that should have closed a window length ago and cannot complete.",
+			[]query{{`max by (view) (sluice_window_overdue{view=~"$view"})`, "{{view}}"}}, fromZero),
+		graph("Checkpoints and decisions", "Time to stage rows and commit profiles and progress; to judge a complete window and commit the decision.",
+			[]query{
+				{`histogram_quantile(0.5, sum(rate(sluice_tap_checkpoint_duration_seconds[$__rate_interval])))`, "checkpoint p50"},
+				{`histogram_quantile(0.99, sum(rate(sluice_tap_checkpoint_duration_seconds[$__rate_interval])))`, "checkpoint p99"},
+				{`histogram_quantile(0.5, sum(rate(sluice_gate_decide_duration_seconds[$__rate_interval])))`, "decision p50"},
+				{`histogram_quantile(0.99, sum(rate(sluice_gate_decide_duration_seconds[$__rate_interval])))`, "decision p99"},
+			}, unit("s"), fromZero),
+		graph("Partitions read", "Partitions by process, and how often state was dropped and read again.",
+			[]query{
+				{`sluice_tap_partitions`, "{{instance}}"},
+				{`sum by (reason) (increase(sluice_tap_errors_total[$__rate_interval]))`, "read again: {{reason}}"},
+			}, fromZero),
+		graph("Rows swept", "Rows of dead and superseded versions removed per second.",
+			[]query{{`sum by (view) (rate(sluice_gate_swept_rows_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"}}, unit("rowsps"), fromZero),
+	}
+}
+
+func servingPanels() []Panel {
+	return []Panel{
+		graph("Serve latency", "Time to answer a request for features.",
+			[]query{
+				{`histogram_quantile(0.5, sum by (method) (rate(sluice_serve_request_duration_seconds[$__rate_interval])))`, "{{method}} p50"},
+				{`histogram_quantile(0.95, sum by (method) (rate(sluice_serve_request_duration_seconds[$__rate_interval])))`, "{{method}} p95"},
+				{`histogram_quantile(0.99, sum by (method) (rate(sluice_serve_request_duration_seconds[$__rate_interval])))`, "{{method}} p99"},
+			}, unit("s"), fromZero, exemplars),
+		graph("Requests by code", "Requests per second.",
+			[]query{
+				{`sum by (code) (histogram_count(rate(sluice_serve_request_duration_seconds[$__rate_interval])))`, "{{code}}"},
+			}, unit("reqps"), fromZero, stacked),
+		graph("Share of requests that failed", "Requests that ended in an error of the server, over all.",
+			[]query{{`sluice_serve_errors:ratio5m`, "errors"}}, unit("percentunit"), fromZero, colours(from(maxServeErrors, "red"))),
+		graph("Values served by status", "Values per second.",
+			[]query{{`sum by (status) (rate(sluice_serve_values_total{view=~"$view"}[$__rate_interval]))`, "{{status}}"}}, unit("ops"), fromZero, stacked),
+		graph("Alerts sent", "Messages about incidents, by channel and outcome.",
+			[]query{{`sum by (channel_kind, outcome) (increase(sluice_alerts_sent_total[$__rate_interval]))`, "{{channel_kind}} {{outcome}}"}}, fromZero, stacked),
+		graph("Answers beyond the lease", "Requests per second that were answered from a snapshot whose lease had lapsed: last known good, flagged.",
+			[]query{{`sum(rate(sluice_serve_lease_fallbacks_total[$__rate_interval]))`, "answers"}}, unit("reqps"), fromZero),
+	}
+}

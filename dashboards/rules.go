@@ -1,0 +1,126 @@
+package dashboards
+
+import "fmt"
+
+// RuleFile is a Prometheus rule file.
+type RuleFile struct {
+	Groups []RuleGroup `yaml:"groups"`
+}
+
+// RuleGroup is a list of rules that are evaluated together, in order.
+type RuleGroup struct {
+	Name     string `yaml:"name"`
+	Interval string `yaml:"interval"`
+	Rules    []Rule `yaml:"rules"`
+}
+
+// Rule is a recording rule (Record is set) or an alerting rule (Alert is set).
+type Rule struct {
+	Record      string            `yaml:"record,omitempty"`
+	Alert       string            `yaml:"alert,omitempty"`
+	Expr        string            `yaml:"expr"`
+	For         string            `yaml:"for,omitempty"`
+	Labels      map[string]string `yaml:"labels,omitempty"`
+	Annotations map[string]string `yaml:"annotations,omitempty"`
+}
+
+// Limits of the alerts. They are the same in every installation; what differs
+// from view to view, such as the age at which it pages, is a metric.
+const (
+	maxTapLag      = 300  // seconds
+	maxDeadLetters = 0.01 // share of a topic's records
+	maxServeErrors = 0.01 // share of requests
+
+	// blindAfter is how long rows may arrive without a verdict. Views with
+	// longer windows raise SluiceMonitorBlind between two of them.
+	blindAfter = "2h"
+)
+
+// serverError matches what is the server's fault; invalid and refused requests
+// are answered as they have to be.
+const serverError = `code="unavailable"`
+
+// Rules returns the recording and alerting rules.
+func Rules() RuleFile {
+	return RuleFile{Groups: []RuleGroup{
+		{Name: "sluice-recording", Interval: "30s", Rules: recording()},
+		{Name: "sluice-alerts", Interval: "30s", Rules: alerts()},
+	}}
+}
+
+// Alerts returns the names of all alerts, in the order of the rule file. The
+// runbook has a heading for each.
+func Alerts() []string {
+	var out []string
+	for _, r := range alerts() {
+		out = append(out, r.Alert)
+	}
+	return out
+}
+
+func recording() []Rule {
+	return []Rule{
+		{Record: "view:sluice_feature_severity_ratio:max", Expr: "max by (view) (sluice_feature_severity_ratio)"},
+		{Record: "view:sluice_served_age_seconds:max", Expr: "time() - min by (view) (sluice_served_version_timestamp_seconds > 0)"},
+		{Record: "topic:sluice_refused_writes:ratio15m", Expr: `sum by (topic) (rate(sluice_tap_writes_total{result=~"quarantined|dead_lettered"}[15m])) / (sum by (topic) (rate(sluice_tap_writes_total[15m])) > 0)`},
+		{Record: "sluice_serve_errors:ratio5m", Expr: "(sum(histogram_count(rate(sluice_serve_request_duration_seconds{" + serverError + "}[5m]))) or vector(0)) / (sum(histogram_count(rate(sluice_serve_request_duration_seconds[5m]))) > 0)"},
+	}
+}
+
+// alert returns an alerting rule; hold is empty where it fires at once.
+func alert(name, severity, expr, hold, summary, description string) Rule {
+	return Rule{
+		Alert: name, Expr: expr, For: hold,
+		Labels:      map[string]string{"severity": severity},
+		Annotations: map[string]string{"summary": summary, "description": description, "runbook": "docs/runbook.md#" + anchor(name)},
+	}
+}
+
+func alerts() []Rule {
+	return append(viewAlerts(), platformAlerts()...)
+}
+
+// viewAlerts are about what the gate found in one view.
+func viewAlerts() []Rule {
+	return []Rule{
+		alert("SluiceViewBlocked", "warning", "max by (view) (sluice_gate_blocked) > 0", "",
+			"{{ $labels.view }}: the newest window is not visible",
+			"It was rejected, is held, or was rolled back. Readers of {{ $labels.view }} keep the last good version, which ages until a window passes or somebody approves the rejected one."),
+		alert("SluiceVersionRolledBack", "warning", `sum by (view, trigger) (increase(sluice_rollbacks_total[15m])) > 0 or sum by (view, trigger) (sluice_rollbacks_total unless sluice_rollbacks_total offset 15m) > 0`, "",
+			"{{ $labels.view }}: a visible version was rolled back by a {{ $labels.trigger }}",
+			"Values of {{ $labels.view }} that were visible turned out bad. Readers got them from publication to rollback; the audit log names the versions."),
+		alert("SluiceViewFrozen", "critical", "max by (view) (sluice_view_frozen) > 0", "",
+			"{{ $labels.view }} is frozen",
+			"Nothing of {{ $labels.view }} is published, rolled back or expired until somebody thaws it. The gate freezes a view after too many rollbacks in an hour."),
+		alert("SluiceViewStale", "warning", "view:sluice_served_age_seconds:max > on (view) (max by (view) (sluice_freshness_objective_seconds) > 0)", "2m",
+			"{{ $labels.view }} serves values {{ $value | humanizeDuration }} old",
+			"The newest window that readers of {{ $labels.view }} see ended longer ago than the age at which its definition calls it late."),
+	}
+}
+
+// platformAlerts are about Sluice itself.
+func platformAlerts() []Rule {
+	return []Rule{
+		alert("SluiceTapLag", "warning", fmt.Sprintf("max by (topic) (sluice_tap_lag_seconds) > %d", maxTapLag), "5m",
+			"The tap is {{ $value | humanizeDuration }} behind on {{ $labels.topic }}",
+			"Windows of views that read {{ $labels.topic }} close late, and their versions are published late."),
+		alert("SluiceWindowOverdue", "warning", "max by (view) (sluice_window_overdue) > 0", "5m",
+			"{{ $labels.view }}: a window cannot complete",
+			"At least one partition has neither passed the window's end nor gone idle. Nothing newer is judged out of order, so {{ $labels.view }} ages."),
+		alert("SluiceMonitorBlind", "critical", "sum by (view) (increase(sluice_rows_observed_total["+blindAfter+"])) > 0 unless on (view) sum by (view) (increase(sluice_verdicts_total{window=\"base\"}["+blindAfter+"])) > 0", "10m",
+			"{{ $labels.view }}: rows arrive but nothing is judged",
+			"The tap accepted {{ $value | humanize }} rows of {{ $labels.view }} in "+blindAfter+" and the gate gave no verdict. Silence here does not mean that the data is good."),
+		alert("SluiceDeadLetterShare", "warning", fmt.Sprintf("topic:sluice_refused_writes:ratio15m > %g", maxDeadLetters), "10m",
+			"{{ $value | humanizePercentage }} of the records of {{ $labels.topic }} are refused",
+			"They are kept in the dead-letter topic with the reason and the original bytes, and can be replayed."),
+		alert("SluiceServeErrors", "critical", fmt.Sprintf("sluice_serve_errors:ratio5m > %g", maxServeErrors), "5m",
+			"{{ $value | humanizePercentage }} of requests for features fail",
+			"Requests end in an error of the server, not of the caller."),
+		alert("SluiceAlertsNotSent", "warning", `sum by (channel_kind) (increase(sluice_alerts_sent_total{outcome=~"failed|dropped"}[15m])) > 0`, "",
+			"Messages to {{ $labels.channel_kind }} are not delivered",
+			"Incidents are still listed by /api/v1/alerts and in the log, but nobody is told."),
+		alert("SluiceAbsent", "critical", "absent(sluice_build_info)", "5m",
+			"No Sluice process is scraped",
+			"Either every process is down or Prometheus does not reach /metrics. None of the other alerts can fire."),
+	}
+}

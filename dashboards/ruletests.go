@@ -1,0 +1,174 @@
+package dashboards
+
+import (
+	"maps"
+	"strings"
+)
+
+// RuleTestFile is a unit-test file for `promtool test rules`.
+type RuleTestFile struct {
+	RuleFiles          []string   `yaml:"rule_files"`
+	EvaluationInterval string     `yaml:"evaluation_interval"`
+	Tests              []RuleTest `yaml:"tests"`
+}
+
+// RuleTest feeds series to the rules and says which alerts fire when.
+type RuleTest struct {
+	Name        string      `yaml:"name"`
+	Interval    string      `yaml:"interval"`
+	InputSeries []Series    `yaml:"input_series"`
+	Alerts      []AlertTest `yaml:"alert_rule_test"`
+}
+
+// Series is a series in promtool's notation: values one interval apart.
+type Series struct {
+	Series string `yaml:"series"`
+	Values string `yaml:"values"`
+}
+
+// AlertTest lists all firing alerts of one name at one time.
+type AlertTest struct {
+	EvalTime  string  `yaml:"eval_time"`
+	Alertname string  `yaml:"alertname"`
+	Firing    []Fired `yaml:"exp_alerts"`
+}
+
+// Fired is a firing alert: its labels and its filled-in annotations.
+type Fired struct {
+	Labels      map[string]string `yaml:"exp_labels"`
+	Annotations map[string]string `yaml:"exp_annotations"`
+}
+
+// RuleTests returns a test per alert: when it fires, with which text, and when it
+// stays silent.
+func RuleTests() RuleTestFile {
+	return RuleTestFile{RuleFiles: []string{"rules.yaml"}, EvaluationInterval: "1m", Tests: append(viewTests(), platformTests()...)}
+}
+
+func viewTests() []RuleTest {
+	return []RuleTest{
+		ruleTest("a blocked view is reported once, whatever the number of gates",
+			[]Series{
+				{`sluice_gate_blocked{view="payments",instance="a"}`, "0x4 1x20"},
+				{`sluice_gate_blocked{view="payments",instance="b"}`, "0x4 1x20"},
+				{`sluice_gate_blocked{view="flights",instance="a"}`, "0x30"},
+			},
+			quiet("SluiceViewBlocked", "4m"),
+			fires("SluiceViewBlocked", "5m", "", "view", "payments")),
+		ruleTest("a rollback is reported, and forgotten after a quarter of an hour",
+			[]Series{
+				{`sluice_rollbacks_total{view="payments",trigger="verdict"}`, "0x9 1x40"},
+				{`sluice_rollbacks_total{view="payments",trigger="person"}`, "0x50"},
+			},
+			quiet("SluiceVersionRolledBack", "9m"),
+			fires("SluiceVersionRolledBack", "12m", "", "view", "payments", "trigger", "verdict"),
+			quiet("SluiceVersionRolledBack", "30m")),
+		ruleTest("the first rollback is reported although its series is new",
+			[]Series{{`sluice_rollbacks_total{view="payments",trigger="verdict"}`, "_x9 1x40"}},
+			fires("SluiceVersionRolledBack", "12m", "", "view", "payments", "trigger", "verdict"),
+			quiet("SluiceVersionRolledBack", "30m")),
+		ruleTest("a frozen view is reported until it is thawed",
+			[]Series{{`sluice_view_frozen{view="payments"}`, "0 1x5 0x5"}},
+			fires("SluiceViewFrozen", "3m", "", "view", "payments"),
+			quiet("SluiceViewFrozen", "8m")),
+		ruleTest("a view is stale by its own objective; without one, or before its first version, never",
+			[]Series{
+				{`sluice_served_version_timestamp_seconds{view="payments",store="online"}`, "60x150"},
+				{`sluice_freshness_objective_seconds{view="payments"}`, "3600x150"},
+				{`sluice_served_version_timestamp_seconds{view="untimed",store="online"}`, "60x150"},
+				{`sluice_freshness_objective_seconds{view="untimed"}`, "0x150"},
+				{`sluice_served_version_timestamp_seconds{view="empty",store="online"}`, "0x150"},
+				{`sluice_freshness_objective_seconds{view="empty"}`, "3600x150"},
+			},
+			quiet("SluiceViewStale", "60m"),
+			fires("SluiceViewStale", "2h", "1h 59m 0s", "view", "payments")),
+	}
+}
+
+func platformTests() []RuleTest {
+	return []RuleTest{
+		ruleTest("a lag of minutes that lasts is reported",
+			[]Series{{`sluice_tap_lag_seconds{topic="flights"}`, "0x4 400x20"}, {`sluice_tap_lag_seconds{topic="payments"}`, "30x24"}},
+			quiet("SluiceTapLag", "9m"),
+			fires("SluiceTapLag", "12m", "6m 40s", "topic", "flights")),
+		ruleTest("a window that cannot complete is reported",
+			[]Series{{`sluice_window_overdue{view="payments"}`, "0x4 1x20"}},
+			quiet("SluiceWindowOverdue", "8m"),
+			fires("SluiceWindowOverdue", "12m", "", "view", "payments")),
+		ruleTest("rows without verdicts mean a blind monitor; a view that is judged or silent is well",
+			[]Series{
+				{`sluice_rows_observed_total{view="payments",source="payments"}`, "0+60x200"},
+				{`sluice_verdicts_total{view="payments",window="base",outcome="pass"}`, "7x200"},
+				{`sluice_rows_observed_total{view="flights",source="flights"}`, "0+60x200"},
+				{`sluice_verdicts_total{view="flights",window="base",outcome="pass"}`, "0+1x200"},
+				{`sluice_rows_observed_total{view="silent",source="silent"}`, "9x200"},
+				{`sluice_verdicts_total{view="payments",window="freshness",outcome="fail"}`, "0+1x200"},
+			},
+			fires("SluiceMonitorBlind", "3h", "7.2k", "view", "payments")),
+		ruleTest("one record in ten that cannot be read is reported, one in a thousand is not",
+			[]Series{
+				{`sluice_tap_writes_total{topic="payments",partition="0",result="accepted"}`, "0+900x60"},
+				{`sluice_tap_writes_total{topic="payments",partition="0",result="dead_lettered"}`, "0+50x60"},
+				{`sluice_tap_writes_total{topic="payments",partition="1",result="quarantined"}`, "0+50x60"},
+				{`sluice_tap_writes_total{topic="flights",partition="0",result="accepted"}`, "0+999x60"},
+				{`sluice_tap_writes_total{topic="flights",partition="0",result="dead_lettered"}`, "0+1x60"},
+			},
+			fires("SluiceDeadLetterShare", "40m", "10%", "topic", "payments")),
+		ruleTest("failing requests are reported; invalid ones are the caller's",
+			[]Series{
+				{`sluice_serve_request_duration_seconds{method="own_grpc",code="ok"}`, "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:70 count:70 buckets:[70]}}x40"},
+				{`sluice_serve_request_duration_seconds{method="own_grpc",code="invalid"}`, "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:25 count:25 buckets:[25]}}x40"},
+				{`sluice_serve_request_duration_seconds{method="feast_http",code="unavailable"}`, "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:5 count:5 buckets:[5]}}x40"},
+			},
+			fires("SluiceServeErrors", "20m", "5%")),
+		ruleTest("requests that all succeed are no alert",
+			[]Series{{`sluice_serve_request_duration_seconds{method="feast_http",code="ok"}`, "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:70 count:70 buckets:[70]}}x40"}},
+			quiet("SluiceServeErrors", "20m")),
+		ruleTest("messages that do not arrive are reported",
+			[]Series{
+				{`sluice_alerts_sent_total{channel_kind="slack",outcome="failed"}`, "0x4 1x10"},
+				{`sluice_alerts_sent_total{channel_kind="slack",outcome="dropped"}`, "0x14"},
+				{`sluice_alerts_sent_total{channel_kind="slack",outcome="sent"}`, "0+1x14"},
+			},
+			quiet("SluiceAlertsNotSent", "4m"),
+			fires("SluiceAlertsNotSent", "8m", "", "channel_kind", "slack")),
+		ruleTest("a process that is not scraped is reported",
+			[]Series{{`sluice_build_info{version="1",revision="a",goversion="go1.26"}`, "1x10 stale"}},
+			quiet("SluiceAbsent", "10m"),
+			fires("SluiceAbsent", "20m", "")),
+	}
+}
+
+func ruleTest(name string, input []Series, alerts ...AlertTest) RuleTest {
+	return RuleTest{Name: name, Interval: "1m", InputSeries: input, Alerts: alerts}
+}
+
+func quiet(name, at string) AlertTest {
+	return AlertTest{EvalTime: at, Alertname: name, Firing: []Fired{}}
+}
+
+// fires expects exactly one firing alert. value is what the alert's text makes
+// of its value; labels are names and values in turn.
+func fires(name, at, value string, labels ...string) AlertTest {
+	rule := ruleNamed(name)
+	fired := Fired{Labels: maps.Clone(rule.Labels), Annotations: map[string]string{}}
+	replace := []string{"{{ $value | humanizeDuration }}", value, "{{ $value | humanizePercentage }}", value, "{{ $value | humanize }}", value}
+	for i := 0; i+1 < len(labels); i += 2 {
+		fired.Labels[labels[i]] = labels[i+1]
+		replace = append(replace, "{{ $labels."+labels[i]+" }}", labels[i+1])
+	}
+	for key, text := range rule.Annotations {
+		fired.Annotations[key] = strings.NewReplacer(replace...).Replace(text)
+	}
+	return AlertTest{EvalTime: at, Alertname: name, Firing: []Fired{fired}}
+}
+
+// ruleNamed returns the alert of that name; the zero Rule if there is none.
+func ruleNamed(name string) Rule {
+	for _, r := range alerts() {
+		if r.Alert == name {
+			return r
+		}
+	}
+	return Rule{}
+}
