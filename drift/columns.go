@@ -1,0 +1,140 @@
+package drift
+
+import (
+	"fmt"
+	"math"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+)
+
+// WindowProfile is the profile of one window.
+type WindowProfile struct {
+	Window  feature.Window
+	Profile *sketch.Profile
+}
+
+// shapeOf reads what a layout says of a feature's bins; f is nil for a feature
+// that the layout does not know.
+func shapeOf(f *sketch.FeatureLayout) shape {
+	s := shape{other: -1, unseen: -1}
+	switch {
+	case f == nil || f.Bins() < 2:
+	case len(f.Categories) > 0:
+		s.class, s.other, s.unseen = categorical, f.Other(), f.Unseen()
+	default:
+		s.class = numeric
+		s.atoms = make([]bool, f.Bins())
+		for i := range s.atoms {
+			_, s.atoms[i] = f.Atom(i)
+		}
+	}
+	return s
+}
+
+// columnOf returns the column of view's feature i, which is usually the profile's
+// i-th; nil if the profile lacks it.
+func columnOf(p *sketch.Profile, view *feature.View, i int) *sketch.Column {
+	id := view.Features[i].ID
+	if i < len(p.Columns) && p.Columns[i].ID == id {
+		return &p.Columns[i]
+	}
+	return p.Column(id)
+}
+
+// countsOf reads a column; the zero counts if it is nil or has other bins than s.
+func countsOf(c *sketch.Column, s shape, bins int) counts {
+	if c == nil {
+		return counts{}
+	}
+	out := counts{n: c.N, nulls: c.Nulls + c.NaN + c.PosInf + c.NegInf}
+	if s.class != presence {
+		if out.bins = c.Bins(); len(out.bins) != bins {
+			return counts{nulls: out.nulls}
+		}
+	}
+	return out
+}
+
+// newcomers finds, in row samples, the largest share of one value that has no
+// bin of its own. It is used again for the next feature.
+type newcomers struct {
+	seen map[string]int32 // below 0: a category
+}
+
+// count fills in the newcomer of a column of feature at from its profile's row
+// sample; which is the position of the column in the profile. A column whose bins
+// hold nothing outside the categories has a newcomer of 0.
+func (n *newcomers) count(at *sketch.FeatureLayout, p *sketch.Profile, which int, s shape, c *counts) (name string) {
+	if c.n == 0 {
+		return ""
+	}
+	c.sampled = min(len(p.Sample), int(c.n))
+	if c.bins[s.other] == 0 && c.bins[s.unseen] == 0 {
+		return ""
+	}
+	n.reset(at)
+	best, held := int32(0), 0
+	for i := range p.Sample {
+		v := &p.Sample[i].Values[which]
+		if v.IsNull() {
+			continue
+		}
+		held++
+		text := v.Text()
+		k := n.seen[text] + 1
+		if k <= 0 {
+			continue
+		}
+		n.seen[text] = k
+		if k > best || k == best && text < name {
+			best, name = k, text
+		}
+	}
+	if c.sampled = held; held > 0 {
+		c.newcomer = float64(best) / float64(held)
+	}
+	return name
+}
+
+// reset forgets what was counted and marks the categories of at.
+func (n *newcomers) reset(at *sketch.FeatureLayout) {
+	if n.seen == nil {
+		n.seen = make(map[string]int32, 2*sketch.SampleRows)
+	}
+	clear(n.seen)
+	for _, name := range at.Categories {
+		n.seen[name] = math.MinInt32
+	}
+}
+
+// position returns the place of a column in its profile; -1 if it is nil.
+func position(p *sketch.Profile, c *sketch.Column) int {
+	for i := range p.Columns {
+		if &p.Columns[i] == c {
+			return i
+		}
+	}
+	return -1
+}
+
+// sameLayout returns ErrBins unless every profile counts in the bins of layout.
+func sameLayout(layout *sketch.Layout, windows []WindowProfile) error {
+	for _, w := range windows {
+		if got := w.Profile.Layout().Digest(); got != layout.Digest() {
+			return fmt.Errorf("window %s over layout %q, not %q: %w", w.Window.Start.UTC().Format("2006-01-02T15:04:05Z"), got, layout.Digest(), ErrBins)
+		}
+	}
+	return nil
+}
+
+// merge returns the merge of profiles that share a layout, which stay as they are.
+func merge(view *feature.View, layout *sketch.Layout, windows []WindowProfile) (*sketch.Profile, error) {
+	all := sketch.NewProfile(view, layout, sketch.HashKey{})
+	for _, w := range windows {
+		if err := all.Merge(w.Profile); err != nil {
+			return nil, fmt.Errorf("merge window %s: %w", w.Window.Start, err)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,204 @@
+package drift
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+)
+
+// Shape of every forest, as in the paper.
+const (
+	forestTrees  = 100
+	forestSample = 256
+	forestDepth  = 8 // log2 of forestSample: deeper, a path is as long as the average
+)
+
+// Forest is an Isolation Forest: trees that cut rows apart at random. A row that
+// few cuts set apart is an outlier. The trees are flat arrays in preorder: the
+// left child of a node follows it.
+//
+// Source: F. T. Liu, K. M. Ting and Z.-H. Zhou, Isolation Forest, ICDM 2008.
+type Forest struct {
+	columns int
+	sample  int // rows that every tree was grown from
+	starts  []int32
+	nodes   []forestNode
+	walk    []walkNode // nodes again, laid out for scoring
+	path    []float64
+}
+
+// forestNode is a cut of column at threshold, or a leaf (column -1). Rows below
+// the threshold go left.
+type forestNode struct {
+	threshold float32
+	column    int32
+	right     int32 // absolute position of the right child
+	size      int32 // rows of the sample that reached it
+}
+
+// FitForest grows a forest of 100 trees of 256 rows each (or of all rows, if
+// there are fewer) on rows of equal length. The same rows, order and seed give
+// the same forest. Values are used as float32 and must not be not-a-number.
+//
+// The error is ErrSample for fewer than two rows, and ErrBins if the rows'
+// lengths differ or are 0, or a value is not a number.
+func FitForest(rows [][]float64, seed uint64) (*Forest, error) {
+	if len(rows) < 2 {
+		return nil, fmt.Errorf("fit forest on %d rows: %w", len(rows), ErrSample)
+	}
+	for i, row := range rows {
+		if len(row) != len(rows[0]) || len(row) == 0 {
+			return nil, fmt.Errorf("fit forest: row %d has %d columns, the first %d: %w", i, len(row), len(rows[0]), ErrBins)
+		}
+		for _, v := range row {
+			if math.IsNaN(v) {
+				return nil, fmt.Errorf("fit forest: row %d is not a number: %w", i, ErrBins)
+			}
+		}
+	}
+	f := &Forest{columns: len(rows[0]), sample: min(forestSample, len(rows))}
+	g := grower{forest: f, rows: rows, rng: rand.New(rand.NewPCG(seed, 0x5851f42d4c957f2d))}
+	order := make([]int, len(rows))
+	for range forestTrees {
+		f.starts = append(f.starts, int32(len(f.nodes)))
+		for i := range order {
+			order[i] = i
+		}
+		for i := range f.sample {
+			k := i + g.rng.IntN(len(order)-i)
+			order[i], order[k] = order[k], order[i]
+		}
+		g.grow(order[:f.sample], 0)
+	}
+	f.index()
+	return f, nil
+}
+
+// grower grows trees.
+type grower struct {
+	forest *Forest
+	rows   [][]float64
+	rng    *rand.Rand
+}
+
+// grow appends the subtree of the rows at those positions, which it reorders.
+func (g *grower) grow(at []int, depth int) {
+	f := g.forest
+	node := len(f.nodes)
+	f.nodes = append(f.nodes, forestNode{column: -1, size: int32(len(at))})
+	if depth == forestDepth || len(at) <= 1 {
+		return
+	}
+	column, threshold, ok := g.cut(at)
+	if !ok {
+		return
+	}
+	left := 0
+	for i := range at {
+		if float32(g.rows[at[i]][column]) < threshold {
+			at[left], at[i] = at[i], at[left]
+			left++
+		}
+	}
+	f.nodes[node].column, f.nodes[node].threshold = int32(column), threshold
+	g.grow(at[:left], depth+1)
+	f.nodes[node].right = int32(len(f.nodes))
+	g.grow(at[left:], depth+1)
+}
+
+// cut draws a column that varies over the rows and a threshold within its range
+// that leaves rows on both sides; false if no column varies.
+func (g *grower) cut(at []int) (column int, threshold float32, ok bool) {
+	for _, column := range g.rng.Perm(g.forest.columns) {
+		low, high := float32(g.rows[at[0]][column]), float32(g.rows[at[0]][column])
+		for _, i := range at[1:] {
+			v := float32(g.rows[i][column])
+			low, high = min(low, v), max(high, v)
+		}
+		if low < high {
+			threshold = float32(float64(low) + g.rng.Float64()*(float64(high)-float64(low)))
+			if !(threshold > low) {
+				threshold = high
+			}
+			return column, min(threshold, high), true
+		}
+	}
+	return 0, 0, false
+}
+
+// Columns returns the length of the rows that the forest scores.
+func (f *Forest) Columns() int { return f.columns }
+
+// Score returns the anomaly score of a row in (0, 1): about 0.5 for a usual one,
+// towards 1 for one that few cuts set apart. It is not-a-number if the row's
+// length is not Columns. Score does not allocate.
+func (f *Forest) Score(row []float64) float64 {
+	if len(row) != f.columns {
+		return math.NaN()
+	}
+	var sum float64
+	if len(row) <= walkColumns {
+		sum = f.pathSum(row)
+	} else {
+		sum = f.cutSum(row)
+	}
+	return math.Exp2(-sum / float64(len(f.starts)) / pathLengths[f.sample])
+}
+
+// cutSum is pathSum for rows of any length.
+func (f *Forest) cutSum(row []float64) (sum float64) {
+	for _, at := range f.starts {
+		for f.nodes[at].column >= 0 {
+			at = f.step(at, row)
+		}
+		sum += f.path[at]
+	}
+	return sum
+}
+
+// step returns the child of a cut that row goes to.
+func (f *Forest) step(at int32, row []float64) int32 {
+	n := &f.nodes[at]
+	if float32(row[n.column]) < n.threshold {
+		return at + 1
+	}
+	return n.right
+}
+
+// Contributions returns how much each column did to set row apart, in shares that
+// sum to 1 (all 0 if nothing did): a cut adds the bits by which it narrowed the
+// sample beyond the one bit of an even cut. It returns nil if the row's length is
+// not Columns.
+func (f *Forest) Contributions(row []float64) []float64 {
+	if len(row) != f.columns {
+		return nil
+	}
+	out, sum := make([]float64, f.columns), 0.0
+	for _, start := range f.starts {
+		for at := start; f.nodes[at].column >= 0; {
+			child := f.step(at, row)
+			gain := math.Log2(float64(f.nodes[at].size)/float64(f.nodes[child].size)) - 1
+			if gain > 0 {
+				out[f.nodes[at].column] += gain
+				sum += gain
+			}
+			at = child
+		}
+	}
+	for i := range out {
+		if sum > 0 {
+			out[i] /= sum
+		}
+	}
+	return out
+}
+
+// pathLengths[n] is the average number of cuts that set one of n rows apart.
+var pathLengths = func() (c [forestSample + 1]float64) {
+	harmonic := 0.0
+	for n := 2; n < len(c); n++ {
+		harmonic += 1 / float64(n-1)
+		c[n] = 2*harmonic - 2*float64(n-1)/float64(n)
+	}
+	return c
+}()

@@ -1,0 +1,275 @@
+package drift
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+)
+
+// Method names of the scores of this package.
+const (
+	MethodCalibrated = "calibrated"
+	MethodVolume     = "volume"
+	MethodPSI        = "psi"
+	MethodKS         = "ks"
+	MethodChiSquare  = "chi_square"
+	MethodTVD        = "tvd"
+	MethodNulls      = "nulls"
+	MethodForest     = "iforest"
+)
+
+// Score judges the current windows, which share layout, against history: one
+// score of method calibrated per feature, and one of method volume for the view.
+// baseline is the merge of the reference's windows.
+//
+// level is the rate of false alarms per feature and window. A score's Statistic
+// is Student's t of the summary that moved most in its prediction interval,
+// Threshold the t at level, and PValue the p-value after Bonferroni over the
+// feature's summaries and Benjamini-Hochberg over the run, which may only remove
+// alarms; a score alarms if PValue <= level. Severity is ln PValue / ln level.
+// Effect reports a shift past the effect floor of an alarming summary and past
+// 1.5 times the largest excursion of history.
+//
+// Of several windows, as in probation, the mean of their summaries is judged;
+// windows with too few rows are first merged with their neighbours. If all of
+// them together are too few, every score says so in Short and nothing is judged.
+func (r *Reference) Score(view *feature.View, layout *sketch.Layout, current []WindowProfile, baseline *sketch.Profile, level float64) ([]feature.Score, error) {
+	if err := r.check(layout, current, baseline, level); err != nil {
+		return nil, fmt.Errorf("score %s: %w", view.Name, err)
+	}
+	windows, err := joinShort(view, layout, current, r.MedianRows)
+	if err != nil {
+		return nil, fmt.Errorf("score %s: %w", view.Name, err)
+	}
+	if short := TooFew(windows, r.MedianRows); short != "" {
+		return []feature.Score{{Method: MethodCalibrated, PValue: 1, N: rowsOf(windows), M: baseline.Profiled(), Short: short}}, nil
+	}
+	j := &judge{reference: r, view: view, layout: layout, current: current, windows: windows, baseline: baseline, level: level, quantiles: map[tail]float64{}}
+	findings := make([]finding, 0, len(r.Features)+1)
+	if r.Volume != nil {
+		findings = append(findings, j.volume())
+	}
+	for i := range view.Features {
+		if f := j.feature(i); f.tests > 0 {
+			findings = append(findings, f)
+		}
+	}
+	adjust(findings, level)
+	scores := make([]feature.Score, len(findings))
+	for i := range findings {
+		scores[i] = j.score(&findings[i])
+	}
+	return scores, nil
+}
+
+func (r *Reference) check(layout *sketch.Layout, current []WindowProfile, baseline *sketch.Profile, level float64) error {
+	switch {
+	case len(current) == 0:
+		return fmt.Errorf("no window: %w", ErrSample)
+	case layout.Digest() != r.Layout || baseline.Layout().Digest() != r.Layout:
+		return fmt.Errorf("layout %q and baseline %q against a reference over %q: %w", layout.Digest(), baseline.Layout().Digest(), r.Layout, ErrBins)
+	case !(level > 0 && level < 1):
+		return fmt.Errorf("level %v is not between 0 and 1: %w", level, ErrSample)
+	case r.Volume != nil && !r.Volume.valid(Volume):
+		return fmt.Errorf("volume of the reference: %w", ErrCorrupt)
+	}
+	for i := range r.Features {
+		if f := &r.Features[i]; !f.valid(layout.Feature(f.ID)) {
+			return fmt.Errorf("reference of %s: %w", f.Name, ErrCorrupt)
+		}
+	}
+	return sameLayout(layout, current)
+}
+
+// valid reports whether a reference that came from outside can be judged with: its
+// cuts lie within the bins of at, and its spreads are ones.
+func (f *FeatureReference) valid(at *sketch.FeatureLayout) bool {
+	bins := 0
+	if at != nil {
+		bins = at.Bins()
+	}
+	c := &f.Cuts
+	ok := within(c.Low, 0, bins) && within(c.High, 0, bins) && within(c.LowExtreme, -1, bins) && within(c.HighExtreme, -1, bins) && len(c.Top) <= topShares
+	for _, bin := range c.Top {
+		ok = ok && within(bin, 0, bins-1)
+	}
+	for i := range f.Spreads {
+		ok = ok && f.Spreads[i].Summary < Volume && f.Spreads[i].valid(f.Spreads[i].Summary)
+	}
+	return ok
+}
+
+func within(v, low, high int) bool { return v >= low && v <= high }
+
+// judge holds what the features of one run share.
+type judge struct {
+	reference *Reference
+	view      *feature.View
+	layout    *sketch.Layout
+	current   []WindowProfile // as given
+	windows   []WindowProfile // without short ones
+	baseline  *sketch.Profile
+	level     float64
+	scores    []float64
+	quantiles map[tail]float64
+	rare      newcomers
+}
+
+// finding is what the detector says of one feature before the run is adjusted.
+type finding struct {
+	index   int // of the feature; -1: the view
+	tests   int // summaries compared
+	summary Summary
+	t       float64
+	p       float64 // after Bonferroni
+	effect  bool
+
+	now, expected float64 // natural
+	n, m          uint64
+	spread        *Spread
+	newcomer      string
+	adjusted      float64
+}
+
+// feature compares the summaries of the view's i-th feature.
+func (j *judge) feature(i int) finding {
+	out := finding{index: i, p: 1}
+	ref := j.find(i)
+	if ref == nil || len(ref.Spreads) == 0 {
+		return out
+	}
+	f := j.frame(i, ref)
+	now, inverse := j.measure(i, &f, &out)
+	shift := moved{now: now}
+	unmeasured(&shift.expected)
+	for k := range ref.Spreads {
+		s := &ref.Spreads[k]
+		shift.expected[s.Summary], _ = s.expected(j.phases)
+		if s.Summary == TVDistance && !math.IsNaN(now[TVDistance]) {
+			shift.sampling = f.noise(TVDistance, inverse[TVDistance]).gauge
+		}
+	}
+	out.m = total64(f.pooled)
+	j.compare(ref, &shift, inverse, &out)
+	return out
+}
+
+// find returns the reference of the view's i-th feature; nil if there is none.
+func (j *judge) find(i int) *FeatureReference {
+	features := j.reference.Features
+	if i < len(features) && features[i].ID == j.view.Features[i].ID {
+		return &features[i]
+	}
+	at := slices.IndexFunc(features, func(f FeatureReference) bool { return f.ID == j.view.Features[i].ID })
+	if at < 0 {
+		return nil
+	}
+	return &features[at]
+}
+
+// frame makes the frame of a feature from the baseline.
+func (j *judge) frame(i int, ref *FeatureReference) frame {
+	at := j.layout.Feature(j.view.Features[i].ID)
+	s := shapeOf(at)
+	var pooled []uint64
+	if s.class != presence {
+		c := countsOf(columnOf(j.baseline, j.view, i), s, at.Bins())
+		if pooled = c.bins; pooled == nil {
+			s = shape{other: -1, unseen: -1}
+		}
+	}
+	f := newFrame(s, ref.Cuts, pooled, j.scores)
+	if f.z != nil {
+		j.scores = f.z
+	}
+	return f
+}
+
+// measure returns the mean of the windows' summaries, and the mean of 1/n that
+// each rests on. Windows that do not measure a summary are left out of its mean.
+func (j *judge) measure(i int, f *frame, out *finding) (now, inverse [summaries]float64) {
+	at := j.layout.Feature(j.view.Features[i].ID)
+	var sum, sumInverse, n, x [summaries]float64
+	for w := range j.windows {
+		p := j.windows[w].Profile
+		column := columnOf(p, j.view, i)
+		c := countsOf(column, f.shape, len(f.pooled))
+		if f.class == categorical {
+			out.newcomer = j.rare.count(at, p, place(p, column, i), f.shape, &c)
+		}
+		out.n += c.n
+		f.summarise(&c, false, &x)
+		for k := range Volume {
+			if !math.IsNaN(x[k]) {
+				sum[k] += x[k]
+				sumInverse[k] += 1 / observations(k, &c)
+				n[k]++
+			}
+		}
+	}
+	for k := range now {
+		now[k], inverse[k] = sum[k]/n[k], sumInverse[k]/n[k]
+	}
+	return now, inverse
+}
+
+// volume compares the windows' rows with history.
+func (j *judge) volume() finding {
+	s := j.reference.Volume
+	rows, m := 0.0, float64(len(j.current))
+	for _, w := range j.current {
+		rows += float64(w.Profile.Rows)
+	}
+	shift := moved{}
+	shift.now[Volume] = math.Log(max(rows, 1) / m)
+	var inverse float64
+	shift.expected[Volume], inverse = s.expected(j.phases)
+	out := finding{index: -1, tests: 1, summary: Volume, spread: s, n: uint64(rows), m: j.baseline.Rows}
+	out.t = s.interval(shift.now[Volume], shift.expected[Volume], inverse, len(j.current), m/max(rows, 1))
+	out.p = s.pvalue(out.t)
+	out.now, out.expected = Volume.natural(shift.now[Volume]), Volume.natural(shift.expected[Volume])
+	out.effect = out.p <= j.level && shift.large(Volume) &&
+		math.Abs(shift.now[Volume]-shift.expected[Volume]) >= effectHistory*s.excursion(len(j.current))
+	return out
+}
+
+// phases returns the phase of every current window.
+func (j *judge) phases(season string) []int {
+	of := make([]int, len(j.windows))
+	for i, w := range j.windows {
+		of[i] = phaseOf(season, j.view, w.Window.Start)
+	}
+	return of
+}
+
+// score turns a finding into a score.
+func (j *judge) score(f *finding) feature.Score {
+	s := feature.Score{
+		Method: MethodCalibrated, Summary: f.summary.String(), Statistic: f.t, PValue: f.adjusted, N: f.n, M: f.m,
+		Severity: severity(f.adjusted, j.level),
+	}
+	if f.index >= 0 {
+		s.Feature = j.view.Features[f.index].Name
+	}
+	alarm := f.adjusted <= j.level
+	s.Effect = f.effect && alarm
+	s.Threshold = j.critical(f.spread, f.tests)
+	if f.summary == Volume {
+		s.Method = MethodVolume
+	}
+	if alarm {
+		s.Text = j.text(f)
+	}
+	return s
+}
+
+func total64(counts []uint64) uint64 {
+	sum := uint64(0)
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
+}

@@ -1,0 +1,243 @@
+package drift
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// maxProbation is the most windows whose joint excursion a reference remembers.
+const maxProbation = 8
+
+// Spread is how one summary varied over the windows of history: everything that
+// a prediction interval needs.
+type Spread struct {
+	Summary Summary `json:"summary"`
+	N       int     `json:"n"`    // windows
+	Mean    float64 `json:"mean"` // over all windows
+	SD      float64 `json:"sd"`   // between windows, about the phase means if a season is kept; at least the sampling error
+	DF      int     `json:"df"`   // degrees of freedom of SD
+	// Inverse is the mean of 1/n over the windows' observations n: the sampling
+	// noise that SD holds already. Unit is that noise's variance times n.
+	Inverse float64 `json:"inverse"`
+	Unit    float64 `json:"unit"`
+	// Excursions[m-1] is the largest distance from the mean that the mean of m
+	// windows in a row ever had.
+	Excursions []float64 `json:"excursions"`
+	// Moving[m-1] is the standard deviation of the means of m windows in a row:
+	// more than SD/sqrt(m) where neighbours are alike, as weather is.
+	Moving []float64 `json:"moving"`
+	Season string    `json:"season,omitempty"` // the season kept; empty: pooled
+	Phases []Phase   `json:"phases,omitempty"`
+}
+
+// Phase is one phase of a season.
+type Phase struct {
+	Phase int     `json:"phase"`
+	N     int     `json:"n"`
+	Mean  float64 `json:"mean"`
+}
+
+// newSpread reduces the values of a summary over the windows of history; false
+// if fewer than least are measured. inverse is the windows' mean 1/n.
+func newSpread(s Summary, x []float64, p phases, least int, inverse float64, floor noise) (Spread, bool) {
+	out := Spread{Summary: s, Inverse: inverse, Unit: floor.unit}
+	sum := 0.0
+	for _, v := range x {
+		if !math.IsNaN(v) {
+			out.N++
+			sum += v
+		}
+	}
+	if out.N < max(1, least) {
+		return Spread{}, false
+	}
+	out.Mean = sum / float64(out.N)
+	out.Season, out.Phases = p.explain(x)
+	residuals, squares := out.residuals(x, p), 0.0
+	for _, r := range residuals {
+		squares += r * r
+	}
+	out.DF = out.N - max(1, len(out.Phases))
+	if len(out.Phases) > 0 && out.strays(x, p) {
+		out.DF-- // windows outside the kept phases share one more mean
+	}
+	out.DF = max(1, out.DF)
+	out.SD = max(floor.sd, math.Sqrt(squares/float64(out.DF)))
+	out.Excursions, out.Moving = excursions(residuals)
+	out.Mean = max(out.Mean, floor.mean)
+	for i := range out.Phases {
+		out.Phases[i].Mean = max(out.Phases[i].Mean, floor.mean)
+	}
+	return out, true
+}
+
+// residuals returns the measured values less the mean of their phase.
+func (s *Spread) residuals(x []float64, p phases) []float64 {
+	of := p.named(s.Season)
+	out := make([]float64, 0, s.N)
+	for i, v := range x {
+		if math.IsNaN(v) {
+			continue
+		}
+		mean := s.Mean
+		if of != nil {
+			if g := findPhase(s.Phases, of[i]); g != nil {
+				mean = g.Mean
+			}
+		}
+		out = append(out, v-mean)
+	}
+	return out
+}
+
+// strays reports whether a measured window lies in none of the kept phases.
+func (s *Spread) strays(x []float64, p phases) bool {
+	of := p.named(s.Season)
+	for i, v := range x {
+		if !math.IsNaN(v) && findPhase(s.Phases, of[i]) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// named returns the phase of every window in the season of that name; nil if there is none.
+func (p phases) named(season string) []int {
+	for i, name := range p.seasons {
+		if name == season {
+			return p.of[i]
+		}
+	}
+	return nil
+}
+
+// excursions returns, for 1 to maxProbation windows in a row, the largest absolute
+// mean of so many and the root of the mean square of such means.
+func excursions(residuals []float64) (largest, spread []float64) {
+	n := min(maxProbation, len(residuals))
+	largest, spread = make([]float64, n), make([]float64, n)
+	for m := 1; m <= n; m++ {
+		sum, squares := 0.0, 0.0
+		for i, r := range residuals {
+			sum += r
+			if i >= m {
+				sum -= residuals[i-m]
+			}
+			if i >= m-1 {
+				mean := sum / float64(m)
+				largest[m-1] = max(largest[m-1], math.Abs(mean))
+				squares += mean * mean
+			}
+		}
+		spread[m-1] = math.Sqrt(squares / float64(len(residuals)-m+1))
+	}
+	return largest, spread
+}
+
+// joint returns the variance of the mean of m windows in a row. Windows that are
+// alike with their neighbours vary more together.
+func (s *Spread) joint(m int) float64 {
+	variance := s.SD * s.SD / float64(m)
+	if m <= 1 || len(s.Moving) == 0 {
+		return variance
+	}
+	moving := s.Moving[min(m, len(s.Moving))-1]
+	return max(variance, moving*moving)
+}
+
+// excursion returns the largest excursion of the mean of m windows in a row.
+func (s *Spread) excursion(m int) float64 {
+	if len(s.Excursions) == 0 {
+		return 0
+	}
+	return s.Excursions[min(m, len(s.Excursions))-1]
+}
+
+// expected returns the mean that windows of the given phases should have, and
+// the variance of that mean in units of the variance between windows.
+func (s *Spread) expected(phaseOf func(season string) []int) (mean, inverse float64) {
+	if s.Season == "" {
+		return s.Mean, 1 / float64(s.N)
+	}
+	of := phaseOf(s.Season)
+	for _, phase := range of {
+		g := findPhase(s.Phases, phase)
+		if g == nil {
+			g = &Phase{N: s.N, Mean: s.Mean}
+		}
+		mean += g.Mean / float64(len(of))
+		inverse += 1 / float64(g.N) / float64(len(of))
+	}
+	return mean, inverse
+}
+
+// interval returns Student's statistic of the mean of m new windows in the
+// prediction interval of history. inverse is the new windows' mean of 1/n: what
+// they are noisier than history by, for having fewer observations, widens the
+// interval, and raises the mean of a distance.
+func (s *Spread) interval(now, expected, expectedInverse float64, m int, inverse float64) float64 {
+	variance := s.joint(m) + s.SD*s.SD*expectedInverse
+	if extra := inverse - s.Inverse; extra > 0 && s.Inverse > 0 {
+		variance += s.Unit * extra / float64(m)
+		if s.Summary.distance() {
+			expected += math.Log(inverse/s.Inverse) / 2
+		}
+	}
+	return (now - expected) / math.Sqrt(variance)
+}
+
+// pvalue returns the tail probability of Student's statistic t.
+func (s *Spread) pvalue(t float64) float64 {
+	if summarySpecs[s.Summary].oneSided {
+		return studentTail(t, float64(s.DF))
+	}
+	return min(1, 2*studentTail(math.Abs(t), float64(s.DF)))
+}
+
+// leastP keeps logarithms of p-values finite.
+const leastP = 1e-300
+
+// studentTail returns P(T > t) for df degrees of freedom, at least leastP.
+func studentTail(t, df float64) float64 {
+	return max(leastP, distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Survival(t))
+}
+
+// studentQuantile returns the value that T exceeds with probability p, 0 < p < 1:
+// Newton's method on the logarithm of the tail, kept inside a bracket.
+func studentQuantile(p, df float64) float64 {
+	if p > 0.5 {
+		return -studentQuantile(1-p, df)
+	}
+	law, want := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}, math.Log(p)
+	low, high := 0.0, math.Inf(1)
+	for t := math.Abs(normalQuantile(p)); ; {
+		tail := math.Log(studentTail(t, df))
+		if tail > want {
+			low = t
+		} else {
+			high = t
+		}
+		next := t + (tail-want)/math.Exp(law.LogProb(t)-tail)
+		if !(next > low && next < high) {
+			if next = (low + high) / 2; math.IsInf(high, 1) {
+				next = 2*low + 1
+			}
+		}
+		if math.Abs(next-t) <= 1e-12*t || next > 1e15 || low == high {
+			return next
+		}
+		t = next
+	}
+}
+
+func normalQuantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
+
+// valid reports whether a decoded spread can be judged with.
+func (s *Spread) valid(summary Summary) bool {
+	ok := s.Summary == summary && s.N >= 1 && s.DF >= 1 && s.DF < 1<<31 && s.SD > 0
+	for i := range s.Phases {
+		ok = ok && s.Phases[i].N >= 1
+	}
+	return ok
+}

@@ -1,0 +1,106 @@
+package drift
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"sluice/quality/sketch"
+)
+
+// text says in one sentence what moved, from where to where.
+func (j *judge) text(f *finding) string {
+	if f.index < 0 {
+		return fmt.Sprintf("%s: rows of a window went from %s to %s (%s)", j.view.Name, number(f.expected), number(f.now), f.strength())
+	}
+	def := j.view.Features[f.index]
+	what := j.movement(f)
+	unit := ""
+	if def.Unit != "" && (f.summary == Location || f.summary == Scale) {
+		unit = " " + def.Unit
+	}
+	return fmt.Sprintf("%s: %s%s (%s)", def.Name, what, unit, f.strength())
+}
+
+// strength is the evidence in words: how many standard errors from history.
+func (f *finding) strength() string {
+	return fmt.Sprintf("%s is %s standard errors from %d windows of history", f.summary, number(math.Abs(f.t)), f.spread.N)
+}
+
+func (j *judge) movement(f *finding) string {
+	switch s := f.summary; s {
+	case Location, Scale:
+		return j.moments(f)
+	case KSDistance, TVDistance, HellingerDistance:
+		return fmt.Sprintf("the distribution moved: %s distance from the baseline went from %s to %s", distanceNames[s], number(f.expected), number(f.now))
+	case Nulls:
+		return fmt.Sprintf("the share of nulls went from %s to %s", percent(f.expected), percent(f.now))
+	case LowTail, LowExtreme:
+		return fmt.Sprintf("the share below %s went from %s to %s", j.edge(f), percent(f.expected), percent(f.now))
+	case HighTail, HighExtreme:
+		return fmt.Sprintf("the share at or above %s went from %s to %s", j.edge(f), percent(f.expected), percent(f.now))
+	case Other:
+		return fmt.Sprintf("the share of values outside the largest categories went from %s to %s", percent(f.expected), percent(f.now))
+	case Unseen:
+		return fmt.Sprintf("the share of unseen values%s went from %s to %s", example(f.newcomer), percent(f.expected), percent(f.now))
+	case Newcomer:
+		return fmt.Sprintf("the largest share of one value outside the baseline's categories%s went from %s to %s", example(f.newcomer), percent(f.expected), percent(f.now))
+	}
+	return fmt.Sprintf("the share of %s went from %s to %s", j.category(f), percent(f.expected), percent(f.now))
+}
+
+var distanceNames = map[Summary]string{KSDistance: "Kolmogorov-Smirnov", TVDistance: "total variation", HellingerDistance: "Hellinger"}
+
+// moments tells a shift of location or scale in the feature's own unit.
+func (j *judge) moments(f *finding) string {
+	now, err := merge(j.view, j.layout, j.windows)
+	if err != nil {
+		return fmt.Sprintf("%s moved from %s to %s", f.summary, number(f.expected), number(f.now))
+	}
+	b, c := columnOf(j.baseline, j.view, f.index), columnOf(now, j.view, f.index)
+	if f.summary == Scale {
+		return fmt.Sprintf("the standard deviation went from %s to %s", number(b.SD()), number(c.SD()))
+	}
+	return fmt.Sprintf("the mean went from %s to %s", number(b.Mean()), number(c.Mean()))
+}
+
+// edge returns the value at which a tail begins.
+func (j *judge) edge(f *finding) string {
+	at, cuts := j.layout.Feature(j.view.Features[f.index].ID), j.find(f.index).Cuts
+	edge := map[Summary]int{LowTail: cuts.Low - 1, LowExtreme: cuts.LowExtreme - 1, HighTail: cuts.High - 1, HighExtreme: cuts.HighExtreme - 1}[f.summary]
+	if edge < 0 || edge >= len(at.Edges) {
+		return "the baseline's range"
+	}
+	return number(at.Edges[edge])
+}
+
+// category returns the name of one of the baseline's largest categories.
+func (j *judge) category(f *finding) string {
+	at, top := j.layout.Feature(j.view.Features[f.index].ID), j.find(f.index).Cuts.Top
+	if i := int(f.summary - Share1); i < len(top) && top[i] < len(at.Categories) {
+		return quote(at.Categories[top[i]])
+	}
+	return f.summary.String()
+}
+
+func example(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " (most frequent: " + quote(name) + ")"
+}
+
+func quote(text string) string { return strconv.Quote(sketch.Cut(text)) }
+
+func percent(p float64) string { return number(100*p) + " %" }
+
+// number writes v with three significant digits, or as a whole number if large.
+func number(v float64) string {
+	switch a := math.Abs(v); {
+	case a >= 1000 && a < 1e15:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 1e-4 || a == 0:
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(v, 'e', 1, 64)
+}

@@ -1,0 +1,159 @@
+package judge
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"sluice/drift"
+	"sluice/feature"
+	"sluice/quality/sketch"
+	"sluice/rules"
+)
+
+// Evidence is what a case is built from.
+type Evidence struct {
+	Kind     string
+	View     *feature.View
+	Window   feature.Window
+	Versions []feature.Version
+	Layout   *sketch.Layout
+	Current  []drift.WindowProfile
+	History  []drift.WindowProfile // rising; over Layout
+	Baseline *sketch.Profile       // merge of History; nil without
+	Old      *drift.Reference      // whose spread serves while History is short; nil without
+	Rules    []rules.Rule
+	Memory   rules.Memory
+	Level    float64
+}
+
+// refit is how many windows of a view's length pass between two fits of its
+// forest, which costs a hundred times as much as a reference.
+const refit = 16
+
+// Builder makes cases, and remembers the forest of every view, which is fitted on
+// the windows of history before the last multiple of 16 windows: so that it
+// follows from the evidence alone, and is made seldom.
+type Builder struct {
+	forests map[feature.ViewID][]fitted // the latest last
+}
+
+// remembered is how many forests of a view are: around a refit, windows and
+// windows in probation are judged by different ones.
+const remembered = 2
+
+type fitted struct {
+	key    uint64
+	forest *drift.Joint
+}
+
+// NewBuilder returns an empty Builder.
+func NewBuilder() *Builder { return &Builder{forests: map[feature.ViewID][]fitted{}} }
+
+// Case builds the case of e. The same evidence gives the same case, whatever the
+// Builder made before.
+func (b *Builder) Case(e Evidence) (*Case, error) {
+	c := &Case{Kind: e.Kind, View: *e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout, Current: e.Current,
+		Baseline: e.Baseline, Rules: e.Rules, Memory: e.Memory, Level: e.Level, History: len(e.History)}
+	if len(e.History) == 0 || e.Baseline == nil {
+		c.Baseline = nil
+		return c, nil
+	}
+	var err error
+	if e.Old != nil && len(e.History) < drift.MinWindows {
+		c.Reference, err = drift.BorrowReference(e.View, e.Layout, e.History, e.Old)
+		if errors.Is(err, drift.ErrSample) {
+			c.Reference, err = nil, nil
+		}
+	} else {
+		c.Reference, err = drift.BuildReference(e.View, e.Layout, e.History)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("build case: %w", err)
+	}
+	if c.calibrated() && needsForest(e) {
+		if c.Forest, err = b.forest(e); err != nil {
+			return nil, fmt.Errorf("build case: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// needsForest reports whether a rule reads the forest of the view. Windows in
+// probation were held to it one by one when they were judged.
+func needsForest(e Evidence) bool {
+	return e.Kind == KindWindow && slices.ContainsFunc(e.Rules, func(r rules.Rule) bool { return r.Method == rules.Forest && r.Applies(e.View.Name) })
+}
+
+// forest returns the view's forest; nil if there is too little to fit one on.
+func (b *Builder) forest(e Evidence) (*drift.Joint, error) {
+	history := e.History[:settled(e)]
+	key := keyOf(e, history)
+	for _, f := range b.forests[e.View.ID] {
+		if f.key == key {
+			return f.forest, nil
+		}
+	}
+	seed := uint64(1)
+	if digest, err := hex.DecodeString(e.Layout.Digest()); err == nil && len(digest) >= 8 {
+		seed = binary.BigEndian.Uint64(digest)
+	}
+	forest, err := drift.FitJoint(e.View, e.Layout, history[max(0, len(history)-fitWindows):], seed)
+	if err != nil && !errors.Is(err, drift.ErrSample) {
+		return nil, err
+	}
+	if err != nil {
+		forest = nil
+	}
+	known := append(b.forests[e.View.ID], fitted{key, forest})
+	b.forests[e.View.ID] = known[max(0, len(known)-remembered):]
+	return forest, nil
+}
+
+// early is refit while history is short.
+const early = 4
+
+// settled returns how many windows of history lie before the last multiple of
+// refit windows; while those are fewer than the detector needs, the last multiple
+// of early windows.
+func settled(e Evidence) int {
+	n := len(e.History)
+	span := refit * int64(e.View.Window.Size)
+	if span <= 0 {
+		return n
+	}
+	last := e.History[n-1].Window.Start.UnixNano()
+	for i, w := range e.History {
+		if w.Window.Start.UnixNano() >= last-last%span {
+			if i < drift.MinWindows {
+				return max(min(n, drift.MinWindows), n-n%early)
+			}
+			return i
+		}
+	}
+	return n
+}
+
+// fitWindows is how many windows, the latest, a forest is fitted on. It is well
+// below the length of a trailing baseline, so that a forest does not change with
+// every window that leaves history.
+const fitWindows = 32
+
+// keyOf names what a forest is fitted on.
+func keyOf(e Evidence, history []drift.WindowProfile) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s", e.View.ID, e.Layout.Digest())
+	for _, f := range e.View.Features {
+		fmt.Fprintf(h, " %d", f.ID)
+	}
+	for _, w := range history[max(0, len(history)-fitWindows):] {
+		fmt.Fprintf(h, " %d:%d:%d", w.Window.Start.UnixNano(), w.Profile.Rows, len(w.Profile.Sample))
+	}
+	return h.Sum64()
+}
+
+// Forget drops what the Builder remembers of a view.
+func (b *Builder) Forget(view feature.ViewID) { delete(b.forests, view) }

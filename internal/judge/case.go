@@ -1,0 +1,67 @@
+package judge
+
+import (
+	"errors"
+	"fmt"
+
+	"sluice/drift"
+	"sluice/feature"
+	"sluice/quality/sketch"
+	"sluice/rules"
+)
+
+// Errors of this package. Callers test with errors.Is.
+var (
+	// ErrCase reports a case that cannot be judged: something is missing.
+	ErrCase = errors.New("incomplete case")
+	// ErrCorrupt reports bytes that are no encoded case, or a blob that is not
+	// what its name says.
+	ErrCorrupt = errors.New("corrupt encoding")
+)
+
+// Kinds of evidence.
+const (
+	KindWindow    = "window"    // one window, before it is published
+	KindProbation = "probation" // windows that are visible already, together
+)
+
+// Case is everything that a verdict rests on. It is immutable once made.
+type Case struct {
+	Kind      string
+	View      feature.View
+	Window    feature.Window
+	Versions  []feature.Version
+	Layout    *sketch.Layout
+	Current   []drift.WindowProfile // one window; several in probation
+	Baseline  *sketch.Profile       // merge of the windows of history; nil without
+	Reference *drift.Reference      // nil without history
+	Forest    *drift.Joint          // nil if there is too little to fit one on
+	Rules     []rules.Rule
+	Memory    rules.Memory // alarms of the windows before
+	Level     float64      // rate of false alarms per feature and window
+	History   int          // windows of history; fewer than drift.MinWindows is a cold start
+}
+
+// check returns ErrCase if c cannot be judged.
+func (c *Case) check() error {
+	switch {
+	case c.Layout == nil:
+		return fmt.Errorf("no layout: %w", ErrCase)
+	case len(c.Current) == 0:
+		return fmt.Errorf("no window: %w", ErrCase)
+	case !(c.Level > 0 && c.Level < 1):
+		return fmt.Errorf("level %v: %w", c.Level, ErrCase)
+	}
+	for _, w := range c.Current {
+		if w.Profile == nil {
+			return fmt.Errorf("no profile of window %s: %w", w.Window.Start, ErrCase)
+		}
+	}
+	return nil
+}
+
+// calibrated reports whether history can judge.
+func (c *Case) calibrated() bool {
+	return c.Baseline != nil && c.Reference != nil && c.Reference.Calibrated() &&
+		(c.History >= drift.MinWindows || c.Reference.Borrowed)
+}

@@ -1,0 +1,117 @@
+package judge
+
+import (
+	"fmt"
+
+	"sluice/drift"
+	"sluice/feature"
+	"sluice/quality"
+	"sluice/quality/sketch"
+	"sluice/rules"
+)
+
+// Judge returns the verdict on c. It is pure: the same case gives the same
+// verdict, byte for byte. What names the verdict and what follows from it (ID, Decision,
+// RolledBack, DecidedAt) is left to the gate.
+//
+// Evidence is measured in this order: expectations (not in probation, where every
+// window was held to them before it was published); then, with at least
+// drift.MinWindows windows of history, the calibrated detector, volume and the
+// Isolation Forest, else the uncalibrated cold start; and the plain two-sample
+// statistics that rules may set thresholds on.
+func Judge(c *Case) (rules.Verdict, error) {
+	if err := c.check(); err != nil {
+		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+	}
+	merged, err := c.merged()
+	if err != nil {
+		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+	}
+	scores, err := c.scores(merged)
+	if err != nil {
+		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+	}
+	v := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
+	v.Kind, v.Project, v.View, v.Window = c.Kind, c.View.Project, c.View.Name, c.Window
+	v.Versions = append(v.Versions, c.Versions...)
+	if len(c.Versions) > 0 {
+		v.Version = c.Versions[len(c.Versions)-1]
+	}
+	v.Rows, v.Layout, v.History, v.Level = merged.Total(), c.Layout.Digest(), c.History, c.Level
+	v.Uncalibrated = v.Uncalibrated || !c.calibrated()
+	if v.Digests, err = c.digests(merged); err != nil {
+		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+	}
+	v.Baseline = v.Digests["baseline"]
+	return v, nil
+}
+
+// merged returns the merge of the current windows.
+func (c *Case) merged() (*sketch.Profile, error) {
+	if len(c.Current) == 1 {
+		return c.Current[0].Profile, nil
+	}
+	all := sketch.NewProfile(&c.View, c.Layout, sketch.HashKey{})
+	for _, w := range c.Current {
+		if err := all.Merge(w.Profile); err != nil {
+			return nil, fmt.Errorf("window %s: %w", w.Window.Start, err)
+		}
+	}
+	return all, nil
+}
+
+// scores measures everything that rules may read.
+func (c *Case) scores(merged *sketch.Profile) ([]feature.Score, error) {
+	var scores []feature.Score
+	if c.Kind != KindProbation {
+		scores = quality.Expectations(&c.View, merged)
+	}
+	if c.Baseline == nil || c.Baseline.Profiled() == 0 {
+		return scores, nil
+	}
+	drifted, err := c.drift(merged)
+	if err != nil {
+		return nil, err
+	}
+	return append(scores, drifted...), nil
+}
+
+// drift compares the current windows with history.
+func (c *Case) drift(merged *sketch.Profile) ([]feature.Score, error) {
+	if c.calibrated() {
+		return c.calibrate(merged)
+	}
+	typical := float64(c.Baseline.Profiled()) / float64(max(1, c.History))
+	if short := drift.TooFew(c.Current, typical); short != "" {
+		return []feature.Score{c.short(merged, short)}, nil
+	}
+	return c.plain(merged, typical, drift.ColdStart(&c.View, c.Layout, merged, c.Baseline, c.Level)), nil
+}
+
+// calibrate judges by the windows of history.
+func (c *Case) calibrate(merged *sketch.Profile) ([]feature.Score, error) {
+	scores, err := c.Reference.Score(&c.View, c.Layout, c.Current, c.Baseline, c.Level)
+	if err != nil || len(scores) == 1 && scores[0].Short != "" {
+		return scores, err
+	}
+	if c.Forest != nil {
+		joint, err := c.Forest.Score(&c.View, c.Layout, c.Current, c.Level)
+		if err != nil {
+			return nil, err
+		}
+		scores = append(scores, joint...)
+	}
+	return c.plain(merged, c.Reference.MedianRows, scores), nil
+}
+
+// plain appends the statistics that only rules with a threshold read.
+func (c *Case) plain(merged *sketch.Profile, typical float64, scores []feature.Score) []feature.Score {
+	if ratio, ok := drift.VolumeRatio(&c.View, merged.Profiled()/uint64(len(c.Current)), typical); ok {
+		scores = append(scores, ratio)
+	}
+	return append(scores, drift.Statistics(&c.View, c.Layout, merged, c.Baseline)...)
+}
+
+func (c *Case) short(merged *sketch.Profile, why string) feature.Score {
+	return feature.Score{Method: drift.MethodCalibrated, PValue: 1, N: merged.Profiled(), M: c.Baseline.Profiled(), Short: why, Uncalibrated: true}
+}

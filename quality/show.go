@@ -1,0 +1,41 @@
+package quality
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+)
+
+const maxReason = 256
+
+// show returns a value for people: texts escaped and cut to 64 bytes.
+func show(v feature.Value) string {
+	switch t := v.Type(); {
+	case v.IsNull():
+		return "null"
+	case t.IsList():
+		return fmt.Sprintf("list of %d", len(v.List()))
+	case t.Float():
+		return number(v.Float())
+	case t == feature.Timestamp:
+		return v.Time().Format(time.RFC3339)
+	case t == feature.Bool:
+		return strconv.FormatBool(v.Bool())
+	case t.Numeric():
+		return strconv.FormatInt(v.Int(), 10)
+	}
+	return quote(v.Text())
+}
+
+// quote cuts text to 64 bytes and escapes what is not printable ASCII.
+func quote(text string) string {
+	return strconv.QuoteToASCII(sketch.Cut(text))
+}
+
+// limit cuts a reason to maxReason bytes.
+func limit(reason string) string {
+	return reason[:min(len(reason), maxReason)]
+}

@@ -1,0 +1,167 @@
+package sketch
+
+import (
+	"math"
+
+	"sluice/feature"
+)
+
+// Column is what a profile holds of one feature.
+type Column struct {
+	ID   uint32
+	Type feature.Type
+
+	N      uint64 // values counted in bins: neither null nor not-a-number nor infinite
+	Nulls  uint64
+	NaN    uint64
+	PosInf uint64
+	NegInf uint64
+
+	Refused uint64 // quarantined writes that broke this feature's expectations; not among the others
+	Clipped uint64 // values that entered moments at their limit: see MomentRange
+
+	Min, Max float64 // of the N values of a numeric feature; 0 if N is 0
+
+	kind    kind
+	layout  *FeatureLayout // nil without bins
+	bins    []uint64
+	moments moments
+	hll     *registers // nil before the first value
+}
+
+func newColumn(id uint32, t feature.Type, layout *Layout) Column {
+	c := Column{ID: id, Type: t, kind: kindOf(t)}
+	if f := layout.Feature(id); f != nil && f.Type == t && f.Bins() > 0 {
+		c.layout, c.bins = f, make([]uint64, f.Bins())
+	}
+	return c
+}
+
+// add counts one value of a row whose window starts at start, in Unix seconds.
+func (c *Column) add(v *feature.Value, h *hasher, start int64) {
+	t, raw := feature.Peek(v)
+	if t == 0 {
+		c.Nulls++
+		return
+	}
+	switch c.kind {
+	case floats:
+		c.addFloat(math.Float64frombits(raw), h)
+	case ints:
+		c.addInt(int64(raw), raw, h)
+	case ages:
+		c.addInt(start-int64(raw), raw, h)
+	case lengths:
+		n := len(v.List())
+		c.addInt(int64(n), uint64(n), h)
+	case texts:
+		c.addMark(h.text(feature.PeekText(v)))
+	case bools:
+		c.addBool(raw&1, h)
+	default:
+		c.N++
+	}
+}
+
+func (c *Column) addFloat(v float64, h *hasher) {
+	v += 0 // -0 becomes 0
+	b := math.Float64bits(v)
+	if b>>52&0x7ff == 0x7ff {
+		c.addSpecial(v)
+		return
+	}
+	c.addNumber(v)
+	c.distinct().add(h.number(b))
+}
+
+// addInt counts the number v; id tells the value from others.
+func (c *Column) addInt(v int64, id uint64, h *hasher) {
+	c.addNumber(float64(v))
+	c.distinct().add(h.number(id))
+}
+
+func (c *Column) addSpecial(v float64) {
+	switch {
+	case math.IsInf(v, 1):
+		c.PosInf++
+	case math.IsInf(v, -1):
+		c.NegInf++
+	default:
+		c.NaN++
+	}
+}
+
+// addNumber counts a finite v, which is not -0, in bins and moments.
+func (c *Column) addNumber(v float64) {
+	if v < c.Min || v > c.Max || c.N == 0 {
+		c.widen(v)
+	}
+	c.N++
+	f := c.layout
+	if f == nil {
+		return
+	}
+	c.bins[f.keys.find(orderedKey(math.Float64bits(v)))]++
+	step, clipped := quantise(v, f.Centre, f.perStep)
+	if clipped {
+		c.Clipped++
+	}
+	c.moments.add(step)
+}
+
+// widen takes v into minimum and maximum, before it is counted.
+//
+//go:noinline
+func (c *Column) widen(v float64) {
+	if c.N == 0 {
+		c.Min, c.Max = v, v
+	}
+	c.Min, c.Max = min(c.Min, v), max(c.Max, v)
+}
+
+func (c *Column) addMark(mark uint64) {
+	c.N++
+	c.distinct().add(mark)
+	if c.layout != nil {
+		c.bins[c.layout.table.find(mark)]++
+	}
+}
+
+func (c *Column) addBool(v uint64, h *hasher) {
+	c.N++
+	c.distinct().add(h.number(v))
+	if c.layout != nil {
+		c.bins[v]++
+	}
+}
+
+func (c *Column) distinct() *registers {
+	if c.hll == nil {
+		c.hll = new(registers)
+	}
+	return c.hll
+}
+
+// merge adds o, a column of the same feature and layout.
+func (c *Column) merge(o *Column) {
+	if o.N > 0 && c.kind.numeric() {
+		if c.N == 0 {
+			c.Min, c.Max = o.Min, o.Max
+		}
+		c.Min, c.Max = min(c.Min, o.Min), max(c.Max, o.Max)
+	}
+	c.N += o.N
+	c.Nulls += o.Nulls
+	c.NaN += o.NaN
+	c.PosInf += o.PosInf
+	c.NegInf += o.NegInf
+	c.Refused += o.Refused
+	c.Clipped += o.Clipped
+	for i, n := range o.bins {
+		c.bins[i] += n
+	}
+	c.moments.merge(&o.moments)
+	if o.hll != nil {
+		c.distinct().merge(o.hll)
+	}
+}

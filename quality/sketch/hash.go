@@ -1,0 +1,100 @@
+package sketch
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"sluice/feature"
+)
+
+// HashKey keys the hashes of values and of sampled rows. It is random, made once
+// per installation and never part of a profile, so that values cannot be guessed
+// from one.
+type HashKey [16]byte
+
+// hasher is a HashKey ready for use.
+type hasher struct {
+	k0, k1 uint64
+	print  uint64 // tells keys apart without giving them away; 0 for the zero key
+}
+
+func newHasher(key HashKey) hasher {
+	h := hasher{k0: binary.LittleEndian.Uint64(key[:8]), k1: binary.LittleEndian.Uint64(key[8:])}
+	if key != (HashKey{}) {
+		h.print = h.text("sluice/quality/sketch") | 1
+	}
+	return h
+}
+
+// row hashes where a write stands in the log.
+func (h *hasher) row(w *feature.Write) uint64 {
+	s := newSip(h.k0, h.k1)
+	s.round(uint64(uint32(w.Partition)))
+	s.round(uint64(w.Offset))
+	return s.finish(w.Topic)
+}
+
+// text hashes the whole text of a value.
+func (h *hasher) text(text string) uint64 {
+	s := newSip(h.k0, h.k1)
+	return s.finish(text)
+}
+
+// number hashes the bits of a number: two rounds of a keyed 128-bit multiply,
+// enough for a distinct count, not a cryptographic hash.
+func (h *hasher) number(n uint64) uint64 {
+	hi, lo := bits.Mul64(n^h.k0^0x9e3779b97f4a7c15, h.k1^0xd6e8feb86659fd93)
+	hi, lo = bits.Mul64(hi^lo^h.k1, 0xa0761d6478bd642f)
+	return hi ^ lo
+}
+
+// sip is the state of SipHash-1-3, a keyed hash whose outputs tell nothing of
+// its key or inputs.
+//
+// Source: J.-P. Aumasson and D. J. Bernstein, SipHash: a fast short-input PRF,
+// INDOCRYPT 2012.
+type sip struct{ v0, v1, v2, v3 uint64 }
+
+func newSip(k0, k1 uint64) sip {
+	return sip{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
+}
+
+// round takes in one word.
+func (s *sip) round(m uint64) {
+	s.v3 ^= m
+	s.mix()
+	s.v0 ^= m
+}
+
+func (s *sip) mix() {
+	s.v0 += s.v1
+	s.v1 = bits.RotateLeft64(s.v1, 13) ^ s.v0
+	s.v0 = bits.RotateLeft64(s.v0, 32)
+	s.v2 += s.v3
+	s.v3 = bits.RotateLeft64(s.v3, 16) ^ s.v2
+	s.v0 += s.v3
+	s.v3 = bits.RotateLeft64(s.v3, 21) ^ s.v0
+	s.v2 += s.v1
+	s.v1 = bits.RotateLeft64(s.v1, 17) ^ s.v2
+	s.v2 = bits.RotateLeft64(s.v2, 32)
+}
+
+// finish takes in text and its length, and returns the hash.
+func (s *sip) finish(text string) uint64 {
+	length := uint64(len(text)) << 56
+	for len(text) >= 8 {
+		s.round(uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56)
+		text = text[8:]
+	}
+	last := length
+	for i := range len(text) {
+		last |= uint64(text[i]) << (8 * i)
+	}
+	s.round(last)
+	s.v2 ^= 0xff
+	s.mix()
+	s.mix()
+	s.mix()
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3
+}

@@ -1,0 +1,50 @@
+package sketch
+
+import (
+	"testing"
+
+	"sluice/feature"
+)
+
+// The wanted hashes are CPython 3.11's, whose hash of bytes is SipHash-1-3 under
+// the zero key if PYTHONHASHSEED is 0.
+func TestSipHash(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text string
+		want uint64
+	}{
+		"shorter than a word": {"a", 0x407448d2b89b1813},
+		"seven bytes":         {"carrier", 0x69611058765fa1b6},
+		"one word":            {"exactly8", 0x9e90d598a0fe358f},
+		"words and a rest":    {"0123456789abcdef0123", 0x560ed5360a9a319a},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHasher(HashKey{})
+			if got := h.text(tc.text); got != tc.want {
+				t.Errorf("text(%q) = %#x, want %#x", tc.text, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestHashesDependOnKey(t *testing.T) {
+	a, b := newHasher(testKey), newHasher(HashKey{1})
+	w := &feature.Write{Topic: "topic", Partition: 1, Offset: 2}
+	if a.text("x") == b.text("x") || a.number(7) == b.number(7) || a.row(w) == b.row(w) || a.print == b.print {
+		t.Error("two keys give one hash")
+	}
+}
+
+func TestRowHashTellsPlacesApart(t *testing.T) {
+	h := newHasher(testKey)
+	seen := map[uint64]feature.Write{}
+	for _, w := range []feature.Write{
+		{Topic: "a"}, {Topic: "b"}, {Topic: "a", Partition: 1}, {Topic: "a", Offset: 1}, {Topic: "a", Partition: 1, Offset: 1}, {Topic: ""},
+	} {
+		hash := h.row(&w)
+		if other, found := seen[hash]; found {
+			t.Errorf("row(%+v) = row(%+v)", w, other)
+		}
+		seen[hash] = w
+	}
+}

@@ -1,0 +1,88 @@
+package sketch
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Merge adds the writes of o, which stays as it is. Merging is commutative and
+// associative, to the byte.
+//
+// Columns are matched by feature id, so the parts of a window in which the view's
+// definition changed still merge: where a part lacks a feature, its rows count as
+// null, as an absent value does. The error is ErrLayout if the layouts differ and
+// ErrKey if the hash keys do; p is then unchanged.
+func (p *Profile) Merge(o *Profile) error {
+	if p.layout.digest != o.layout.digest {
+		return fmt.Errorf("merge profile over layout %q into one over %q: %w", o.layout.digest, p.layout.digest, ErrLayout)
+	}
+	if p.hash.print != 0 && o.hash.print != 0 && p.hash.print != o.hash.print {
+		return fmt.Errorf("merge profile: %w", ErrKey)
+	}
+	if p.hash.print == 0 && o.hash.print != 0 {
+		p.hash, p.ready = hasher{print: o.hash.print}, false
+	}
+	places := p.match(o)
+	for i := range o.Columns {
+		at := i
+		if places != nil {
+			at = places[i]
+		}
+		p.Columns[at].merge(&o.Columns[i])
+	}
+	p.mergeSample(o, places)
+	p.Rows += o.Rows
+	p.Deletes += o.Deletes
+	p.Late += o.Late
+	p.RefusedWhole += o.RefusedWhole
+	return nil
+}
+
+// match returns where in p the columns of o are; nil if all are where they are in
+// o. Columns that only one side has are filled with nulls for the other's rows.
+func (p *Profile) match(o *Profile) []int {
+	if slices.EqualFunc(p.Columns, o.Columns, func(a, b Column) bool { return a.ID == b.ID }) {
+		return nil
+	}
+	before, places := len(p.Columns), make([]int, len(o.Columns))
+	missing := make([]bool, before)
+	for i := range missing {
+		missing[i] = true
+	}
+	for i := range o.Columns {
+		id := o.Columns[i].ID
+		at := slices.IndexFunc(p.Columns[:before], func(c Column) bool { return c.ID == id })
+		if at < 0 {
+			at = len(p.Columns)
+			c := newColumn(id, o.Columns[i].Type, p.layout)
+			c.Nulls = p.Profiled()
+			p.Columns = append(p.Columns, c)
+		} else {
+			missing[at] = false
+		}
+		places[i] = at
+	}
+	for i, absent := range missing {
+		if absent {
+			p.Columns[i].Nulls += o.Profiled()
+		}
+	}
+	p.widenSample(before)
+	return places
+}
+
+// widenSample gives the sampled rows of before columns a null for each new one.
+func (p *Profile) widenSample(before int) {
+	if before == len(p.Columns) {
+		return
+	}
+	same := make([]int, before)
+	for i := range same {
+		same[i] = i
+	}
+	for i := range p.Sample {
+		p.Sample[i] = p.Sample[i].arrange(same, len(p.Columns))
+	}
+	p.view, p.other = nil, nil
+	p.aged = p.hasAges()
+}

@@ -1,0 +1,181 @@
+package sketch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"sluice/feature"
+)
+
+// Profile is what is kept of the writes of one window, or of any part of one.
+// Two profiles of the same writes have the same bytes. Its fields are to be read;
+// they change through its methods only.
+type Profile struct {
+	Rows         uint64   // writes on time, deletions among them
+	Deletes      uint64   // deletions among Rows; counted, neither profiled nor sampled
+	Late         uint64   // late writes, deletions among them; counted only
+	RefusedWhole uint64   // quarantined writes that no single feature is to blame for
+	Columns      []Column // in the order of the view's features
+	Sample       []SampleRow
+
+	layout *Layout
+	hash   hasher
+	ready  bool // holds its hash key
+
+	view    *feature.View // that Columns follow; nil if none is known to
+	other   *feature.View // the last other definition met, and the columns' places in it
+	places  []int
+	scratch []feature.Value
+	aged    bool // there are timestamps
+}
+
+// NewProfile returns the empty profile of a window of view over the bins of
+// layout. A feature that the layout does not know is profiled without bins.
+func NewProfile(view *feature.View, layout *Layout, key HashKey) *Profile {
+	p := &Profile{layout: layout, hash: newHasher(key), ready: true, view: view, Columns: make([]Column, len(view.Features))}
+	for i, f := range view.Features {
+		p.Columns[i] = newColumn(f.ID, f.Type, layout)
+	}
+	p.aged = p.hasAges()
+	return p
+}
+
+// Add profiles an accepted write of the window that is on time. If the write was
+// decoded under another definition of the view than the profile was made for,
+// features are matched by id: one that it lacks counts as null, one that it adds
+// is left out. Add does not retain w. It panics on a decoded profile that was not
+// resumed, which would count under the wrong hash key.
+func (p *Profile) Add(w *feature.Write) {
+	if !p.ready {
+		panic("sketch: Add to a decoded profile before Resume")
+	}
+	p.Rows++
+	if w.Delete {
+		p.Deletes++
+		return
+	}
+	values := w.Values
+	if w.View != p.view {
+		values = p.arrange(w)
+	}
+	start := int64(0)
+	if p.aged {
+		start = windowStart(w)
+	}
+	for i := range p.Columns {
+		if i < len(values) {
+			p.Columns[i].add(&values[i], &p.hash, start)
+		} else {
+			p.Columns[i].Nulls++
+		}
+	}
+	if hash := p.hash.row(w); p.wants(hash) {
+		p.sample(hash, values, start)
+	}
+}
+
+// windowStart returns the start of the row's window in Unix seconds; its event
+// time if the view has no windows.
+func windowStart(w *feature.Write) int64 {
+	if w.View.Window.Size <= 0 {
+		return w.EventTime.Unix()
+	}
+	return w.View.Window.Of(w.EventTime).Start.Unix()
+}
+
+func (p *Profile) hasAges() bool {
+	return slices.ContainsFunc(p.Columns, func(c Column) bool { return c.kind == ages })
+}
+
+// AddLate counts an accepted write that came after its window had closed. Its
+// values are not profiled: they belong to a window that is judged already.
+func (p *Profile) AddLate(*feature.Write) { p.Late++ }
+
+// Refuse counts a quarantined write against the feature at that index of the
+// view; -1, or an index that the view does not have, is the write as a whole.
+func (p *Profile) Refuse(featureIndex int) {
+	if featureIndex < 0 || featureIndex >= len(p.Columns) {
+		p.RefusedWhole++
+		return
+	}
+	p.Columns[featureIndex].Refused++
+}
+
+// Resume gives a decoded profile its hash key back, so that writes can be added.
+// The error is ErrKey if the profile was made under another key.
+func (p *Profile) Resume(key HashKey) error {
+	hash := newHasher(key)
+	if hash.print != p.hash.print {
+		return ErrKey
+	}
+	p.hash, p.ready = hash, true
+	return nil
+}
+
+// Total returns the number of accepted writes, late ones among them.
+func (p *Profile) Total() uint64 { return p.Rows + p.Late }
+
+// Profiled returns the number of rows whose values are counted in Columns.
+func (p *Profile) Profiled() uint64 { return p.Rows - p.Deletes }
+
+// Refused returns the number of quarantined writes.
+func (p *Profile) Refused() uint64 {
+	n := p.RefusedWhole
+	for i := range p.Columns {
+		n += p.Columns[i].Refused
+	}
+	return n
+}
+
+// Layout returns the layout whose bins the profile counts in.
+func (p *Profile) Layout() *Layout { return p.layout }
+
+// Column returns the column of the feature of that id; nil if there is none.
+func (p *Profile) Column(id uint32) *Column {
+	i := slices.IndexFunc(p.Columns, func(c Column) bool { return c.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &p.Columns[i]
+}
+
+// Digest names the profile's content: 32 hex digits of the SHA-256 of its binary form.
+func (p *Profile) Digest() string {
+	sum := sha256.Sum256(p.append(nil))
+	return hex.EncodeToString(sum[:16])
+}
+
+// arrange returns the values of w in the order of the profile's columns, in
+// memory that the next call uses again.
+func (p *Profile) arrange(w *feature.Write) []feature.Value {
+	if p.other != w.View {
+		p.other, p.places = w.View, make([]int, len(p.Columns))
+		same := len(p.Columns) == len(w.View.Features)
+		for i := range p.Columns {
+			id := p.Columns[i].ID
+			p.places[i] = slices.IndexFunc(w.View.Features, func(f feature.Feature) bool { return f.ID == id })
+			same = same && p.places[i] == i
+		}
+		if same {
+			p.view = w.View
+			return w.Values
+		}
+		p.scratch = make([]feature.Value, len(p.Columns))
+	}
+	for i, at := range p.places {
+		p.scratch[i] = feature.Null
+		if at >= 0 && at < len(w.Values) {
+			p.scratch[i] = w.Values[at]
+		}
+	}
+	return p.scratch
+}
+
+func (p *Profile) sample(hash uint64, values []feature.Value, start int64) {
+	row := SampleRow{Hash: hash, Values: make([]feature.Value, len(p.Columns)), marks: make([]uint64, len(p.Columns))}
+	for i := range min(len(values), len(p.Columns)) {
+		row.Values[i], row.marks[i] = sampleValue(values[i], p.Columns[i].Type, &p.hash, start)
+	}
+	p.insert(row)
+}

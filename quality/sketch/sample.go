@@ -1,0 +1,137 @@
+package sketch
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"sluice/feature"
+)
+
+const (
+	// SampleRows is k: how many rows a profile samples.
+	SampleRows = 512
+	// MaxText is how many bytes of a text are kept.
+	MaxText = 64
+)
+
+// SampleRow is a sampled row: the k rows with the smallest hashes are a uniform
+// sample, and the merge of two samples is the sample of both.
+type SampleRow struct {
+	Hash uint64 // keyed hash of the row's topic, partition and offset
+
+	// Values holds the values as they are profiled, in the order of the profile's
+	// columns: numbers and bools as they are, strings and bytes cut to MaxText
+	// bytes, a timestamp's age in seconds and a list's length as int64, and true
+	// for a json value.
+	Values []feature.Value
+
+	marks []uint64 // keyed hashes of whole texts; 0 for other columns and nulls
+}
+
+// sampleValue returns what a sample holds of v and, for a text, its hash.
+func sampleValue(v feature.Value, t feature.Type, h *hasher, start int64) (feature.Value, uint64) {
+	if v.IsNull() {
+		return feature.Null, 0
+	}
+	switch kindOf(t) {
+	case ages:
+		return feature.Int64Value(start - v.Int()), 0
+	case lengths:
+		return feature.Int64Value(int64(len(v.List()))), 0
+	case presence:
+		return feature.BoolValue(true), 0
+	case texts:
+		if t == feature.Bytes {
+			text := v.Text()
+			return feature.BytesValue([]byte(text[:min(len(text), MaxText)])), h.text(text)
+		}
+		return feature.StringValue(strings.Clone(Cut(v.Text()))), h.text(v.Text())
+	}
+	return v, 0
+}
+
+// Cut returns the longest start of text that has at most MaxText bytes and does
+// not end within a UTF-8 sequence.
+func Cut(text string) string {
+	if len(text) <= MaxText {
+		return text
+	}
+	end := MaxText
+	for end > MaxText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
+
+// insert adds row to the sample, which rises by hash and keeps SampleRows. Of two
+// rows with one hash, the one with the smaller encoding stays.
+func (p *Profile) insert(row SampleRow) {
+	at, found := slices.BinarySearchFunc(p.Sample, row.Hash, compareHash)
+	if found {
+		p.Sample[at] = p.smaller(p.Sample[at], row)
+		return
+	}
+	if len(p.Sample) == SampleRows {
+		p.Sample = p.Sample[:SampleRows-1]
+	}
+	p.Sample = slices.Insert(p.Sample, at, row)
+}
+
+// smaller returns the one of two rows that has the smaller encoding.
+func (p *Profile) smaller(a, b SampleRow) SampleRow {
+	order := p.order()
+	if bytes.Compare(p.appendRow(nil, &a, order), p.appendRow(nil, &b, order)) <= 0 {
+		return a
+	}
+	return b
+}
+
+// mergeSample merges the rows of o, whose columns are at those places of p.
+func (p *Profile) mergeSample(o *Profile, at []int) {
+	merged := make([]SampleRow, 0, min(SampleRows, len(p.Sample)+len(o.Sample)))
+	i, j := 0, 0
+	for len(merged) < SampleRows && (i < len(p.Sample) || j < len(o.Sample)) {
+		switch {
+		case j == len(o.Sample) || i < len(p.Sample) && p.Sample[i].Hash < o.Sample[j].Hash:
+			merged = append(merged, p.Sample[i])
+			i++
+		case i == len(p.Sample) || p.Sample[i].Hash > o.Sample[j].Hash:
+			merged = append(merged, o.Sample[j].arrange(at, len(p.Columns)))
+			j++
+		default:
+			merged = append(merged, p.smaller(p.Sample[i], o.Sample[j].arrange(at, len(p.Columns))))
+			i, j = i+1, j+1
+		}
+	}
+	p.Sample = merged
+}
+
+// arrange returns the row with its values moved to those places of n columns;
+// places nil leaves them where they are.
+func (r SampleRow) arrange(places []int, n int) SampleRow {
+	if places == nil {
+		return r
+	}
+	moved := SampleRow{Hash: r.Hash, Values: make([]feature.Value, n), marks: make([]uint64, n)}
+	for i, place := range places {
+		moved.Values[place], moved.marks[place] = r.Values[i], r.marks[i]
+	}
+	return moved
+}
+
+func compareHash(r SampleRow, hash uint64) int {
+	switch {
+	case r.Hash < hash:
+		return -1
+	case r.Hash > hash:
+		return 1
+	}
+	return 0
+}
+
+// wants reports whether a row of that hash would be sampled.
+func (p *Profile) wants(hash uint64) bool {
+	return len(p.Sample) < SampleRows || hash <= p.Sample[SampleRows-1].Hash
+}

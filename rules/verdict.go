@@ -1,0 +1,82 @@
+package rules
+
+import (
+	"time"
+
+	"sluice/feature"
+)
+
+// State is what a verdict says of a window.
+type State string
+
+// The states, from good to bad; the last two neither publish nor roll back.
+const (
+	Pass         State = "pass"
+	Warn         State = "warn"
+	Fail         State = "fail"
+	Inconclusive State = "inconclusive"
+	Error        State = "error"
+)
+
+// Verdict is the contract's verdict. The judge fills in what it found; the gate
+// what it decided.
+type Verdict struct {
+	ID           string            `json:"id"`
+	Kind         string            `json:"kind"` // window | probation | freshness | served | parity
+	Project      string            `json:"project"`
+	View         string            `json:"view"`
+	Version      feature.Version   `json:"version"`
+	Versions     []feature.Version `json:"versions"` // a joint verdict decides for all of them
+	Window       feature.Window    `json:"window"`
+	State        State             `json:"state"`
+	Decision     string            `json:"decision"` // publish | hold | reject | rollback | notify | none
+	RolledBack   []feature.Version `json:"rolled_back"`
+	Rows         uint64            `json:"rows"`
+	DecidedAt    time.Time         `json:"decided_at"`
+	Uncalibrated bool              `json:"uncalibrated"`
+	TooFew       bool              `json:"too_few"` // inconclusive because there were too few rows
+	Layout       string            `json:"layout"`
+	Baseline     string            `json:"baseline"`
+	Digests      map[string]string `json:"digests"`
+	History      int               `json:"history"` // baseline windows
+	Level        float64           `json:"level"`   // of the run
+	Reasons      []Reason          `json:"reasons"` // what alarmed, or would have, worst first
+	Scores       []feature.Score   `json:"scores"`  // the worst of every feature, whether it alarmed or not
+}
+
+// Reason is one thing that alarmed under a rule.
+type Reason struct {
+	Rule      string  `json:"rule"`
+	Feature   string  `json:"feature"`
+	Method    string  `json:"method"`
+	Summary   string  `json:"summary"`
+	Statistic float64 `json:"statistic"`
+	Threshold float64 `json:"threshold"`
+	Severity  float64 `json:"severity"`
+	PValue    float64 `json:"p_value"`
+	N         uint64  `json:"n"`
+	M         uint64  `json:"m"`
+	Bound     float64 `json:"bound"`
+	Slice     string  `json:"slice"`
+	Producer  string  `json:"producer"`
+	Text      string  `json:"text"`
+
+	Mode         Mode    `json:"mode"`         // of the rule
+	Outcome      Outcome `json:"outcome"`      // what it did to the verdict
+	Effect       bool    `json:"effect"`       // the shift is large enough to block
+	Uncalibrated bool    `json:"uncalibrated"` // without enough history: never fails
+}
+
+// Outcome is what one reason did to the verdict.
+type Outcome string
+
+// The outcomes. A pending reason alarmed, but not yet in k of n windows; an
+// observed one belongs to a rule that only observes. Neither changes the state.
+const (
+	Failed    Outcome = "fail"
+	Undecided Outcome = "inconclusive"
+	Warned    Outcome = "warn"
+	Pending   Outcome = "pending"
+	Observed  Outcome = "observed"
+	Broken    Outcome = "error"
+)
