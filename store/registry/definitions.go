@@ -1,0 +1,132 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sluice/feature"
+)
+
+const (
+	definitionsQuery = `SELECT generation, body FROM definitions ORDER BY generation DESC LIMIT 1`
+	insertDefs       = `INSERT INTO definitions (generation, body) VALUES ($1, $2)`
+	viewQuery        = `SELECT view_id FROM views WHERE name = $1`
+	insertView       = `INSERT INTO views (view_id, name) SELECT coalesce(max(view_id), 0) + 1, $1 FROM views`
+	featureQuery     = `SELECT feature_id FROM features WHERE view_id = $1 AND name = $2 AND type = $3`
+	insertFeature    = `INSERT INTO features (view_id, feature_id, name, type)
+		SELECT $1, coalesce(max(feature_id), 0) + 1, $2, $3 FROM features WHERE view_id = $1`
+)
+
+// Definitions returns what the last apply put in force and its generation, which
+// is 0, with nothing defined, before the first.
+func (s *SQLite) Definitions(ctx context.Context) (feature.Definitions, uint64, error) {
+	defs, generation, err := definitions(ctx, s.reader)
+	if err != nil {
+		return feature.Definitions{}, 0, fmt.Errorf("read definitions: %w", s.explain(err))
+	}
+	return defs, generation, nil
+}
+
+func definitions(ctx context.Context, q querier) (defs feature.Definitions, generation uint64, err error) {
+	var body []byte
+	err = q.QueryRowContext(ctx, definitionsQuery).Scan(unsigned[uint64]{&generation}, &body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return feature.Definitions{}, 0, nil
+	}
+	if err != nil {
+		return feature.Definitions{}, 0, err
+	}
+	return defs, generation, decode(body, &defs)
+}
+
+// SaveDefinitions puts defs in force with the next generation and why as audit
+// row, and returns them with their ids. A view keeps its id for ever by its name;
+// a feature by its name and type, so that one whose type changes gets another id,
+// and its former one again if the type comes back. ErrConflict unless
+// ifGeneration is the current generation; ErrInvalid for a name used twice.
+func (s *SQLite) SaveDefinitions(ctx context.Context, ifGeneration uint64, defs feature.Definitions, why feature.Audit) (feature.Definitions, uint64, error) {
+	defs = withViews(defs)
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		_, generation, err := definitions(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if generation != ifGeneration {
+			return fmt.Errorf("definitions are of generation %d: %w", generation, feature.ErrConflict)
+		}
+		if err := number(ctx, tx, defs.Views); err != nil {
+			return err
+		}
+		body, err := encode(defs)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, insertDefs, int64(ifGeneration)+1, body); err != nil {
+			return err
+		}
+		return insertAudit(ctx, tx, why)
+	})
+	if err != nil {
+		return feature.Definitions{}, 0, fmt.Errorf("save definitions at generation %d: %w", ifGeneration, err)
+	}
+	return defs, ifGeneration + 1, nil
+}
+
+// withViews copies the parts of defs that ids are written to.
+func withViews(defs feature.Definitions) feature.Definitions {
+	defs.Views = slices.Clone(defs.Views)
+	for i := range defs.Views {
+		defs.Views[i].Features = slices.Clone(defs.Views[i].Features)
+	}
+	return defs
+}
+
+// number gives every view and feature its id.
+func number(ctx context.Context, tx *sql.Tx, views []feature.View) error {
+	seen := map[string]bool{}
+	for i := range views {
+		v := &views[i]
+		if seen[v.Name] {
+			return invalid("view %s is defined twice", v.Name)
+		}
+		seen[v.Name] = true
+		id, err := idOf(ctx, tx, viewQuery, insertView, v.Name)
+		if err != nil {
+			return fmt.Errorf("view %s: %w", v.Name, err)
+		}
+		v.ID = feature.ViewID(id)
+		if err := numberFeatures(ctx, tx, v); err != nil {
+			return fmt.Errorf("view %s: %w", v.Name, err)
+		}
+	}
+	return nil
+}
+
+func numberFeatures(ctx context.Context, tx *sql.Tx, v *feature.View) error {
+	for i := range v.Features {
+		f := &v.Features[i]
+		if v.FeatureAt(f.Name) != i {
+			return invalid("feature %s is defined twice", f.Name)
+		}
+		id, err := idOf(ctx, tx, featureQuery, insertFeature, int64(v.ID), f.Name, f.Type.String())
+		if err != nil {
+			return fmt.Errorf("feature %s: %w", f.Name, err)
+		}
+		f.ID = uint32(id)
+	}
+	return nil
+}
+
+// idOf returns the id that query finds, which insert makes if there is none.
+func idOf(ctx context.Context, tx *sql.Tx, query, insert string, args ...any) (id int64, err error) {
+	if err = tx.QueryRowContext(ctx, query, args...).Scan(&id); !errors.Is(err, sql.ErrNoRows) {
+		return id, err
+	}
+	if _, err := tx.ExecContext(ctx, insert, args...); err != nil {
+		return 0, err
+	}
+	return id, tx.QueryRowContext(ctx, query, args...).Scan(&id)
+}

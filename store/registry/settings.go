@@ -1,0 +1,96 @@
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/feature"
+)
+
+const (
+	settingQuery  = `SELECT value FROM settings WHERE name = $1`
+	upsertSetting = `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+	settingClock        = "clock"
+	settingInstallation = "installation"
+)
+
+// Clock returns the manual clock; the zero time before it is first set.
+func (s *SQLite) Clock(ctx context.Context) (time.Time, error) {
+	now, err := clock(ctx, s.reader)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read clock: %w", s.explain(err))
+	}
+	return now, nil
+}
+
+func clock(ctx context.Context, q querier) (time.Time, error) {
+	b, err := setting(ctx, q, settingClock, 8)
+	if b == nil || err != nil {
+		return time.Time{}, err
+	}
+	return fromNanos(int64(binary.BigEndian.Uint64(b))), nil
+}
+
+// SetClock sets the manual clock and returns the one in force. It never goes back:
+// ErrConflict, with the clock as it is.
+func (s *SQLite) SetClock(ctx context.Context, t time.Time) (now time.Time, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		if now, err = clock(ctx, tx); err != nil {
+			return err
+		}
+		if t.Before(now) || t.IsZero() {
+			return fmt.Errorf("the clock is at %s: %w", now.Format(time.RFC3339Nano), feature.ErrConflict)
+		}
+		now = t.UTC()
+		_, err := tx.ExecContext(ctx, upsertSetting, settingClock, binary.BigEndian.AppendUint64(nil, uint64(nanos(t))))
+		return err
+	})
+	if err != nil {
+		return now, fmt.Errorf("set clock to %s: %w", t.UTC().Format(time.RFC3339Nano), err)
+	}
+	return now, nil
+}
+
+// Installation returns 16 random bytes that are made once and then stay: the key
+// under which profiles hash values.
+func (s *SQLite) Installation(ctx context.Context) (id [16]byte, err error) {
+	b, err := setting(ctx, s.reader, settingInstallation, len(id))
+	if err == nil && b == nil {
+		b, err = s.install(ctx)
+	}
+	if err != nil {
+		return id, fmt.Errorf("read installation: %w", s.explain(err))
+	}
+	return [16]byte(b), nil
+}
+
+func (s *SQLite) install(ctx context.Context) (id []byte, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		if id, err = setting(ctx, tx, settingInstallation, 16); id != nil || err != nil {
+			return err
+		}
+		id = make([]byte, 16)
+		rand.Read(id) // never fails
+		_, err := tx.ExecContext(ctx, upsertSetting, settingInstallation, id)
+		return err
+	})
+	return id, err
+}
+
+// setting reads a setting of size bytes; nil if it was never made.
+func setting(ctx context.Context, q querier, name string, size int) (b []byte, err error) {
+	err = q.QueryRowContext(ctx, settingQuery, name).Scan(&b)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err == nil && len(b) != size {
+		return nil, fmt.Errorf("setting %s has %d bytes: %w", name, len(b), ErrCorrupt)
+	}
+	return b, err
+}

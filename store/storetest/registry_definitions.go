@@ -1,0 +1,90 @@
+package storetest
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+
+	"sluice/feature"
+)
+
+func testDefinitions(t *testing.T, r *reg) {
+	ctx := t.Context()
+	if defs, generation, err := r.Definitions(ctx); generation != 0 || err != nil || len(defs.Views) != 0 {
+		t.Errorf("Definitions before the first apply = %+v, %d, %v, want none and 0", defs, generation, err)
+	}
+	low := 0.5
+	given := feature.Definitions{
+		Project:  "flights",
+		Entities: []feature.Entity{{Name: "carrier", Type: feature.String}},
+		Views: []feature.View{{Project: "flights", Name: "delays", Entities: []feature.Entity{{Name: "carrier", Type: feature.String}}, Features: []feature.Feature{
+			{Name: "delay", Type: feature.Float64, Expect: feature.Expect{Min: &low}}, {Name: "tags", Type: feature.ListOf(feature.String)},
+		}, TTL: 1000, Tags: map[string]string{"tier": "critical"}}},
+		Services: []feature.Service{{Name: "model", Features: []string{"delays:delay"}}},
+		Rules:    "rules: []",
+	}
+	saved, generation, err := r.SaveDefinitions(ctx, 0, given, why("apply"))
+	if generation != 1 || err != nil {
+		t.Fatalf("SaveDefinitions = %d, %v, want generation 1", generation, err)
+	}
+	if given.Views[0].ID != 0 || given.Views[0].Features[0].ID != 0 {
+		t.Errorf("SaveDefinitions changed its argument to %+v", given.Views[0])
+	}
+	for name, stale := range map[string]uint64{"behind": 0, "ahead": 2} {
+		if _, _, err := r.SaveDefinitions(ctx, stale, given, why("apply")); !errors.Is(err, feature.ErrConflict) {
+			t.Errorf("SaveDefinitions at a generation %s = %v, want %v", name, err, feature.ErrConflict)
+		}
+	}
+	read, generation, err := r.Definitions(ctx)
+	if generation != 1 || err != nil || !reflect.DeepEqual(read, saved) {
+		t.Errorf("Definitions = %+v, %d, %v, want %+v, 1", read, generation, err, saved)
+	}
+	if log, _, err := r.AuditLog(ctx, "", 0); len(log) != 1 || err != nil || log[0].Action != "apply" {
+		t.Errorf("AuditLog = %+v, %v, want one row of the one apply", log, err)
+	}
+}
+
+func testDefinitionIDs(t *testing.T, r *reg) {
+	generation := uint64(0)
+	save := func(views ...feature.View) []feature.View {
+		t.Helper()
+		defs, next, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: views}, why("apply"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		generation = next
+		return defs.Views
+	}
+	define := func(name string, features ...feature.Feature) feature.View {
+		return feature.View{Name: name, Features: features}
+	}
+	of := func(name string, typ feature.Type) feature.Feature { return feature.Feature{Name: name, Type: typ} }
+
+	first := save(define("a", of("x", feature.Int64), of("y", feature.Int64)), define("b", of("x", feature.Int64)))
+	if first[0].ID == 0 || first[1].ID == 0 || first[0].ID == first[1].ID || first[0].Features[0].ID == 0 || first[0].Features[0].ID == first[0].Features[1].ID {
+		t.Fatalf("ids %+v: want distinct ones that are not 0", first)
+	}
+	second := save(define("c"), define("a", of("y", feature.Int64), of("x", feature.String)))
+	a := second[1]
+	if a.ID != first[0].ID || a.Features[0].ID != first[0].Features[1].ID {
+		t.Errorf("what stayed has other ids: %+v, was %+v", a, first[0])
+	}
+	if id := a.Features[1].ID; id == first[0].Features[0].ID || id == first[0].Features[1].ID {
+		t.Errorf("x of another type has id %d, which was used", id)
+	}
+	if second[0].ID == first[1].ID || second[0].ID == first[0].ID {
+		t.Errorf("view c has id %d, which was used", second[0].ID)
+	}
+	third := save(define("b", of("x", feature.Int64)), define("a", of("x", feature.Int64)))
+	if third[0].ID != first[1].ID || third[1].Features[0].ID != first[0].Features[0].ID {
+		t.Errorf("what came back has ids %+v, want those of %+v", third, first)
+	}
+	for name, views := range map[string][]feature.View{
+		"view twice":    {define("a"), define("a")},
+		"feature twice": {define("a", of("x", feature.Int64), of("x", feature.String))},
+	} {
+		if _, _, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: views}, why("apply")); !errors.Is(err, r.invalid) {
+			t.Errorf("SaveDefinitions with a %s = %v, want %v", name, err, r.invalid)
+		}
+	}
+}
