@@ -1,0 +1,154 @@
+package tap
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"sluice/feature"
+)
+
+// stage hands a window's rows to the online store.
+func (p *partition) stage(ctx context.Context, v *viewState, w *window) error {
+	if len(w.rows) == 0 {
+		return nil
+	}
+	rows := make([]feature.Row, 0, len(w.rows))
+	for _, r := range w.rows {
+		rows = append(rows, r)
+	}
+	n, err := p.tap.deps.Rows.Stage(ctx, v.view.ID, w.version, rows)
+	if err != nil {
+		return errStore(fmt.Errorf("stage %d rows of %s version %d: %w", len(rows), v.view.Name, w.version, err))
+	}
+	w.bytes += n
+	w.dirty, p.staged = true, true
+	clear(w.rows)
+	return nil
+}
+
+// stageAll stages what is held back and makes everything staged durable.
+func (p *partition) stageAll(ctx context.Context) error {
+	if p.tap.deps.Rows == nil {
+		return nil
+	}
+	for _, v := range p.views {
+		for _, w := range v.windows {
+			if err := p.stage(ctx, v, w); err != nil {
+				return err
+			}
+		}
+	}
+	if !p.staged {
+		return nil
+	}
+	if err := p.tap.deps.Rows.Sync(ctx); err != nil {
+		return errStore(fmt.Errorf("sync staged rows: %w", err))
+	}
+	p.staged = false
+	return nil
+}
+
+// checkpoint saves the partition's state. Rows are staged and dead letters
+// acknowledged first; then one transaction takes partials, event ids and, last, the
+// progress, which alone is truth. With all,
+// every open window is written, as the first checkpoint of an owner must.
+func (p *partition) checkpoint(ctx context.Context, out *writer, all bool) error {
+	began := time.Now()
+	if err := p.stageAll(ctx); err != nil {
+		return err
+	}
+	if err := p.letters.wait(); err != nil {
+		return err
+	}
+	p.seq++
+	p.epochs[len(p.epochs)-1] = epochEnd{p.epoch, p.seq}
+	if err := out.begin(); err != nil {
+		return err
+	}
+	for name, v := range p.views {
+		for _, w := range v.windows {
+			if w.dirty || all && !w.closed {
+				if err := p.putPartial(ctx, out, name, w); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	p.ids.changed(func(slot int, body []byte) {
+		p.put(ctx, out, stateKey{kind: kindIDs, at: p.at, part: slot}, piece{stamp{p.epoch, p.seq}, 1, body}.append(nil))
+	})
+	progress, err := json.Marshal(p.progress())
+	if err != nil {
+		return fmt.Errorf("encode progress of %s: %w", p.at, err)
+	}
+	p.put(ctx, out, stateKey{kind: kindProgress, at: p.at}, progress)
+	if err := out.commit(ctx); err != nil {
+		return fmt.Errorf("checkpoint %s at %d: %w", p.at, p.next, err)
+	}
+	p.saved()
+	p.tap.metrics.checkpoints.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+// saved notes that everything is in the log.
+func (p *partition) saved() {
+	for _, v := range p.views {
+		maps.DeleteFunc(v.windows, func(_ int64, w *window) bool { return w.closed })
+		for _, w := range v.windows {
+			w.dirty = false
+		}
+	}
+	p.ids.saved = p.ids.total
+	p.changed, p.urgent, p.closing = false, false, 0
+}
+
+func (p *partition) put(ctx context.Context, out *writer, key stateKey, value []byte) {
+	out.put(ctx, &kgo.Record{
+		Topic: p.tap.log.cfg.Topics.Profiles, Partition: p.at.partition, Key: key.append(nil), Value: value,
+	})
+}
+
+func (p *partition) putPartial(ctx context.Context, out *writer, view string, w *window) error {
+	partial, err := w.partial(view, p.at, p.epoch, p.next)
+	if err != nil {
+		return fmt.Errorf("encode profile of %s: %w", view, err)
+	}
+	body, err := encodePartial(&partial)
+	if err != nil {
+		return err
+	}
+	key := stateKey{kind: kindPartial, at: p.at, view: view, start: w.Start.UnixNano()}
+	chunks := slices.Collect(slices.Chunk(body, chunkBytes))
+	if len(chunks) > maxChunks {
+		return fmt.Errorf("partial of %s: %d bytes are more than %d", view, len(body), maxChunks*chunkBytes)
+	}
+	for i, chunk := range chunks {
+		key.part = i
+		p.put(ctx, out, key, piece{stamp{p.epoch, p.seq}, len(chunks), chunk}.append(nil))
+	}
+	return nil
+}
+
+// progress returns how far the partition has been read.
+func (p *partition) progress() progressRecord {
+	r := progressRecord{
+		Progress: feature.Progress{
+			Topic: p.at.topic, Partition: p.at.partition, Epoch: p.epoch, Offset: p.next,
+			Views: make(map[string]feature.ViewProgress, len(p.views)), Counts: p.counts,
+		},
+		Seq: p.seq, IDs: p.ids.total, Sealed: map[string][]time.Time{}, Epochs: p.epochs,
+	}
+	for name, v := range p.views {
+		r.Views[name] = feature.ViewProgress{Watermark: v.watermark, Idle: v.idle, Left: v.left}
+		if len(v.sealed) > 0 {
+			r.Sealed[name] = v.sealed
+		}
+	}
+	return r
+}

@@ -1,0 +1,79 @@
+package tap
+
+import (
+	"time"
+
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+const namespace = "sluice"
+
+// metrics are the tap's. Topics, partitions and views come from definitions.
+type metrics struct {
+	writes      *prometheus.CounterVec
+	rows        *prometheus.CounterVec
+	invalid     *prometheus.CounterVec
+	lag         *prometheus.GaugeVec
+	checkpoints prometheus.Histogram
+	errors      *prometheus.CounterVec
+	partitions  prometheus.Gauge
+}
+
+// newMetrics registers the tap's metrics with reg; nil registers nothing.
+func newMetrics(reg prometheus.Registerer) *metrics {
+	auto := promauto.With(reg)
+	return &metrics{
+		writes: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "writes_total",
+			Help: "Feature writes read, by topic, partition and result (accepted, quarantined, dead_lettered, duplicate). Records read again after a restart count again; the accounting does not.",
+		}, []string{"topic", "partition", "result"}),
+		rows: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "rows_observed_total",
+			Help: "Accepted writes, by view and source (topic).",
+		}, []string{"view", "source"}),
+		invalid: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "invalid_values_total",
+			Help: "Writes that a view did not take, by view (empty: none could be told) and kind (the error codes of the contract).",
+		}, []string{"view", "kind"}),
+		lag: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "lag_seconds",
+			Help: "Age of the oldest record that this process has still to read, over its partitions of a topic; 0 if it has read all. Labels: topic.",
+		}, []string{"topic"}),
+		checkpoints: auto.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "checkpoint_duration_seconds",
+			Help:                            "Time to stage rows and commit a checkpoint.",
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
+		}),
+		errors: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "errors_total",
+			Help: "Times that a partition's state was dropped and read again from the log, by reason (fenced, transaction, registry, store, log, other).",
+		}, []string{"reason"}),
+		partitions: auto.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "partitions",
+			Help: "Partitions of topics of writes that this process reads.",
+		}),
+	}
+}
+
+// results are the counters of one partition.
+type results struct {
+	accepted, quarantined, dead, duplicate prometheus.Counter
+}
+
+func (m *metrics) results(at source) results {
+	c := func(result string) prometheus.Counter {
+		return m.writes.WithLabelValues(at.topic, strconv.Itoa(int(at.partition)), result)
+	}
+	return results{c("accepted"), c(Quarantined), c(DeadLettered), c("duplicate")}
+}
+
+// forget deletes the series of a view that is no longer defined.
+func (m *metrics) forget(view string) {
+	m.rows.DeletePartialMatch(prometheus.Labels{"view": view})
+	m.invalid.DeletePartialMatch(prometheus.Labels{"view": view})
+}

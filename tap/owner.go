@@ -1,0 +1,242 @@
+package tap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// batch is how many records are taken between two looks at the clock.
+const batch = 4096
+
+// maxClosing is how many windows may close within a batch before it is saved in
+// the middle: a backlog of many windows is not read again from its start.
+const maxClosing = 16
+
+// owner is the goroutine that owns one source partition, and what others may see
+// of it.
+type owner struct {
+	tap      *Tap
+	at       source
+	stop     context.CancelFunc // asks it to save and end
+	drop     context.CancelFunc // makes it end without saving
+	done     chan struct{}
+	lag      atomic.Int64 // nanoseconds
+	offset   atomic.Int64 // of the last checkpoint
+	restored atomic.Bool
+	trouble  atomic.Pointer[error]
+}
+
+func (t *Tap) own(at source) *owner {
+	hard, drop := context.WithCancel(context.Background())
+	soft, stop := context.WithCancel(hard)
+	o := &owner{tap: t, at: at, stop: stop, drop: drop, done: make(chan struct{})}
+	o.offset.Store(-1)
+	go func() {
+		defer close(o.done)
+		defer drop()
+		o.run(hard, soft)
+	}()
+	return o
+}
+
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 5 * time.Second
+	grace      = 20 * time.Second // to save a partition that goes
+)
+
+// run reads the partition until soft or hard ends. After an error the state is
+// dropped and restored from the log, after a pause that grows.
+func (o *owner) run(hard, soft context.Context) {
+	pause := firstPause
+	for soft.Err() == nil {
+		began := time.Now()
+		err := o.session(hard, soft)
+		o.restored.Store(false)
+		if err == nil || hard.Err() != nil {
+			return
+		}
+		o.trouble.Store(&err)
+		o.tap.metrics.errors.WithLabelValues(reason(err)).Inc()
+		o.tap.deps.Logger.Warn("partition is read again from its last checkpoint", "partition", o.at.String(), "err", err)
+		if time.Since(began) > lastPause {
+			pause = firstPause
+		}
+		if errors.Is(err, errFenced) {
+			pause = max(pause, time.Second) // if somebody else owns it now, the group will say so
+		}
+		select {
+		case <-time.After(pause):
+		case <-soft.Done():
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// session owns the partition once, from claiming it to an error or the end.
+func (o *owner) session(hard, soft context.Context) error {
+	w, err := newWriter(o.tap.log.cfg.Brokers, o.at)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	p, err := o.tap.take(soft, o.at, w)
+	if err != nil {
+		if soft.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	reader, err := kgo.NewClient(append(append(baseOptions(o.tap.log.cfg.Brokers), readOptions(o.tap.cfg.FetchBytes)...),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.at.topic: {o.at.partition: kgo.NewOffset().At(p.next)}}))...)
+	if err != nil {
+		return fmt.Errorf("read %s: %w: %w", o.at, errLog, err)
+	}
+	defer reader.Close()
+	if err := o.save(hard, p, w, true); err != nil {
+		return err
+	}
+	o.restored.Store(true)
+	o.trouble.Store(nil)
+	return o.read(hard, soft, p, w, reader)
+}
+
+func (o *owner) save(ctx context.Context, p *partition, w *writer, all bool) error {
+	if err := p.checkpoint(ctx, w, all); err != nil {
+		return err
+	}
+	o.offset.Store(p.next)
+	return nil
+}
+
+// read takes records until soft ends, and saves what it has then.
+func (o *owner) read(hard, soft context.Context, p *partition, w *writer, reader *kgo.Client) error {
+	last := time.Now()
+	for {
+		fetches, err := o.poll(soft, reader)
+		if err != nil {
+			return err
+		}
+		if err := p.begin(); err != nil {
+			return err
+		}
+		for iter := fetches.RecordIter(); !iter.Done(); {
+			if err := p.record(hard, iter.Next()); err != nil {
+				return err
+			}
+			if p.closing >= maxClosing {
+				if err := o.save(hard, p, w, false); err != nil {
+					return err
+				}
+			}
+		}
+		o.measure(fetches, p)
+		if err := p.silence(hard); err != nil {
+			return err
+		}
+		ending := soft.Err() != nil
+		if p.urgent || p.changed && (ending || time.Since(last) >= o.tap.cfg.Checkpoint) {
+			if err := o.save(hard, p, w, false); err != nil {
+				return err
+			}
+			last = time.Now()
+		}
+		if ending {
+			return nil
+		}
+	}
+}
+
+// poll returns the next records, none if none come for a while.
+func (o *owner) poll(soft context.Context, reader *kgo.Client) (kgo.Fetches, error) {
+	ctx, cancel := context.WithTimeout(soft, o.tap.cfg.Poll)
+	defer cancel()
+	fetches := reader.PollRecords(ctx, batch)
+	for _, e := range fetches.Errors() {
+		if !errors.Is(e.Err, context.DeadlineExceeded) && !errors.Is(e.Err, context.Canceled) {
+			return nil, fmt.Errorf("read %s: %w: %w", o.at, errLog, e.Err)
+		}
+	}
+	return fetches, nil
+}
+
+// measure notes how old the next record is, at least: as old as the last one.
+func (o *owner) measure(fetches kgo.Fetches, p *partition) {
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if n := len(f.Records); n > 0 {
+			lag := time.Duration(0)
+			if p.next < f.LastStableOffset {
+				lag = max(0, time.Since(f.Records[n-1].Timestamp))
+			}
+			o.lag.Store(int64(lag))
+		}
+	})
+}
+
+// probe is an end of the log and the clock when it was the end.
+type probe struct {
+	end int64
+	at  time.Time
+}
+
+// silence makes views idle that have had no record for their idle time. A view is
+// silent only if everything was read that was in the log at that time.
+func (p *partition) silence(ctx context.Context) error {
+	if !p.clockSet {
+		return nil
+	}
+	due := false
+	for _, v := range p.views {
+		if v.seen.IsZero() || v.seen.After(p.now) {
+			v.seen = p.now
+		}
+		due = due || p.silent(v, p.now)
+	}
+	if !due {
+		p.probe = nil
+		return nil
+	}
+	if p.probe == nil {
+		_, end, err := p.tap.log.bounds(ctx, p.at.topic, p.at.partition)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errLog, err)
+		}
+		p.probe = &probe{end, p.now}
+	}
+	if p.next < p.probe.end {
+		return nil
+	}
+	at := p.probe.at
+	p.probe = nil
+	for _, v := range p.views {
+		if p.silent(v, at) {
+			if err := p.rest(ctx, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *partition) silent(v *viewState, now time.Time) bool {
+	return !v.idle && v.spec.Idle > 0 && now.Sub(v.seen) >= v.spec.Idle
+}
+
+// end stops the owner: with save, what it has is saved first, if that succeeds in
+// time.
+func (o *owner) end(save bool) {
+	if save {
+		o.stop()
+		select {
+		case <-o.done:
+		case <-time.After(grace):
+		}
+	}
+	o.drop()
+	<-o.done
+}

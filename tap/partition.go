@@ -1,0 +1,297 @@
+package tap
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"sluice/feature"
+)
+
+// partition is the state of one source partition. One goroutine owns it, so there
+// are no locks. After an error it must be dropped and restored from the log.
+type partition struct {
+	tap     *Tap
+	at      source
+	epoch   uint64
+	seq     uint64 // of the last checkpoint
+	epochs  []epochEnd
+	next    int64 // offset of the next record
+	counts  feature.Counts
+	views   map[string]*viewState
+	ids     *idWindow
+	results results
+
+	sources   *sources
+	now       time.Time // read once per batch
+	clockSet  bool
+	refreshed bool // definitions were read again since the batch came
+	changed   bool // since the last checkpoint
+	urgent    bool // a window closed or idleness changed: checkpoint at once
+	closing   int  // windows that closed since then
+	staged    bool // rows were staged since the last sync
+	probe     *probe
+	reading   reading
+	letters   letters
+}
+
+// outcome is what became of one record over all views that read it.
+type outcome struct {
+	accepted, late, duplicate bool
+	bad                       *rejection
+}
+
+// begin prepares for a batch: the clock and the definitions as of now.
+func (p *partition) begin() error {
+	p.now, p.clockSet = p.tap.deps.Clock.Now()
+	p.refreshed = false
+	return p.adopt()
+}
+
+// adopt takes over the current definitions: views come and go, and open windows
+// go on under a changed definition.
+func (p *partition) adopt() error {
+	sources, err := p.tap.current()
+	if err != nil || sources == p.sources {
+		return err
+	}
+	p.sources = sources
+	for name, v := range p.views {
+		if src := sources.reads(p.at.topic, name); src == nil || src.view.ID != v.view.ID || src.view.Window.Size != v.view.Window.Size {
+			delete(p.views, name)
+			p.changed, p.urgent = true, true
+		} else {
+			v.viewSource, v.spec = src, src.view.Window
+		}
+	}
+	for _, src := range sources.topics[p.at.topic] {
+		if p.views[src.view.Name] == nil {
+			p.addView(src)
+			p.changed, p.urgent = true, true
+		}
+	}
+	return nil
+}
+
+func (p *partition) addView(src *viewSource) *viewState {
+	v := newViewState(src)
+	v.observed = p.tap.metrics.rows.WithLabelValues(src.view.Name, p.at.topic)
+	if p.clockSet {
+		v.seen = p.now
+	}
+	p.views[src.view.Name] = v
+	return v
+}
+
+// record takes the next record of the partition.
+func (p *partition) record(ctx context.Context, r *kgo.Record) error {
+	if r.Offset < p.next {
+		return nil
+	}
+	p.next, p.changed = r.Offset+1, true
+	if r.Attrs.IsControl() {
+		return nil
+	}
+	if mark, ok := header(r, HeaderWatermark); ok && len(r.Value) == 0 {
+		return p.watermark(ctx, r, mark)
+	}
+	out, err := p.sort(ctx, r)
+	if err != nil {
+		return fmt.Errorf("record %s offset %d: %w", p.at, r.Offset, err)
+	}
+	p.counts.Received++
+	switch {
+	case out.accepted:
+		p.counts.Accepted++
+		p.results.accepted.Inc()
+		if out.late {
+			p.counts.Late++
+		}
+		return nil
+	case out.duplicate:
+		p.counts.Duplicate++
+		p.results.duplicate.Inc()
+		return nil
+	case out.bad.kind == Quarantined:
+		p.counts.Quarantined++
+		p.results.quarantined.Inc()
+	default:
+		p.counts.DeadLettered++
+		p.results.dead.Inc()
+	}
+	p.letters.send(ctx, r, out.bad, p.now)
+	return nil
+}
+
+func header(r *kgo.Record, key string) (string, bool) {
+	for i := range r.Headers {
+		if r.Headers[i].Key == key {
+			return string(r.Headers[i].Value), true
+		}
+	}
+	return "", false
+}
+
+// sort gives the record to every view that reads it.
+func (p *partition) sort(ctx context.Context, r *kgo.Record) (outcome, error) {
+	if bad := oversize(r, p.tap.cfg.MaxRecord); bad != nil {
+		return outcome{bad: bad}, nil
+	}
+	if p.at.topic != p.tap.log.cfg.Topics.Writes {
+		return p.sortFlat(ctx, r)
+	}
+	v, bad := p.decode(r)
+	if bad != nil && bad.reason == feature.CodeUnknownView {
+		if again, err := p.refresh(ctx); err != nil {
+			return outcome{}, err
+		} else if again {
+			v, bad = p.decode(r)
+		}
+	}
+	var out outcome
+	return out, p.give(ctx, r, v, bad, &out)
+}
+
+func oversize(r *kgo.Record, most int) *rejection {
+	switch n := len(r.Key) + len(r.Value); {
+	case n > most:
+		return dead(feature.CodeTooLarge, "", "", "record of %d bytes; at most %d are read", n, most)
+	case len(r.Value) == 0:
+		return dead(feature.CodeDecode, "", "", "record without a value; delete an entity with {\"op\":\"delete\"} and its event time")
+	}
+	return nil
+}
+
+// decode reads a record of the default topic into p.reading: an envelope, or a
+// flat record whose header names the view.
+func (p *partition) decode(r *kgo.Record) (*viewState, *rejection) {
+	name, named := header(r, HeaderView)
+	if named {
+		v := p.views[name]
+		if v == nil {
+			return nil, dead(feature.CodeUnknownView, cut(name), "", "not defined on topic %s; apply its definition first, or correct the header %s", p.at.topic, HeaderView)
+		}
+		return v, p.reading.readFlat(v.decoder, r.Value, true)
+	}
+	var v *viewState
+	_, bad := p.reading.readEnvelope(r.Value, func(view string) *decoder {
+		if v = p.views[view]; v == nil {
+			return nil
+		}
+		return v.decoder
+	})
+	return v, bad
+}
+
+// refresh reads the definitions again, once per batch: what is not defined after
+// that was not when the batch's records were written.
+func (p *partition) refresh(ctx context.Context) (again bool, err error) {
+	if p.refreshed || p.tap.deps.Refresh == nil {
+		return false, nil
+	}
+	p.refreshed = true
+	if err := p.tap.deps.Refresh(ctx); err != nil {
+		return false, errRegistry(fmt.Errorf("refresh definitions: %w", err))
+	}
+	before := p.sources
+	err = p.adopt()
+	return p.sources != before, err
+}
+
+// sortFlat gives a record of a topic of its own to the views that read it.
+func (p *partition) sortFlat(ctx context.Context, r *kgo.Record) (outcome, error) {
+	if len(p.sources.topics[p.at.topic]) == 0 {
+		if _, err := p.refresh(ctx); err != nil {
+			return outcome{}, err
+		}
+	}
+	var out outcome
+	for _, src := range p.sources.topics[p.at.topic] {
+		bad := p.reading.readFlat(src.decoder, r.Value, false)
+		if err := p.give(ctx, r, p.views[src.view.Name], bad, &out); err != nil {
+			return out, err
+		}
+	}
+	if out == (outcome{}) {
+		out.bad = dead(feature.CodeUnknownView, "", "", "no view reads topic %s", p.at.topic)
+	}
+	return out, nil
+}
+
+// give gives what was read into p.reading to one view, or notes why not.
+func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *rejection, out *outcome) error {
+	if v != nil && p.clockSet {
+		v.seen = p.now
+	}
+	m := &p.reading.write
+	var id eventHash
+	if bad == nil {
+		describe(m, r, p.reading.eventID)
+		if m.EventID != "" {
+			if id = hashEvent(v.view.Name, m.EventID); p.ids.has(id) {
+				out.duplicate = true
+				return nil
+			}
+		}
+		if p.clockSet && m.EventTime.After(p.now.Add(p.tap.cfg.Ahead)) {
+			bad = quarantine(feature.CodeFuture, v.view.Name, "", "event time %s is more than %s ahead of the clock, %s; check the producer's clock and unit",
+				m.EventTime.Format(time.RFC3339), p.tap.cfg.Ahead, p.now.UTC().Format(time.RFC3339))
+			v.noteFuture(r.Offset)
+		}
+	}
+	if bad == nil && !m.Delete {
+		if i, reason, ok := v.checker.Check(m); !ok {
+			bad = unexpected(v.view, i, reason)
+			if err := p.refuse(ctx, v, m, i); err != nil {
+				return err
+			}
+		}
+	}
+	if bad != nil {
+		p.tap.metrics.invalid.WithLabelValues(p.known(bad.view), string(bad.reason)).Inc()
+		out.bad = worse(out.bad, bad)
+		return nil
+	}
+	late, err := p.accept(ctx, v, m)
+	if err != nil {
+		return err
+	}
+	if m.EventID != "" {
+		p.ids.add(id)
+	}
+	out.accepted, out.late = true, out.late || late
+	return nil
+}
+
+// known returns a view's name if it is defined, so that data never names a series.
+func (p *partition) known(view string) string {
+	if p.views[view] == nil {
+		return ""
+	}
+	return view
+}
+
+// describe adds to a write what its record says beside the value.
+func describe(m *feature.Write, r *kgo.Record, eventID string) {
+	m.Topic, m.Partition, m.Offset, m.EventID = r.Topic, r.Partition, r.Offset, eventID
+	for i := range r.Headers {
+		switch h := &r.Headers[i]; h.Key {
+		case HeaderEventID:
+			m.EventID = string(h.Value)
+		case HeaderProducer:
+			m.Producer = string(h.Value)
+		case HeaderSchema:
+			m.Schema = string(h.Value)
+		}
+	}
+}
+
+func unexpected(view *feature.View, i int, reason string) *rejection {
+	name := ""
+	if i >= 0 && i < len(view.Features) {
+		name = view.Features[i].Name
+	}
+	return quarantine(feature.CodeExpect, view.Name, name, "%s", reason)
+}

@@ -1,0 +1,73 @@
+package tap
+
+import (
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"sluice/feature"
+)
+
+// What became of a record that was not accepted. A quarantined one could be read
+// but may not be used; a dead-lettered one could not be read.
+const (
+	Quarantined  = "quarantined"
+	DeadLettered = "dead_lettered"
+)
+
+// maxMessage is the length of a message about a record in bytes.
+const maxMessage = 256
+
+// rejection says why a record is not accepted for a view.
+type rejection struct {
+	kind    string
+	reason  feature.Code
+	view    string
+	feature string
+	text    string
+}
+
+func dead(reason feature.Code, view, feature, format string, args ...any) *rejection {
+	return &rejection{DeadLettered, reason, view, feature, message(view, feature, fmt.Sprintf(format, args...))}
+}
+
+func quarantine(reason feature.Code, view, feature, format string, args ...any) *rejection {
+	return &rejection{Quarantined, reason, view, feature, message(view, feature, fmt.Sprintf(format, args...))}
+}
+
+// worse returns the rejection that stands for both: one that could not be read
+// comes before one that may not be used, and the first before later ones.
+func worse(a, b *rejection) *rejection {
+	if a == nil || b != nil && a.kind == Quarantined && b.kind == DeadLettered {
+		return b
+	}
+	return a
+}
+
+// message puts the view and the feature in front of text, escaped and cut.
+func message(view, feature, text string) string {
+	switch {
+	case view != "" && feature != "":
+		text = "view " + view + ", feature " + feature + ": " + text
+	case view != "":
+		text = "view " + view + ": " + text
+	}
+	return clip(text)
+}
+
+// clip escapes what is not printable and cuts the text to maxMessage bytes.
+func clip(text string) string {
+	var out []byte
+	for _, r := range text {
+		quoted := strconv.AppendQuoteRune(nil, r)
+		quoted = quoted[1 : len(quoted)-1]
+		if r == '\'' || r == '\\' {
+			quoted = utf8.AppendRune(nil, r)
+		}
+		if len(out)+len(quoted) > maxMessage {
+			break
+		}
+		out = append(out, quoted...)
+	}
+	return string(out)
+}

@@ -1,0 +1,179 @@
+package tap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+)
+
+// saved is what the profiles topic holds of one source partition.
+type saved struct {
+	progress *progressRecord
+	partials map[WindowKey]sketch.Partial
+	segments map[int]piece
+}
+
+// load reads what is saved of a source partition, up to offset end of the
+// profiles partition.
+func (l *Log) load(ctx context.Context, at source, end int64) (*saved, error) {
+	s := &saved{partials: map[WindowKey]sketch.Partial{}, segments: map[int]piece{}}
+	a := newAssembler()
+	err := l.readRange(ctx, l.cfg.Topics.Profiles, at.partition, 0, end, func(r *kgo.Record) error {
+		if k, err := parseKey(r.Key); err != nil || k.at != at {
+			return err
+		}
+		done, gone, err := a.add(r.Key, r.Value)
+		if err != nil {
+			return fmt.Errorf("offset %d: %w", r.Offset, err)
+		}
+		if gone != nil {
+			delete(s.partials, *gone)
+		}
+		if done != nil {
+			s.progress = &done.progress
+			for _, partial := range done.partials {
+				s.partials[KeyOf(&partial)] = partial
+			}
+			maps.Copy(s.segments, done.segments)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("restore %s: %w", at, err)
+	}
+	return s, nil
+}
+
+// take makes this process the owner of a source partition: it fences the former
+// owner first, and only then reads what that one saved.
+func (t *Tap) take(ctx context.Context, at source, w *writer) (*partition, error) {
+	epoch, end, err := w.claim(ctx, t.log.cfg.Topics.Profiles, at)
+	if err != nil {
+		return nil, fmt.Errorf("claim %s: %w", at, err)
+	}
+	saved, err := t.log.load(ctx, at, end)
+	if err != nil {
+		return nil, err
+	}
+	p := &partition{
+		tap: t, at: at, epoch: epoch, views: map[string]*viewState{}, ids: newIDWindow(t.cfg.DedupeIDs), results: t.metrics.results(at),
+		letters: letters{log: t.log, partition: at.partition % max(1, t.letterPartitions.Load())},
+	}
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	if saved.progress != nil {
+		if err := p.restore(ctx, saved); err != nil {
+			return nil, fmt.Errorf("restore %s: %w", at, err)
+		}
+	}
+	p.epochs = append(p.epochs, epochEnd{Epoch: epoch})
+	p.epochs = slices.Clone(p.epochs[max(0, len(p.epochs)-maxEpochs):])
+	return p, p.findStart(ctx, saved.progress == nil)
+}
+
+// restore takes over a saved state.
+func (p *partition) restore(ctx context.Context, s *saved) error {
+	p.next, p.counts, p.epochs = s.progress.Offset, s.progress.Counts, s.progress.Epochs
+	missing, err := p.ids.restore(s.segments, s.progress.IDs)
+	if err != nil {
+		return err
+	}
+	if missing > 0 {
+		p.tap.deps.Logger.Warn("event ids are not saved; writes older than the rest may be taken twice", "partition", p.at.String(), "ids", missing)
+	}
+	for name, state := range s.progress.Views {
+		v := p.views[name]
+		if v == nil {
+			continue
+		}
+		v.watermark, v.left, v.sealed = state.Watermark, state.Left, s.progress.Sealed[name]
+		if state.Idle {
+			if err := p.rest(ctx, v); err != nil {
+				return err
+			}
+		}
+	}
+	for _, partial := range s.partials {
+		if err := p.reopen(ctx, &partial); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest makes a view idle in this partition. The number of times that it had left
+// idleness is asked for anew, in case the last leave was not saved.
+func (p *partition) rest(ctx context.Context, v *viewState) error {
+	left, err := p.tap.deps.Versions.LeaveIdle(ctx, p.at.topic, p.at.partition, v.view.ID)
+	if err != nil {
+		return errRegistry(err)
+	}
+	v.idle, v.left, p.urgent, p.changed = true, left, true, true
+	return nil
+}
+
+// reopen restores a window from its partial, unless it was closed.
+func (p *partition) reopen(ctx context.Context, partial *sketch.Partial) error {
+	v := p.views[partial.View]
+	if v == nil || v.spec.Closed(partial.Window, v.watermark) || partial.Window != v.spec.Starting(partial.Window.Start) {
+		return nil
+	}
+	start := partial.Window.Start
+	if _, sealed := slices.BinarySearchFunc(v.sealed, start, time.Time.Compare); sealed {
+		return nil
+	}
+	profile, err := p.profile(ctx, v.view, partial)
+	if err != nil {
+		return fmt.Errorf("view %s, window at %s: %w", partial.View, start.Format(time.RFC3339), err)
+	}
+	v.windows[start.UnixNano()] = &window{
+		Window: partial.Window, version: partial.Version, profile: profile, rows: map[feature.Key]feature.Row{},
+		accepted: partial.Rows, bytes: partial.Bytes, span: partial.Span,
+	}
+	at, _ := slices.BinarySearchFunc(v.opened, start, time.Time.Compare)
+	v.opened = slices.Insert(v.opened, at, start)
+	return nil
+}
+
+// profile decodes a partial's profile. If the window's layout is another one now,
+// its records are read again.
+func (p *partition) profile(ctx context.Context, view *feature.View, partial *sketch.Partial) (*sketch.Profile, error) {
+	layout := p.tap.deps.layout(view, partial.Window.Start)
+	profile, err := sketch.UnmarshalProfile(partial.Profile, layout)
+	if errors.Is(err, sketch.ErrLayout) {
+		r := NewReader(p.tap.cfg, p.tap.log, p.tap.deps.HashKey)
+		return r.Profile(ctx, view, layout, partial.Window, []feature.Span{partial.Span})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return profile, profile.Resume(p.tap.deps.HashKey)
+}
+
+// findStart checks the offset to read from against what the log holds.
+func (p *partition) findStart(ctx context.Context, fresh bool) error {
+	start, end, err := p.tap.log.bounds(ctx, p.at.topic, p.at.partition)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLog, err)
+	}
+	switch {
+	case fresh:
+		p.next = start
+	case p.next < start:
+		p.tap.deps.Logger.Error("records were deleted from the log before they were read", "partition", p.at.String(), "from", p.next, "to", start)
+		p.next = start
+	case p.next > end:
+		p.tap.deps.Logger.Error("the log ends before what was read of it; it has lost records", "partition", p.at.String(), "read", p.next, "end", end)
+		p.next = end
+	}
+	return nil
+}

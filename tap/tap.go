@@ -1,0 +1,298 @@
+package tap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Tap reads every topic of writes that the definitions name and keeps, per source
+// partition, the profiles of open windows and how far it has read.
+type Tap struct {
+	cfg              Config
+	log              *Log
+	deps             Deps
+	metrics          *metrics
+	letterPartitions atomic.Int32
+
+	compiling sync.Mutex
+	compiled  atomic.Pointer[sources]
+
+	mu     sync.Mutex
+	owners map[source]*owner
+	joined bool
+	lost   bool // partitions that go are not saved; set by tests that end like a crash
+}
+
+// New returns a tap that does nothing until Run. The error joins what is wrong
+// with cfg and deps.
+func New(cfg Config, log *Log, deps Deps) (*Tap, error) {
+	if err := errors.Join(cfg.Validate(), deps.validate()); err != nil {
+		return nil, fmt.Errorf("new tap: %w", err)
+	}
+	return &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}}, nil
+}
+
+// current returns the definitions in force, made ready. Definitions that cannot
+// be made ready are reported, and the former ones stay.
+func (t *Tap) current() (*sources, error) {
+	defs, generation := t.deps.Definitions()
+	old := t.compiled.Load()
+	if old != nil && old.generation == generation {
+		return old, nil
+	}
+	t.compiling.Lock()
+	defer t.compiling.Unlock()
+	if old = t.compiled.Load(); old != nil && old.generation == generation {
+		return old, nil
+	}
+	next, err := compile(defs, generation, t.log.cfg.Topics.Writes)
+	switch {
+	case err != nil && old == nil:
+		return nil, err
+	case err != nil:
+		t.deps.Logger.Error("definitions cannot be read; the former ones stay in force", "generation", generation, "err", err)
+		next = &sources{generation, old.byName, old.topics}
+	}
+	if old != nil {
+		for name := range old.byName {
+			if next.byName[name] == nil {
+				t.metrics.forget(name)
+			}
+		}
+	}
+	t.compiled.Store(next)
+	return next, nil
+}
+
+// Run reads until ctx ends. Partitions come and go with the consumer group; all
+// are saved before Run returns.
+func (t *Tap) Run(ctx context.Context) error {
+	sources, err := t.current()
+	if err != nil {
+		return fmt.Errorf("tap: %w", err)
+	}
+	topics := sources.names()
+	if err := t.prepare(ctx, topics); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("tap: %w", err)
+	}
+	group, err := t.join(topics)
+	if err != nil {
+		return fmt.Errorf("tap: join group %s: %w", t.cfg.Group, err)
+	}
+	defer t.leave(group)
+	tick := time.NewTicker(t.cfg.Poll)
+	defer tick.Stop()
+	hinted := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if topics, err = t.follow(ctx, group, topics); err != nil {
+			t.deps.Logger.Warn("topics of changed definitions are not read yet", "err", err)
+		}
+		t.report()
+		if time.Since(hinted) >= t.cfg.Checkpoint {
+			hinted = time.Now()
+			t.hint(ctx, group)
+		}
+	}
+}
+
+// prepare makes the topics that are missing.
+func (t *Tap) prepare(ctx context.Context, topics []string) error {
+	if err := t.log.EnsureTopics(ctx, topics...); err != nil {
+		return err
+	}
+	counts, err := t.log.Partitions(ctx, t.log.cfg.Topics.DeadLetters)
+	if err != nil {
+		return err
+	}
+	t.letterPartitions.Store(max(1, counts[t.log.cfg.Topics.DeadLetters]))
+	return nil
+}
+
+// join makes the member of the consumer group. It only says which partitions are
+// this process's; each owner has clients of its own, so the member never fetches.
+func (t *Tap) join(topics []string) (*kgo.Client, error) {
+	group, err := kgo.NewClient(append(baseOptions(t.log.cfg.Brokers),
+		kgo.ConsumerGroup(t.cfg.Group),
+		kgo.ConsumeTopics(topics...),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.DisableAutoCommit(),
+		kgo.SessionTimeout(t.cfg.Session),
+		kgo.HeartbeatInterval(min(t.cfg.Session/3, 3*time.Second)),
+		kgo.RebalanceTimeout(time.Minute),
+		kgo.MaxConcurrentFetches(1),
+		kgo.FetchMaxBytes(1<<20),
+		kgo.FetchMaxPartitionBytes(1<<16),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { t.assigned(parts) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { t.gone(parts, true) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { t.gone(parts, false) }),
+	)...)
+	if err != nil {
+		return nil, err
+	}
+	group.PauseFetchTopics(topics...)
+	return group, nil
+}
+
+// leave leaves the group, which gives every partition back, and waits for the
+// owners.
+func (t *Tap) leave(group *kgo.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*grace)
+	defer cancel()
+	if err := group.LeaveGroupContext(ctx); err != nil {
+		t.deps.Logger.Warn("group not left", "group", t.cfg.Group, "err", err)
+	}
+	rest := map[string][]int32{}
+	t.mu.Lock()
+	t.joined = false
+	for at := range t.owners {
+		rest[at.topic] = append(rest[at.topic], at.partition)
+	}
+	t.mu.Unlock()
+	t.gone(rest, true)
+	group.Close()
+}
+
+func (t *Tap) assigned(parts map[string][]int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.joined = true
+	for topic, partitions := range parts {
+		for _, n := range partitions {
+			at := source{topic, n}
+			if t.owners[at] == nil {
+				t.owners[at] = t.own(at)
+			}
+		}
+	}
+	t.metrics.partitions.Set(float64(len(t.owners)))
+}
+
+// gone ends the owners of partitions, all at once, and waits for them.
+func (t *Tap) gone(parts map[string][]int32, save bool) {
+	var ending sync.WaitGroup
+	t.mu.Lock()
+	save = save && !t.lost
+	for topic, partitions := range parts {
+		for _, n := range partitions {
+			if o := t.owners[source{topic, n}]; o != nil {
+				delete(t.owners, o.at)
+				ending.Go(func() { o.end(save) })
+			}
+		}
+	}
+	t.metrics.partitions.Set(float64(len(t.owners)))
+	t.mu.Unlock()
+	ending.Wait()
+}
+
+// follow brings the topics that the group reads up to the definitions.
+func (t *Tap) follow(ctx context.Context, group *kgo.Client, topics []string) ([]string, error) {
+	sources, err := t.current()
+	if err != nil {
+		return topics, err
+	}
+	next := sources.names()
+	if slices.Equal(next, topics) {
+		return topics, nil
+	}
+	if err := t.prepare(ctx, next); err != nil {
+		return topics, err
+	}
+	var added, removed []string
+	for _, topic := range next {
+		if !slices.Contains(topics, topic) {
+			added = append(added, topic)
+		}
+	}
+	for _, topic := range topics {
+		if !slices.Contains(next, topic) {
+			removed = append(removed, topic)
+			t.metrics.lag.DeleteLabelValues(topic)
+		}
+	}
+	group.PauseFetchTopics(added...)
+	group.AddConsumeTopics(added...)
+	group.PurgeTopicsFromConsuming(removed...)
+	t.gone(t.of(removed), true)
+	return next, nil
+}
+
+// of returns the partitions of topics that this process owns.
+func (t *Tap) of(topics []string) map[string][]int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	parts := map[string][]int32{}
+	for at := range t.owners {
+		if slices.Contains(topics, at.topic) {
+			parts[at.topic] = append(parts[at.topic], at.partition)
+		}
+	}
+	return parts
+}
+
+// report sets the gauges.
+func (t *Tap) report() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lags := map[string]time.Duration{}
+	for at, o := range t.owners {
+		lags[at.topic] = max(lags[at.topic], time.Duration(o.lag.Load()))
+	}
+	for topic, lag := range lags {
+		t.metrics.lag.WithLabelValues(topic).Set(lag.Seconds())
+	}
+}
+
+// hint commits offsets to the group. Nobody starts from them; they show tools how
+// far the tap has read.
+func (t *Tap) hint(ctx context.Context, group *kgo.Client) {
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	t.mu.Lock()
+	for at, o := range t.owners {
+		if offset := o.offset.Load(); offset >= 0 {
+			if offsets[at.topic] == nil {
+				offsets[at.topic] = map[int32]kgo.EpochOffset{}
+			}
+			offsets[at.topic][at.partition] = kgo.EpochOffset{Epoch: -1, Offset: offset}
+		}
+	}
+	t.mu.Unlock()
+	if len(offsets) > 0 {
+		group.CommitOffsets(ctx, offsets, nil)
+	}
+}
+
+// Ready returns nil while the tap reads all partitions that are its own, and else
+// what is missing.
+func (t *Tap) Ready() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.joined {
+		return fmt.Errorf("tap: waiting for group %s to assign partitions", t.cfg.Group)
+	}
+	for at, o := range t.owners {
+		if o.restored.Load() {
+			continue
+		}
+		if err := o.trouble.Load(); err != nil {
+			return fmt.Errorf("tap: partition %s: %w", at, *err)
+		}
+		return fmt.Errorf("tap: partition %s is being restored", at)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package tap
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+)
+
+// window is what one partition holds of one window of a view.
+type window struct {
+	feature.Window
+	version  feature.Version
+	profile  *sketch.Profile
+	rows     map[feature.Key]feature.Row // not yet staged; the newest of each key
+	accepted uint64
+	bytes    uint64
+	span     feature.Span
+	dirty    bool // differs from its last partial
+	closed   bool // takes no more writes; forgotten after the next checkpoint
+}
+
+// touch notes that the record at offset counts in the window.
+func (w *window) touch(offset int64) {
+	if w.span.First < 0 {
+		w.span.First = offset
+	}
+	w.span.Last = offset
+	w.dirty = true
+}
+
+// hold keeps a write's row until it is staged, unless a newer one of its key is
+// held.
+func (w *window) hold(m *feature.Write) {
+	r := feature.Record{Version: w.version, EventTime: m.EventTime.UnixNano(), Seq: uint64(m.Offset), Deleted: m.Delete}
+	if held, ok := w.rows[m.Key]; ok && !r.Newer(held.Record) {
+		return
+	}
+	if !m.Delete {
+		r.Row = feature.AppendRow(make([]byte, 0, 12*len(m.Values)), m.View, m.Values)
+	}
+	w.rows[m.Key] = feature.Row{Key: m.Key, Record: r}
+}
+
+// blame counts a refused write against feature i of view, which may be newer than
+// the one that the profile was made for.
+func (w *window) blame(view *feature.View, i int) {
+	if i >= 0 {
+		i = columnAt(w.profile, view.Features[i].ID)
+	}
+	w.profile.Refuse(i)
+}
+
+func columnAt(p *sketch.Profile, id uint32) int {
+	return slices.IndexFunc(p.Columns, func(c sketch.Column) bool { return c.ID == id })
+}
+
+// partial returns the window's state as of a checkpoint.
+func (w *window) partial(view string, at source, epoch uint64, offset int64) (sketch.Partial, error) {
+	profile, err := w.profile.MarshalBinary()
+	return sketch.Partial{
+		View: view, Window: w.Window, Version: w.version, Topic: at.topic, Partition: at.partition,
+		Epoch: epoch, Offset: offset, Layout: w.profile.Layout().Digest(), Profile: profile,
+		Rows: w.accepted, Bytes: w.bytes, Span: w.span,
+	}, err
+}
+
+// viewState is what one partition holds of one view.
+type viewState struct {
+	*viewSource
+	sorter
+	observed prometheus.Counter
+	windows  map[int64]*window // open ones, and closed ones until the next checkpoint; by start
+	idle     bool
+	left     uint64
+	seen     time.Time // clock's time of the last record, or from when silence counts; zero while the clock is not set
+}
+
+func newViewState(src *viewSource) *viewState {
+	return &viewState{viewSource: src, sorter: sorter{spec: src.view.Window}, windows: map[int64]*window{}}
+}
+
+// each calls fn with every open window.
+func (v *viewState) each(fn func(w *window)) {
+	for _, start := range v.opened {
+		fn(v.windows[start.UnixNano()])
+	}
+}
+
+// noteSealed writes into the spans of open windows that the window starting at
+// start takes no more writes from offset on.
+func (v *viewState) noteSealed(offset int64, start time.Time) {
+	v.each(func(w *window) {
+		w.span.Sealed = append(w.span.Sealed, feature.Sealed{Offset: offset, Start: start})
+		w.dirty = true
+	})
+}
+
+// maxFuture bounds how many refused offsets a window's span keeps.
+const maxFuture = 1024
+
+// noteFuture writes into the spans of open windows that the record at offset was
+// refused because of the clock.
+func (v *viewState) noteFuture(offset int64) {
+	v.each(func(w *window) {
+		if len(w.span.Future) < maxFuture {
+			w.span.Future = append(w.span.Future, offset)
+			w.dirty = true
+		}
+	})
+}

@@ -1,0 +1,152 @@
+package tap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Why a partition's state was dropped.
+var (
+	errFenced      = errors.New("fenced by a newer owner of the partition")
+	errTransaction = errors.New("transaction ended in an error")
+	errLog         = errors.New("log")
+)
+
+// blamed is an error of something that the tap works with.
+type blamed struct {
+	who string
+	err error
+}
+
+func (e *blamed) Error() string { return e.who + ": " + e.err.Error() }
+func (e *blamed) Unwrap() error { return e.err }
+
+func errRegistry(err error) error { return &blamed{"registry", err} }
+func errStore(err error) error    { return &blamed{"store", err} }
+
+// reason names an error for the metric.
+func reason(err error) string {
+	var b *blamed
+	switch {
+	case errors.As(err, &b):
+		return b.who
+	case errors.Is(err, errFenced):
+		return "fenced"
+	case errors.Is(err, errTransaction):
+		return "transaction"
+	case errors.Is(err, errLog):
+		return "log"
+	}
+	return "other"
+}
+
+// transactionTimeout is when the broker ends a transaction that its owner left.
+const transactionTimeout = 60 * time.Second
+
+// writer is the transactional producer of one source partition. Its id names the
+// partition, so that a new owner's fences the former one's.
+type writer struct {
+	client *kgo.Client
+	open   bool
+
+	mu    sync.Mutex
+	first error // of the records of the open transaction
+}
+
+func newWriter(brokers []string, at source) (*writer, error) {
+	client, err := kgo.NewClient(append(baseOptions(brokers),
+		kgo.TransactionalID("sluice-tap-"+at.topic+"-"+strconv.Itoa(int(at.partition))),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(10_000),
+		kgo.MaxBufferedBytes(32<<20),
+		kgo.RecordDeliveryTimeout(transactionTimeout/2),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("open producer of %s: %w: %w", at, errLog, err)
+	}
+	return &writer{client: client}, nil
+}
+
+// close ends the client. An open transaction stays open: the next owner's first
+// request aborts it.
+func (w *writer) close() { w.client.Close() }
+
+func (w *writer) begin() error {
+	if w.open {
+		return nil
+	}
+	if err := w.client.BeginTransaction(); err != nil {
+		return ended(err)
+	}
+	w.open = true
+	return nil
+}
+
+// put adds a record to the open transaction; commit tells whether it was taken.
+// It waits while too many are on their way.
+func (w *writer) put(ctx context.Context, r *kgo.Record) {
+	w.client.Produce(ctx, r, func(_ *kgo.Record, err error) {
+		if err != nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.first == nil {
+				w.first = err
+			}
+		}
+	})
+}
+
+// commit ends the transaction. After an error its outcome may be either, and the
+// writer must be closed.
+func (w *writer) commit(ctx context.Context) error {
+	if err := w.client.Flush(ctx); err != nil {
+		return ended(err)
+	}
+	w.mu.Lock()
+	err := w.first
+	w.mu.Unlock()
+	if err == nil {
+		err = w.client.EndTransaction(ctx, kgo.TryCommit)
+	}
+	if err != nil {
+		return ended(err)
+	}
+	w.open = false
+	return nil
+}
+
+func ended(err error) error {
+	if errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidTxnState) {
+		return fmt.Errorf("%w: %w", errFenced, err)
+	}
+	return fmt.Errorf("%w: %w", errTransaction, err)
+}
+
+// claim makes this writer the partition's owner and returns its epoch: the place
+// of a record that is committed before anything is read. What an earlier owner
+// left unfinished is settled by then.
+func (w *writer) claim(ctx context.Context, topic string, at source) (epoch uint64, end int64, err error) {
+	if err := w.begin(); err != nil {
+		return 0, 0, err
+	}
+	r := &kgo.Record{
+		Topic: topic, Partition: at.partition, Key: stateKey{kind: kindClaim, at: at}.append(nil),
+		Value: []byte(time.Now().UTC().Format(time.RFC3339Nano)),
+	}
+	if err := w.client.ProduceSync(ctx, r).FirstErr(); err != nil {
+		return 0, 0, ended(err)
+	}
+	if err := w.commit(ctx); err != nil {
+		return 0, 0, err
+	}
+	return uint64(r.Offset) + 1, r.Offset + 1, nil
+}
