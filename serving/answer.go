@@ -1,0 +1,131 @@
+package serving
+
+import (
+	"sync"
+
+	"sluice/feature"
+)
+
+// query is a request, and then its answer. It is taken from a pool and put back
+// once the reply is written; nothing of it outlives that.
+type query struct {
+	plan   *plan
+	policy policy
+	rows   int
+
+	// Join keys as serialized values, by join key and row: what is read, and what
+	// Feast's reply repeats. arena holds their bytes.
+	arena []byte
+	keys  []span // [join*rows + row]
+
+	answers []*partAnswer
+
+	wire     wireRequest
+	planKey  []byte
+	keyBytes []byte // of feature.Key, all rows one after the other
+	keyEnds  []int
+	sizes    []int // scratch of the encoders
+}
+
+// span is a range of an arena.
+type span struct{ from, to int }
+
+// partAnswer is what one view answered.
+type partAnswer struct {
+	part       *part
+	keys       []feature.Key
+	chains     [][]feature.Record
+	rows       []rowAnswer
+	cells      [][]byte // [row*slots + slot], serialized values; empty: null
+	provenance provenance
+
+	newest  int64 // event time of the newest row, Unix nanoseconds
+	found   int
+	expired int
+	oldest  int64 // age of the oldest expired row
+
+	times []byte // scratch of the JSON encoder
+
+	take func(id uint32, value []byte) // fills the cells of row
+	row  int
+}
+
+func newPartAnswer() *partAnswer {
+	a := &partAnswer{}
+	a.take = func(id uint32, value []byte) {
+		if slot := a.part.slots.slot(id); slot >= 0 {
+			a.cells[a.row*len(a.part.features)+slot] = value
+		}
+	}
+	return a
+}
+
+// rowAnswer is the row of one entity in one view.
+type rowAnswer struct {
+	state     rowState
+	eventTime int64 // Unix nanoseconds; 0 if there is none
+}
+
+// pooledCells is how large an answer may be for its memory to be kept.
+const pooledCells = 64 << 10
+
+var queries = sync.Pool{New: func() any { return &query{} }}
+
+func newQuery() *query { return queries.Get().(*query) }
+
+// release puts q back.
+func (q *query) release() {
+	cells := 0
+	for _, a := range q.answers {
+		cells += cap(a.cells)
+		clear(a.cells)
+		a.part = nil
+	}
+	if cells > pooledCells || cap(q.arena) > 1<<20 {
+		return
+	}
+	q.reset()
+	queries.Put(q)
+}
+
+// reset empties q.
+func (q *query) reset() {
+	clear(q.wire.columns)
+	q.plan, q.policy, q.rows = nil, 0, 0
+	q.arena, q.keys, q.answers = q.arena[:0], q.keys[:0], q.answers[:0]
+}
+
+// key returns the serialized value of a join key in a row.
+func (q *query) key(join, row int) []byte {
+	s := q.keys[join*q.rows+row]
+	return q.arena[s.from:s.to]
+}
+
+// answer returns the next of q's answers, emptied, with room for q.rows rows.
+func (q *query) answer(p *part) *partAnswer {
+	if len(q.answers) < cap(q.answers) {
+		q.answers = q.answers[:len(q.answers)+1]
+	} else {
+		q.answers = append(q.answers, nil)
+	}
+	last := &q.answers[len(q.answers)-1]
+	if *last == nil {
+		*last = newPartAnswer()
+	}
+	a := *last
+	a.part, a.provenance = p, provenance{}
+	a.newest, a.found, a.expired, a.oldest = 0, 0, 0, 0
+	a.rows = resized(a.rows, q.rows)
+	a.cells = resized(a.cells, q.rows*len(p.features))
+	return a
+}
+
+// resized returns s with n zero elements, in the same memory if it is enough.
+func resized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}

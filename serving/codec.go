@@ -1,0 +1,63 @@
+package serving
+
+import (
+	"fmt"
+
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // the codec that splicing falls back to
+	"google.golang.org/grpc/mem"
+)
+
+// rawRequest is a request as it came; data is valid until free is called.
+type rawRequest struct {
+	data   []byte
+	buffer mem.Buffer
+}
+
+func (r *rawRequest) free() {
+	if r.buffer != nil {
+		r.buffer.Free()
+		r.data, r.buffer = nil, nil
+	}
+}
+
+// rawReply is a reply that is encoded already.
+type rawReply struct {
+	buffer mem.Buffer
+}
+
+// codec passes raw requests and replies through, and leaves every other message
+// (health, reflection, pushes) to the protobuf codec.
+type codec struct {
+	proto encoding.CodecV2
+}
+
+func newCodec() codec { return codec{encoding.GetCodecV2("proto")} }
+
+// Name is that of the protobuf codec: the bytes on the wire are the same.
+func (codec) Name() string { return "proto" }
+
+// Marshal gives the reply's buffer away: grpc frees it once it is written.
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	if reply, ok := v.(rawReply); ok {
+		return mem.BufferSlice{reply.buffer}, nil
+	}
+	out, err := c.proto.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("marshal %T: %w", v, err)
+	}
+	return out, nil
+}
+
+// Unmarshal lends a raw request its bytes until it is freed.
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if request, ok := v.(*rawRequest); ok {
+		request.buffer = data.MaterializeToBuffer(mem.DefaultBufferPool())
+		request.data = request.buffer.ReadOnlyData()
+		return nil
+	}
+	if err := c.proto.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("unmarshal %T: %w", v, err)
+	}
+	return nil
+}

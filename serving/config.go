@@ -1,0 +1,63 @@
+package serving
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config says how reads are served. Lease, Renew and Grace are on the real
+// clock, whatever the platform's clock is.
+type Config struct {
+	Lease       time.Duration `yaml:"lease"`        // how long a snapshot is good without being confirmed
+	Renew       time.Duration `yaml:"renew"`        // longest time between two confirmations
+	Grace       time.Duration `yaml:"grace"`        // how long a lapsed snapshot is still served, flagged; then reads are refused
+	MaxEntities int           `yaml:"max_entities"` // rows of a request
+	MaxFeatures int           `yaml:"max_features"` // features of a request
+	MaxBody     int           `yaml:"max_body"`     // bytes of a request
+	MaxHeader   int           `yaml:"max_header"`   // bytes of a request's headers
+	MaxStreams  int           `yaml:"max_streams"`  // concurrent gRPC calls of a connection
+	Handshake   time.Duration `yaml:"handshake"`    // longest time to set up a connection, or to send headers
+	MaxAge      time.Duration `yaml:"max_age"`      // of a gRPC connection, so that clients spread again
+}
+
+// DefaultConfig returns the configuration that the reference page documents.
+func DefaultConfig() Config {
+	return Config{
+		Lease: time.Second, Renew: 250 * time.Millisecond, Grace: 30 * time.Second,
+		MaxEntities: 1000, MaxFeatures: 500,
+		MaxBody: 4 << 20, MaxHeader: 16 << 10, MaxStreams: 100,
+		Handshake: 5 * time.Second, MaxAge: 30 * time.Minute,
+	}
+}
+
+// Validate returns every problem of c, joined, each with its key and value.
+func (c Config) Validate() error {
+	var errs []error
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{{"lease", c.Lease}, {"renew", c.Renew}, {"handshake", c.Handshake}, {"max_age", c.MaxAge}} {
+		if d.value <= 0 {
+			errs = append(errs, fmt.Errorf("%s: %s is not positive", d.key, d.value))
+		}
+	}
+	if c.Grace < 0 {
+		errs = append(errs, fmt.Errorf("grace: %s is negative", c.Grace))
+	}
+	if c.Renew >= c.Lease {
+		errs = append(errs, fmt.Errorf("renew: %s is not shorter than the lease of %s", c.Renew, c.Lease))
+	}
+	for _, n := range []struct {
+		key         string
+		value, most int
+	}{
+		{"max_entities", c.MaxEntities, 1 << 20}, {"max_features", c.MaxFeatures, 1<<15 - 1}, {"max_body", c.MaxBody, 1 << 30},
+		{"max_header", c.MaxHeader, 1 << 24}, {"max_streams", c.MaxStreams, 1 << 20},
+	} {
+		if n.value <= 0 || n.value > n.most {
+			errs = append(errs, fmt.Errorf("%s: %d is not in 1 to %d", n.key, n.value, n.most))
+		}
+	}
+	return errors.Join(errs...)
+}

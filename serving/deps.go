@@ -1,0 +1,69 @@
+package serving
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/feature"
+	"sluice/internal/auth"
+)
+
+// Rows reads stored rows. The stores embedded and redis provide it.
+type Rows interface {
+	// Read returns the records of every key of view, one chain a key in the order
+	// of keys, each in any order and empty where the entity has none. It may reuse
+	// dst, which is what an earlier call returned; what it returns stays valid
+	// until dst is given to it again. A key may occur more than once.
+	Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error)
+}
+
+// Source is what reads are decided by: the registry provides it.
+type Source interface {
+	// Definitions returns what is in force and its generation, which rises with
+	// every change; 0 before the first.
+	Definitions(ctx context.Context) (feature.Definitions, uint64, error)
+	// Vectors returns the vector of every view that has one, from one instant.
+	Vectors(ctx context.Context) (map[feature.ViewID]feature.Vector, error)
+	// Changed returns a channel that is closed at the next change known to this
+	// process. Changes made elsewhere are found by asking again.
+	Changed() <-chan struct{}
+}
+
+// VersionFunc returns what is known of a version; feature.ErrNotFound if nothing.
+type VersionFunc func(ctx context.Context, view feature.ViewID, version feature.Version) (feature.VersionInfo, error)
+
+// PushRecord is one write as the log carries it (design, section 3).
+type PushRecord struct {
+	Key   []byte // the entity's key; keeps an entity in one partition
+	Value []byte // JSON: flat on a view's own topic, with the view's name on the default one
+}
+
+// PushFunc appends records to the topic of view, the default one if its source
+// names none, and returns once they are acknowledged.
+type PushFunc func(ctx context.Context, view *feature.View, records []PushRecord) error
+
+// Deps is what a Server works with. Rows and Source are required.
+type Deps struct {
+	Rows      Rows
+	Source    Source
+	Version   VersionFunc      // nil: provenance names no verdict
+	Push      PushFunc         // nil: pushes are refused as unavailable
+	Authorize auth.Authorize   // nil: everything is allowed
+	Now       func() time.Time // the platform's clock; nil: the wall clock; a zero time: not set, nothing has an age
+
+	Registerer prometheus.Registerer // nil: metrics are kept but not exported
+	Log        *slog.Logger          // nil: no lines
+}
+
+func (d Deps) withDefaults() Deps {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	return d
+}

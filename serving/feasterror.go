@@ -1,0 +1,72 @@
+package serving
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"sluice/feature"
+)
+
+// located is an error in one member of a body.
+type located struct {
+	where string
+	error
+}
+
+func (l located) Unwrap() error { return l.error }
+
+// at says in which member of the body err lies.
+func at(where string, err error) error { return located{where, err} }
+
+// feastClasses are the exceptions that Feast's SDK raises again from an answer.
+// Each can be made from a message alone.
+var feastClasses = map[feature.Code]string{
+	feature.CodeUnknownView:    "FeatureViewNotFoundException",
+	feature.CodeUnknownService: "FeatureServiceNotFoundException",
+	feature.CodeUnknownFeature: "FeastObjectNotFoundException",
+	feature.CodeUnavailable:    "FeastError",
+}
+
+// writeFeastError answers err as Feast's Python server does: a string that holds
+// JSON where the SDK raises the exception again, and otherwise a list of details.
+// A client's mistake is 404, 413 or 422, never what the SDK would retry.
+func writeFeastError(w http.ResponseWriter, err error) {
+	var known *feature.Error
+	if !errors.As(err, &known) {
+		known = &feature.Error{Code: feature.CodeUnavailable, Message: "the request was given up", Hint: "see the server's log"}
+	}
+	text := known.Message
+	if known.Hint != "" {
+		text += " (" + known.Hint + ")"
+	}
+	status := known.Code.HTTPStatus()
+	if class, ok := feastClasses[known.Code]; ok {
+		writeJSON(w, status, feastException(class, text))
+		return
+	}
+	if status == http.StatusBadRequest {
+		status = http.StatusUnprocessableEntity
+	}
+	loc, where := []string{"body"}, located{}
+	if errors.As(err, &where) && where.where != "body" {
+		loc = append(loc, where.where)
+	}
+	writeJSON(w, status, map[string]any{"detail": []any{map[string]any{
+		"type": known.Code, "loc": loc, "msg": text, "input": nil,
+	}}})
+}
+
+// feastException returns the text that the SDK takes apart, spaced as Python
+// writes it.
+func feastException(class, message string) string {
+	text := []byte(`{"module": "feast.errors", "class": "` + class + `", "message": `)
+	return string(append(appendJSONString(text, message), '}'))
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// The client may be gone; there is nobody else to tell.
+	_ = json.NewEncoder(w).Encode(body)
+}

@@ -1,0 +1,181 @@
+package serving
+
+import (
+	"context"
+
+	"sluice/feature"
+)
+
+// jsonRequest is a Feast request taken apart but not decoded. Slices share the
+// body's memory.
+type jsonRequest struct {
+	service  string
+	features []byte // the list; nil: service names them
+	entities []byte // the object of columns
+	full     bool   // full_feature_names
+}
+
+// parse reads the body of POST /get-online-features. Members that it does not
+// know are passed over, as Feast's server does; of one given twice the last holds.
+func (r *jsonRequest) parse(body []byte) error {
+	if !wellFormed(body) {
+		return at("body", invalid("send JSON in UTF-8", "the body is no JSON"))
+	}
+	body = trimmed(body)
+	if body[0] != '{' {
+		return at("body", invalid(`send {"features":[...],"entities":{...}}`, "the body is %s, not an object", jsonKind(body)))
+	}
+	for key, value := range members(body) {
+		if err := r.member(jsonText(key), value); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.features == nil && r.service == "":
+		return at("features", invalid("give features or feature_service", "neither features nor feature_service is given"))
+	case r.features != nil && r.service != "":
+		return at("features", invalid("give one of the two", "features and feature_service are both given"))
+	case r.entities == nil:
+		return at("entities", invalid(`give {"join_key":[...]}`, "entities is missing"))
+	}
+	return nil
+}
+
+func (r *jsonRequest) member(name string, value []byte) error {
+	wrong := func(want string) error {
+		return at(name, invalid("send "+want, "%s is %s", name, jsonKind(value)))
+	}
+	null := value[0] == 'n'
+	switch name {
+	case "features":
+		if r.features = nil; null {
+			return nil
+		}
+		if value[0] != '[' {
+			return wrong("a list of strings view:feature")
+		}
+		r.features = value
+	case "feature_service":
+		if r.service = ""; null {
+			return nil
+		}
+		if value[0] != '"' {
+			return wrong("the name of a service")
+		}
+		r.service = jsonText(value)
+	case "entities":
+		if value[0] != '{' {
+			return wrong(`an object {"join_key":[...]}`)
+		}
+		r.entities = value
+	case "full_feature_names":
+		if value[0] != 't' && value[0] != 'f' && !null {
+			return wrong("true or false")
+		}
+		r.full = value[0] == 't'
+	}
+	return nil
+}
+
+// refs returns the features of the list.
+func (r *jsonRequest) refs() (refs []string, err error) {
+	for i, item := range elements(r.features) {
+		if item[0] != '"' {
+			return nil, at("features", invalid("write features as view:feature", "feature %d is %s", i, jsonKind(item)))
+		}
+		refs = append(refs, jsonText(item))
+	}
+	return refs, nil
+}
+
+// readFeast reads what a Feast request asks for into q.
+func (s *Server) readFeast(ctx context.Context, q *query, body []byte) error {
+	var request jsonRequest
+	if err := request.parse(body); err != nil {
+		return err
+	}
+	snap, lapsed, err := s.take()
+	if err != nil {
+		return err
+	}
+	if q.plan, err = s.jsonPlan(q, snap.catalog, &request); err != nil {
+		return at("features", err)
+	}
+	if err := q.bindJSON(request.entities, s.config.MaxEntities); err != nil {
+		return at("entities", err)
+	}
+	return s.read(ctx, q, snap, lapsed)
+}
+
+// jsonPlan returns the plan of request, compiled if it is not kept.
+func (s *Server) jsonPlan(q *query, c *catalog, request *jsonRequest) (*plan, error) {
+	form := feastForm
+	if request.full {
+		form = feastFull
+	}
+	if request.features == nil {
+		q.planKey = append(append(q.planKey[:0], 's', byte(form)), request.service...)
+	} else {
+		q.planKey = append(append(q.planKey[:0], 'j', byte(form)), request.features...)
+	}
+	if p := c.plans.get(q.planKey); p != nil {
+		return p, nil
+	}
+	var refs []string
+	var err error
+	if request.features == nil {
+		refs, err = c.service(request.service)
+	} else {
+		refs, err = request.refs()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.plan(q.planKey, refs, form, s.config.MaxFeatures)
+}
+
+// bindJSON fills q's join keys from an object of columns.
+func (q *query) bindJSON(entities []byte, limit int) error {
+	columns := make([][]byte, len(q.plan.joins))
+	var names []string
+	for key, value := range members(entities) {
+		names = append(names, jsonText(key))
+		for i, join := range q.plan.joins {
+			if jsonIs(key, join.Name) {
+				columns[i] = value
+			}
+		}
+	}
+	for i, join := range q.plan.joins {
+		if columns[i] == nil || len(names) != len(columns) {
+			return q.joinProblem(names)
+		}
+		if columns[i][0] != '[' {
+			return invalid("give one value a row", "join key %s is %s, not a list", join.Name, jsonKind(columns[i]))
+		}
+		rows, err := q.bindJSONColumn(join, columns[i], limit)
+		if err != nil {
+			return err
+		}
+		if err := q.countRows(i, join.Name, rows, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bindJSONColumn appends the values of one join key and returns how many there
+// are, counted up to one more than limit.
+func (q *query) bindJSONColumn(join feature.Entity, list []byte, limit int) (rows int, err error) {
+	for _, item := range elements(list) {
+		if rows++; rows > limit {
+			return rows, nil
+		}
+		from := len(q.arena)
+		if q.arena, err = appendJSONKey(q.arena, join.Type, item); err != nil {
+			return 0, keyProblem(join.Name, rows-1, err)
+		}
+		q.keys = append(q.keys, span{from, len(q.arena)})
+	}
+	return rows, nil
+}

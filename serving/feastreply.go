@@ -1,0 +1,72 @@
+package serving
+
+// epoch is the event time of what has none, as Feast's server writes it.
+const epoch = `"1970-01-01T00:00:00Z"`
+
+// appendFeastJSON appends the answer as Feast's servers write it: columns of
+// values, statuses and event times, the join keys first, and their names last.
+func (q *query) appendFeastJSON(dst []byte) []byte {
+	dst = append(dst, `{"results":[`...)
+	for i, join := range q.plan.joins {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"values":[`...)
+		for row := range q.rows {
+			dst = appendJSON(comma(dst, row), q.key(i, row), join.Type, feastStyle)
+		}
+		dst = append(dst, `],"statuses":[`...)
+		for row := range q.rows {
+			dst = append(comma(dst, row), `"PRESENT"`...)
+		}
+		dst = append(dst, `],"event_timestamps":[`...)
+		for row := range q.rows {
+			dst = append(comma(dst, row), epoch...)
+		}
+		dst = append(dst, `]}`...)
+	}
+	for _, a := range q.answers {
+		a.writeTimes()
+	}
+	for _, c := range q.plan.columns {
+		dst = q.answers[c.part].appendFeastJSON(append(dst, ','), c.slot)
+	}
+	return append(dst, q.plan.tail...)
+}
+
+// writeTimes writes the list of event times, which every column of a repeats.
+func (a *partAnswer) writeTimes() {
+	a.times = a.times[:0]
+	for row, r := range a.rows {
+		a.times = comma(a.times, row)
+		if r.state == rowNotFound {
+			a.times = append(a.times, epoch...)
+		} else {
+			a.times = appendJSONTime(a.times, r.eventTime)
+		}
+	}
+}
+
+// appendFeastJSON appends the column of one slot.
+func (a *partAnswer) appendFeastJSON(dst []byte, slot int) []byte {
+	slots, t := len(a.part.features), a.part.features[slot].Type
+	dst = append(dst, `{"values":[`...)
+	for row := range a.rows {
+		dst = appendJSON(comma(dst, row), a.cells[row*slots+slot], t, feastStyle)
+	}
+	dst = append(dst, `],"statuses":[`...)
+	for row, r := range a.rows {
+		dst = append(comma(dst, row), '"')
+		dst = append(dst, statusNames[r.state.of(len(a.cells[row*slots+slot]) == 0)]...)
+		dst = append(dst, '"')
+	}
+	dst = append(dst, `],"event_timestamps":[`...)
+	return append(append(dst, a.times...), `]}`...)
+}
+
+func comma(dst []byte, i int) []byte {
+	if i > 0 {
+		dst = append(dst, ',')
+	}
+	return dst
+}

@@ -1,0 +1,210 @@
+package serving
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	feastserving "sluice/api/feast/serving"
+	sluicev1 "sluice/api/sluice/v1"
+	"sluice/feature"
+)
+
+// FuzzWireRequest compares the fast reader with the protobuf runtime: what it
+// takes, the runtime takes and reads alike.
+func FuzzWireRequest(f *testing.F) {
+	for _, m := range []proto.Message{
+		feastRequest(columnsOf{"user_id": texts("a", "")}, "users:f00", "users:f01"),
+		feastRequest(columnsOf{"driver_id": longs(1, -1), "user_id": texts("a", "b")}, "pairs:f00"),
+		&feastserving.GetOnlineFeaturesRequest{Kind: &feastserving.GetOnlineFeaturesRequest_FeatureService{FeatureService: "model"}, FullFeatureNames: true, IncludeFeatureViewVersionMetadata: true},
+		ownRequest(columnsOf{"user_id": texts("a")}, sluicev1.Policy_POLICY_NULL, "users:*"),
+	} {
+		b, err := proto.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+		f.Add(b[:len(b)/2])
+		f.Add(append(slices.Clone(b), b...))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r wireRequest
+		if err := r.parse(b); err != nil {
+			if !errors.Is(err, errUnusual) {
+				t.Fatalf("parse error %v is not errUnusual", err)
+			}
+			return
+		}
+		refs, err := r.refs()
+		if err != nil {
+			return
+		}
+		var want feastserving.GetOnlineFeaturesRequest
+		if err := proto.Unmarshal(b, &want); err != nil {
+			if wellFormedColumns(&r) {
+				t.Fatalf("read %x as %+v, the runtime says %v", b, r, err)
+			}
+			return
+		}
+		if !slices.Equal(refs, want.GetFeatures().GetVal()) || string(r.service) != want.GetFeatureService() ||
+			(r.flag != 0) != want.FullFeatureNames || len(r.columns) != len(want.Entities) {
+			t.Fatalf("read %x as %v %+v, want %v", b, refs, r, &want)
+		}
+		for _, c := range r.columns {
+			if got := want.Entities[string(c.name)]; got == nil {
+				t.Fatalf("column %q is not in %v", c.name, &want)
+			}
+		}
+	})
+}
+
+// wellFormedColumns reports whether the values of r, which parse leaves closed,
+// can be read.
+func wellFormedColumns(r *wireRequest) bool {
+	for _, c := range r.columns {
+		for b := c.list; len(b) > 0; {
+			number, value, rest, err := cutField(b)
+			if err != nil || number != 1 {
+				return false
+			}
+			if _, err := cutScalar(value); err != nil {
+				return false
+			}
+			b = rest
+		}
+	}
+	return true
+}
+
+// fuzzFixture is a server whose views hold a few rows.
+func fuzzFixture(t testing.TB) *fixture {
+	f := newFixture(t, func(c *Config, _ *Deps) { c.MaxEntities, c.MaxFeatures = 20, 30 })
+	f.write(t, "users", 1, ago(time.Hour), user("a"), float(1), float(math.NaN()))
+	f.write(t, "drivers", 1, ago(25*time.Hour), driver(1), values...)
+	f.write(t, "pairs", 1, ago(time.Minute), []feature.Value{feature.Int64Value(1), feature.StringValue("a")}, float(1))
+	return f
+}
+
+// FuzzWireRead answers any bytes: with a reply that the runtime reads and whose
+// columns are all as long, or an error that is the client's.
+func FuzzWireRead(f *testing.F) {
+	for _, m := range []proto.Message{
+		feastRequest(columnsOf{"user_id": texts("a", "")}, "users:f00", "users:f01"),
+		feastRequest(columnsOf{"driver_id": longs(1, -1), "user_id": texts("a", "b")}, "pairs:f00", "drivers:tags"),
+		ownRequest(columnsOf{"user_id": texts("a")}, sluicev1.Policy_POLICY_NULL, "users:*"),
+		ownRequest(columnsOf{"driver_id": longs(1)}, sluicev1.Policy_POLICY_FLAG, "drivers:*"),
+		&sluicev1.GetFeaturesRequest{What: &sluicev1.GetFeaturesRequest_Service{Service: "model"}, Keys: columnsOf{"user_id": texts("a"), "driver_id": longs(1)}},
+	} {
+		b, err := proto.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, true)
+		f.Add(b, false)
+	}
+	s := fuzzFixture(f)
+	f.Fuzz(func(t *testing.T, b []byte, own bool) {
+		// The snapshot's lease is on the real clock, which a fuzz run outlasts.
+		s.renew(t)
+		buffer, err := s.readWire(context.Background(), b, own)
+		if err != nil {
+			if code := grpcCode(err); code != codes.InvalidArgument && code != codes.NotFound && code != codes.ResourceExhausted && code != codes.FailedPrecondition {
+				t.Fatalf("%x: %v has code %v", b, err, code)
+			}
+			if err := grpcError(err); err == nil {
+				t.Fatal("no status for an error")
+			}
+			return
+		}
+		if own {
+			checkOwnReply(t, buffer.ReadOnlyData())
+		} else {
+			checkFeastReply(t, buffer.ReadOnlyData())
+		}
+	})
+}
+
+func checkFeastReply(t *testing.T, b []byte) {
+	var reply feastserving.GetOnlineFeaturesResponse
+	if err := proto.Unmarshal(b, &reply); err != nil {
+		t.Fatalf("reply %x: %v", b, err)
+	}
+	if len(reply.Results) != len(reply.Metadata.FeatureNames.Val) {
+		t.Fatalf("%d columns, %d names", len(reply.Results), len(reply.Metadata.FeatureNames.Val))
+	}
+	rows := len(reply.Results[0].Values)
+	for _, c := range reply.Results {
+		if len(c.Values) != rows || len(c.Statuses) != rows || len(c.EventTimestamps) != rows || rows == 0 {
+			t.Fatalf("%d values, %d statuses, %d times of %d rows", len(c.Values), len(c.Statuses), len(c.EventTimestamps), rows)
+		}
+	}
+	if len(reply.ProtoReflect().GetUnknown()) != 0 {
+		t.Fatal("unknown fields in the reply")
+	}
+}
+
+func checkOwnReply(t *testing.T, b []byte) {
+	var reply sluicev1.GetFeaturesResponse
+	if err := proto.Unmarshal(b, &reply); err != nil {
+		t.Fatalf("reply %x: %v", b, err)
+	}
+	for _, v := range reply.Views {
+		for _, c := range v.Columns {
+			if len(c.Values) != len(v.EventTimes) || len(c.Statuses) != len(v.EventTimes) || len(c.Values) == 0 {
+				t.Fatalf("%d values, %d statuses of %d rows", len(c.Values), len(c.Statuses), len(v.EventTimes))
+			}
+		}
+		if v.Provenance == nil || len(v.Columns) == 0 {
+			t.Fatalf("view %s without columns or provenance", v.View)
+		}
+	}
+}
+
+// FuzzHTTP posts any body to every endpoint: the answer is JSON, and what is
+// wrong with a body is a 4xx that no client retries.
+func FuzzHTTP(f *testing.F) {
+	paths := []string{"/get-online-features", "/push", "/write-to-online-store", "/api/v1/views/users/rows", "/api/v1/views/drivers/rows"}
+	for _, seed := range []string{
+		`{"features":["users:f01","users:f00"],"entities":{"user_id":["a","b"]},"full_feature_names":true}`,
+		`{"feature_service":"model","entities":{"user_id":["a"],"driver_id":[1]}}`,
+		`{"push_source_name":"users","feature_view_name":"users","df":{"user_id":["a"],"f00":[1.5],"at":["2026-11-23T12:00:00Z"]},"to":"online"}`,
+		`{"keys":[{"user_id":"a"}],"features":["f00"],"policy":"null"}`,
+		`{"keys":[{"driver_id":1}],"policy":"flag"}`,
+	} {
+		for i := range paths {
+			f.Add(seed, uint8(i))
+		}
+	}
+	s := fuzzFixture(f)
+	handler := s.HTTP()
+	f.Fuzz(func(t *testing.T, body string, which uint8) {
+		s.renew(t)
+		s.pushed, s.keys = nil, nil
+		path := paths[int(which)%len(paths)]
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, strings.NewReader(body)))
+		// A policy may refuse what is old; that is no mistake.
+		mistake := w.Code >= 400 && w.Code < 500 && w.Code != http.StatusTooManyRequests
+		if w.Code != 200 && !mistake && !(w.Code == 503 && strings.Contains(body, "refuse")) {
+			t.Fatalf("%s %q = %d %s", path, body, w.Code, w.Body)
+		}
+		if w.Body.Len() > 0 && !json.Valid(w.Body.Bytes()) {
+			t.Fatalf("%s %q answers %q, which is no JSON", path, body, w.Body)
+		}
+		for _, record := range s.pushed {
+			if !json.Valid([]byte(record)) {
+				t.Fatalf("%s %q pushes %q, which is no JSON", path, body, record)
+			}
+		}
+	})
+}

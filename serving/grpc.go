@@ -1,0 +1,136 @@
+package serving
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	feastserving "sluice/api/feast/serving"
+	sluicev1 "sluice/api/sluice/v1"
+)
+
+// GRPCOptions returns what a grpc.Server needs for RegisterGRPC: the codec that
+// passes encoded replies through, the limits of the configuration, and the check
+// of tokens.
+func (s *Server) GRPCOptions() []grpc.ServerOption {
+	options := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.MaxRecvMsgSize(s.config.MaxBody),
+		grpc.MaxConcurrentStreams(uint32(s.config.MaxStreams)),
+		grpc.MaxHeaderListSize(uint32(s.config.MaxHeader)),
+		grpc.ConnectionTimeout(s.config.Handshake),
+		grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0))), // keep grown stacks; calls beyond them get their own goroutine
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge: s.config.MaxAge, MaxConnectionAgeGrace: time.Minute,
+			Time: time.Minute, Timeout: 20 * time.Second,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	}
+	if s.deps.Authorize != nil {
+		options = append(options, grpc.UnaryInterceptor(AuthorizeUnary(s.deps.Authorize)), grpc.StreamInterceptor(AuthorizeStream(s.deps.Authorize)))
+	}
+	return options
+}
+
+// NewGRPC returns a server with GRPCOptions and options, and every service
+// registered.
+func (s *Server) NewGRPC(options ...grpc.ServerOption) *grpc.Server {
+	server := grpc.NewServer(append(s.GRPCOptions(), options...)...)
+	s.RegisterGRPC(server)
+	return server
+}
+
+// RegisterGRPC registers sluice.v1, Feast's two services, health and reflection
+// with server, which must have been made with GRPCOptions.
+func (s *Server) RegisterGRPC(server *grpc.Server) {
+	server.RegisterService(&ownService, s)
+	server.RegisterService(&feastService, s)
+	server.RegisterService(&feastPythonService, s)
+	healthpb.RegisterHealthServer(server, &health{ready: s.Ready})
+	reflection.Register(server)
+}
+
+// The services are described by hand: their reads take and give encoded bytes.
+var (
+	ownService = grpc.ServiceDesc{
+		ServiceName: sluicev1.FeatureService_ServiceDesc.ServiceName, HandlerType: (*any)(nil), Metadata: sluicev1.FeatureService_ServiceDesc.Metadata,
+		Methods: []grpc.MethodDesc{readMethod("GetFeatures", sluicev1.FeatureService_GetFeatures_FullMethodName, true)},
+	}
+	feastService = grpc.ServiceDesc{
+		ServiceName: feastserving.ServingService_ServiceDesc.ServiceName, HandlerType: (*any)(nil), Metadata: feastserving.ServingService_ServiceDesc.Metadata,
+		Methods: []grpc.MethodDesc{
+			readMethod("GetOnlineFeatures", feastserving.ServingService_GetOnlineFeatures_FullMethodName, false),
+			typedMethod("GetFeastServingInfo", feastserving.ServingService_GetFeastServingInfo_FullMethodName, (*Server).feastInfo),
+		},
+	}
+	feastPythonService = grpc.ServiceDesc{
+		ServiceName: feastserving.GrpcFeatureServer_ServiceDesc.ServiceName, HandlerType: (*any)(nil), Metadata: feastserving.GrpcFeatureServer_ServiceDesc.Metadata,
+		Methods: []grpc.MethodDesc{
+			readMethod("GetOnlineFeatures", feastserving.GrpcFeatureServer_GetOnlineFeatures_FullMethodName, false),
+			typedMethod("Push", feastserving.GrpcFeatureServer_Push_FullMethodName, (*Server).pushGRPC),
+			typedMethod("WriteToOnlineStore", feastserving.GrpcFeatureServer_WriteToOnlineStore_FullMethodName, (*Server).writeGRPC),
+		},
+	}
+)
+
+// readMethod describes a read that is answered from the request's bytes.
+func readMethod(name, full string, own bool) grpc.MethodDesc {
+	kind := methodFeastGRPC
+	if own {
+		kind = methodOwnGRPC
+	}
+	return grpc.MethodDesc{MethodName: name, Handler: func(srv any, ctx context.Context, decode func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
+		request := &rawRequest{}
+		if err := decode(request); err != nil {
+			return nil, err
+		}
+		defer request.free()
+		handle := func(ctx context.Context, _ any) (any, error) {
+			begun := time.Now()
+			s := srv.(*Server)
+			buffer, err := s.readWire(ctx, request.data, own)
+			s.observe(kind, begun, err)
+			if err != nil {
+				return nil, grpcError(err)
+			}
+			return rawReply{buffer}, nil
+		}
+		if around == nil {
+			return handle(ctx, nil)
+		}
+		return around(ctx, request, &grpc.UnaryServerInfo{Server: srv, FullMethod: full}, handle)
+	}}
+}
+
+// typedMethod describes a call of decoded messages.
+func typedMethod[In, Out any](name, full string, call func(*Server, context.Context, *In) (*Out, error)) grpc.MethodDesc {
+	return grpc.MethodDesc{MethodName: name, Handler: func(srv any, ctx context.Context, decode func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
+		request := new(In)
+		if err := decode(request); err != nil { // which would be Internal, a failure of ours
+			return nil, grpcError(invalid("send the message that the .proto file describes", "the request cannot be decoded"))
+		}
+		handle := func(ctx context.Context, in any) (any, error) {
+			out, err := call(srv.(*Server), ctx, in.(*In))
+			if err != nil {
+				return nil, grpcError(err)
+			}
+			return out, nil
+		}
+		if around == nil {
+			return handle(ctx, request)
+		}
+		return around(ctx, request, &grpc.UnaryServerInfo{Server: srv, FullMethod: full}, handle)
+	}}
+}
+
+// servingVersion is what Feast's clients are told.
+const servingVersion = "sluice/1"
+
+func (s *Server) feastInfo(context.Context, *feastserving.GetFeastServingInfoRequest) (*feastserving.GetFeastServingInfoResponse, error) {
+	return &feastserving.GetFeastServingInfoResponse{Version: servingVersion}, nil
+}

@@ -1,0 +1,158 @@
+package serving
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"sluice/feature"
+	"sluice/internal/auth"
+)
+
+// NewHTTPServer returns an http.Server for handler with the limits of config:
+// time to send headers, their size, and that of a body.
+func NewHTTPServer(config Config, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           http.MaxBytesHandler(handler, int64(config.MaxBody)),
+		ReadHeaderTimeout: config.Handshake,
+		MaxHeaderBytes:    config.MaxHeader,
+		IdleTimeout:       2 * time.Minute,
+	}
+}
+
+// HTTP returns a handler that answers what Register registers.
+func (s *Server) HTTP() http.Handler {
+	mux := http.NewServeMux()
+	s.Register(mux)
+	return mux
+}
+
+// Register registers Feast's endpoints and the platform's own read by key:
+// POST /get-online-features, /push and /write-to-online-store, GET /health, and
+// POST /api/v1/views/{view}/rows.
+func (s *Server) Register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /health", s.health)
+	for path, method := range feastMethods {
+		mux.HandleFunc(path, wrongMethod(method))
+	}
+	for _, route := range []struct {
+		pattern string
+		need    auth.Role
+		door    door
+	}{
+		{"POST /get-online-features", auth.Reader, door{methodFeastHTTP, s.getOnlineFeatures, writeFeastError}},
+		{"POST /push", auth.Writer, door{methodPushHTTP, s.push, writeFeastError}},
+		{"POST /write-to-online-store", auth.Writer, door{methodPushHTTP, s.writeToOnlineStore, writeFeastError}},
+		{"POST /api/v1/views/{view}/rows", auth.Reader, door{methodRowsHTTP, s.getRows, auth.WriteError}},
+	} {
+		mux.Handle(route.pattern, auth.Require(s.deps.Authorize, route.need, s.handle(route.door)))
+	}
+}
+
+// feastMethods are the methods of Feast's endpoints.
+var feastMethods = map[string]string{
+	"/health": http.MethodGet, "/get-online-features": http.MethodPost, "/push": http.MethodPost, "/write-to-online-store": http.MethodPost,
+}
+
+// wrongMethod answers 405 as Feast's server does.
+func wrongMethod(allowed string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", allowed)
+		writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"detail": "Method Not Allowed"})
+	}
+}
+
+// health answers 200 without a body while reads are answered, as Feast does.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	if s.Ready() != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+// door is an endpoint: answer appends the reply to dst, in JSON, or returns an
+// error, which refuse writes.
+type door struct {
+	method method
+	answer func(r *http.Request, body, dst []byte) ([]byte, error)
+	refuse func(w http.ResponseWriter, err error)
+}
+
+// pooledBuffer is the largest buffer that is kept for the next request.
+const pooledBuffer = 1 << 20
+
+var buffers = sync.Pool{New: func() any { return &buffer{} }}
+
+// buffer is the memory of one HTTP request.
+type buffer struct {
+	in  bytes.Buffer
+	out []byte
+}
+
+func (b *buffer) release() {
+	if b.in.Cap() <= pooledBuffer && cap(b.out) <= pooledBuffer {
+		b.in.Reset()
+		buffers.Put(b)
+	}
+}
+
+// handle reads the body, lets d answer it, and writes what comes of it.
+func (s *Server) handle(d door) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun, b := time.Now(), buffers.Get().(*buffer)
+		defer b.release()
+		err := readBody(w, r, &b.in, s.config.MaxBody)
+		if err == nil {
+			b.out, err = d.answer(r, b.in.Bytes(), b.out[:0])
+		}
+		s.observe(d.method, begun, err)
+		if err != nil {
+			d.refuse(w, httpError(err))
+			return
+		}
+		header := w.Header()
+		header["Content-Type"] = jsonContent
+		header["Content-Length"] = []string{strconv.Itoa(len(b.out))}
+		// The client may be gone; there is nobody else to tell.
+		_, _ = w.Write(b.out)
+	})
+}
+
+var jsonContent = []string{"application/json"}
+
+// readBody reads the body of r; the error is too_large beyond limit bytes.
+func readBody(w http.ResponseWriter, r *http.Request, dst *bytes.Buffer, limit int) error {
+	_, err := dst.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit)))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return problem(feature.CodeTooLarge, "split the request; max_body sets the limit", "the body is longer than the limit of %d bytes", limit)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid("send as many bytes as Content-Length says", "the body ends early")
+	case err != nil:
+		return invalid("send the request again", "the body cannot be read")
+	}
+	return nil
+}
+
+// httpError gives errors without a code that of a request that was given up: the
+// caller left, or its time is over.
+func httpError(err error) error {
+	var known *feature.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return problem(feature.CodeUnavailable, "try again", "the request was given up: %v", err)
+}
+
+func (s *Server) getOnlineFeatures(r *http.Request, body, dst []byte) ([]byte, error) {
+	q := newQuery()
+	defer q.release()
+	if err := s.readFeast(r.Context(), q, body); err != nil {
+		return dst, err
+	}
+	return q.appendFeastJSON(dst), nil
+}

@@ -1,0 +1,187 @@
+package serving
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/feature"
+)
+
+// maxText is the longest string, bytes or json value of a push, in bytes.
+const maxText = 64 << 10
+
+// The seconds of the years 1 and 9999, the ends of RFC 3339.
+const (
+	minSecond = -62135596800
+	maxSecond = 253402300799
+)
+
+// valueOf reads a JSON value as one of type t; null is feature.Null. Integers are
+// written without point or exponent, bytes in base64, timestamps as RFC 3339 or
+// whole Unix seconds, and floats also as NaN, Infinity and -Infinity in quotes.
+// Nothing else is converted from text. The error says what was wanted and given.
+func valueOf(t feature.Type, raw []byte) (feature.Value, error) {
+	first := raw[0]
+	switch {
+	case first == 'n':
+		return feature.Null, nil
+	case t.IsList() && first == '[':
+		return listOf(t, raw)
+	case t == feature.JSON:
+		return jsonOf(raw)
+	case first == '"' && t == feature.String:
+		return textOf(jsonText(raw))
+	case first == '"' && t == feature.Bytes:
+		return bytesOf(jsonText(raw))
+	case first == '"' && t == feature.Timestamp:
+		return timeOf(jsonText(raw))
+	case first == '"' && t.Float():
+		return namedFloat(t, jsonText(raw))
+	case (first == 't' || first == 'f') && t == feature.Bool:
+		return feature.BoolValue(first == 't'), nil
+	case first == '-' || '0' <= first && first <= '9':
+		return numberOf(t, string(raw))
+	}
+	return feature.Null, fmt.Errorf("%s where %s is declared", jsonKind(raw), t)
+}
+
+func listOf(t feature.Type, raw []byte) (feature.Value, error) {
+	list := []feature.Value{}
+	for i, item := range elements(raw) {
+		v, err := valueOf(t.Elem(), item)
+		if err == nil && v.IsNull() {
+			err = errors.New("null in a list")
+		}
+		if err != nil {
+			return feature.Null, fmt.Errorf("element %d: %w", i, err)
+		}
+		list = append(list, v)
+	}
+	return feature.ListValue(t.Elem(), list), nil
+}
+
+func jsonOf(raw []byte) (feature.Value, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return feature.Null, fmt.Errorf("compact: %w", err)
+	}
+	if compact.Len() > maxText {
+		return feature.Null, tooLong(compact.Len())
+	}
+	return feature.JSONValue(compact.String()), nil
+}
+
+func textOf(text string) (feature.Value, error) {
+	if len(text) > maxText {
+		return feature.Null, tooLong(len(text))
+	}
+	return feature.StringValue(text), nil
+}
+
+func tooLong(n int) error { return fmt.Errorf("%d bytes, more than %d", n, maxText) }
+
+func bytesOf(text string) (feature.Value, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || base64.StdEncoding.EncodedLen(len(b)) != len(text) {
+		return feature.Null, errors.New("a string that is no base64 where bytes is declared")
+	}
+	if len(b) > maxText {
+		return feature.Null, tooLong(len(b))
+	}
+	return feature.BytesValue(b), nil
+}
+
+func timeOf(text string) (feature.Value, error) {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return feature.Null, fmt.Errorf("%s where timestamp is declared; write RFC 3339 or whole Unix seconds", quoted(text))
+	}
+	return feature.TimestampValue(at), nil
+}
+
+var namedFloats = map[string]float64{"NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1)}
+
+func namedFloat(t feature.Type, text string) (feature.Value, error) {
+	f, ok := namedFloats[text]
+	switch {
+	case !ok:
+		return feature.Null, fmt.Errorf("the string %s where %s is declared", quoted(text), t)
+	case t == feature.Float32:
+		return feature.Float32Value(float32(f)), nil
+	}
+	return feature.Float64Value(f), nil
+}
+
+func numberOf(t feature.Type, token string) (feature.Value, error) {
+	switch t {
+	case feature.Int32, feature.Int64, feature.Timestamp:
+		return integerOf(t, token)
+	case feature.Float32, feature.Float64:
+		return floatOf(t, token)
+	}
+	return feature.Null, fmt.Errorf("a number where %s is declared", t)
+}
+
+func integerOf(t feature.Type, token string) (feature.Value, error) {
+	bits := 64
+	if t == feature.Int32 {
+		bits = 32
+	}
+	n, err := strconv.ParseInt(token, 10, bits)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return feature.Null, fmt.Errorf("%.64s is outside %s", token, t)
+	case err != nil:
+		return feature.Null, fmt.Errorf("%.64s where %s is declared; write it without point or exponent", token, t)
+	case t == feature.Int32:
+		return feature.Int32Value(int32(n)), nil
+	case t == feature.Int64:
+		return feature.Int64Value(n), nil
+	case n < minSecond || n > maxSecond:
+		return feature.Null, fmt.Errorf("%s seconds are outside the years 1 to 9999; are they milliseconds?", token)
+	}
+	return feature.UnixSecondsValue(n), nil
+}
+
+// floatOf refuses what the type cannot hold: an overflow, and a whole number,
+// written as one, that would come out as another.
+func floatOf(t feature.Type, token string) (feature.Value, error) {
+	bits := 64
+	if t == feature.Float32 {
+		bits = 32
+	}
+	f, err := strconv.ParseFloat(token, bits)
+	if err != nil {
+		return feature.Null, fmt.Errorf("%.64s does not fit %s", token, t)
+	}
+	if math.Abs(f) > 1<<24 && !strings.ContainsAny(token, ".eE") {
+		if n, err := strconv.ParseInt(token, 10, 64); err != nil || n > 1<<53 || n < -1<<53 || int64(f) != n {
+			return feature.Null, fmt.Errorf("%.64s is not exact as %s", token, t)
+		}
+	}
+	if t == feature.Float32 {
+		return feature.Float32Value(float32(f)), nil
+	}
+	return feature.Float64Value(f), nil
+}
+
+// appendJSONKey appends the serialized value of a join key.
+func appendJSONKey(dst []byte, t feature.Type, raw []byte) ([]byte, error) {
+	v, err := valueOf(t, raw)
+	switch {
+	case err != nil:
+		return dst, err
+	case v.IsNull():
+		return dst, errNullKey
+	case t.Float() && math.IsNaN(v.Float()):
+		return dst, errors.New("NaN; a join key must equal itself")
+	}
+	return feature.AppendValue(dst, v), nil
+}

@@ -1,0 +1,210 @@
+package serving
+
+import (
+	"slices"
+	"strings"
+
+	"sluice/feature"
+)
+
+// form is the form of a reply; it decides what a list of features may hold.
+type form uint8
+
+const (
+	feastForm form = iota // columns f, refused where two views have an f
+	feastFull             // columns view__f
+	ownForm               // grouped by view; view:* is every feature
+)
+
+// plan is a compiled list of features: what to read and where it goes. It is
+// immutable and belongs to one catalog.
+type plan struct {
+	joins   []feature.Entity // join keys of all views, each once
+	parts   []part           // one a view, in the order in which the list names them
+	columns []column         // in the order of the list
+
+	metadata []byte // field metadata of Feast's reply, complete
+	tail     []byte // the same at the end of Feast's JSON reply
+}
+
+// part is what one view contributes.
+type part struct {
+	view     *view
+	joins    []int // positions in plan.joins, in the order of the view's entities
+	features []*feature.Feature
+	slots    slotTable
+}
+
+// column is a column of the reply: a slot of a part.
+type column struct {
+	part, slot int
+	name       string
+}
+
+// compile makes the plan of a list of features written as view:feature.
+func (c *catalog) compile(refs []string, form form, limit int) (*plan, error) {
+	if len(refs) == 0 {
+		return nil, invalid("name at least one feature as view:feature", "the list of features is empty")
+	}
+	if len(refs) > limit {
+		return nil, overLimit("features", len(refs), limit, "max_features")
+	}
+	b := planner{catalog: c, form: form, plan: &plan{}, seen: map[string]bool{}}
+	for _, ref := range refs {
+		if err := b.add(ref); err != nil {
+			return nil, err
+		}
+	}
+	if len(b.plan.columns) == 0 {
+		return nil, invalid("ask for a view that has features", "%s has no features", quoted(refs[0]))
+	}
+	if len(b.plan.columns) > limit {
+		return nil, overLimit("features", len(b.plan.columns), limit, "max_features")
+	}
+	return b.finish()
+}
+
+// planner builds a plan.
+type planner struct {
+	catalog *catalog
+	form    form
+	plan    *plan
+	seen    map[string]bool // column names
+}
+
+func (b *planner) add(ref string) error {
+	viewName, name, ok := strings.Cut(ref, ":")
+	if !ok {
+		return invalid("write features as view:feature", "feature %s names no view", quoted(ref))
+	}
+	v, err := b.catalog.view(viewName)
+	if err != nil {
+		return err
+	}
+	if name == "*" && b.form == ownForm {
+		for i := range v.Features {
+			if err := b.column(v, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	i, err := v.feature(name)
+	if err != nil {
+		return err
+	}
+	return b.column(v, i)
+}
+
+func (b *planner) column(v *view, i int) error {
+	name := b.columnName(v, i)
+	if b.seen[name] {
+		hint := "name each feature once"
+		if b.form == feastForm {
+			hint = "set full_feature_names to tell features of several views apart"
+		}
+		return invalid(hint, "two columns would be named %s", name)
+	}
+	b.seen[name] = true
+	at, err := b.part(v)
+	if err != nil {
+		return err
+	}
+	p := &b.plan.parts[at]
+	b.plan.columns = append(b.plan.columns, column{part: at, slot: len(p.features), name: name})
+	p.features = append(p.features, &v.Features[i])
+	return nil
+}
+
+func (b *planner) columnName(v *view, i int) string {
+	switch b.form {
+	case feastForm:
+		return v.names[i]
+	case feastFull:
+		return v.Name + "__" + v.names[i]
+	}
+	return v.Name + ":" + v.names[i]
+}
+
+// part returns the position of v's part, which it makes if need be.
+func (b *planner) part(v *view) (int, error) {
+	if at := slices.IndexFunc(b.plan.parts, func(p part) bool { return p.view == v }); at >= 0 {
+		return at, nil
+	}
+	p := part{view: v}
+	for _, e := range v.Entities {
+		at := slices.IndexFunc(b.plan.joins, func(j feature.Entity) bool { return j.Name == e.Name })
+		if at < 0 {
+			at = len(b.plan.joins)
+			b.plan.joins = append(b.plan.joins, e)
+		}
+		if b.plan.joins[at].Type != e.Type {
+			return 0, invalid("ask for them in two requests", "join key %s is %s in view %s and %s in another of the request",
+				e.Name, e.Type, v.Name, b.plan.joins[at].Type)
+		}
+		p.joins = append(p.joins, at)
+	}
+	b.plan.parts = append(b.plan.parts, p)
+	return len(b.plan.parts) - 1, nil
+}
+
+func (b *planner) finish() (*plan, error) {
+	for i := range b.plan.parts {
+		p := &b.plan.parts[i]
+		p.slots = newSlotTable(p.features)
+	}
+	if b.form == ownForm {
+		return b.plan, nil
+	}
+	for _, j := range b.plan.joins {
+		if b.seen[j.Name] {
+			return nil, invalid("set full_feature_names to tell them apart", "two columns would be named %s: a join key and a feature", j.Name)
+		}
+	}
+	b.plan.metadata, b.plan.tail = feastMetadata(b.plan)
+	return b.plan, nil
+}
+
+// slotTable finds the slot of a feature id.
+type slotTable struct {
+	first uint32
+	dense []int16 // by id - first; -1: not asked for
+	rest  map[uint32]int
+}
+
+// denseIDs is how far apart the ids of a view may lie to be found by position.
+const denseIDs = 4096
+
+func newSlotTable(features []*feature.Feature) slotTable {
+	least, most := features[0].ID, features[0].ID
+	for _, f := range features {
+		least, most = min(least, f.ID), max(most, f.ID)
+	}
+	t := slotTable{first: least}
+	if most-least < denseIDs {
+		t.dense = slices.Repeat([]int16{-1}, int(most-least)+1)
+		for slot, f := range features {
+			t.dense[f.ID-least] = int16(slot)
+		}
+		return t
+	}
+	t.rest = make(map[uint32]int, len(features))
+	for slot, f := range features {
+		t.rest[f.ID] = slot
+	}
+	return t
+}
+
+// slot returns the slot of id; -1 if it was not asked for.
+func (t *slotTable) slot(id uint32) int {
+	if t.rest != nil {
+		if slot, ok := t.rest[id]; ok {
+			return slot
+		}
+		return -1
+	}
+	if at := id - t.first; at < uint32(len(t.dense)) {
+		return int(t.dense[at])
+	}
+	return -1
+}

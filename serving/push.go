@@ -1,0 +1,149 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sluice/feature"
+)
+
+// push answers POST /push; the push source is the view's name.
+func (s *Server) push(r *http.Request, body, dst []byte) ([]byte, error) {
+	return dst, s.pushBody(r.Context(), body, "push_source_name")
+}
+
+// writeToOnlineStore answers POST /write-to-online-store, which does the same.
+func (s *Server) writeToOnlineStore(r *http.Request, body, dst []byte) ([]byte, error) {
+	return append(dst, "null"...), s.pushBody(r.Context(), body, "feature_view_name")
+}
+
+func (s *Server) pushBody(ctx context.Context, body []byte, viewMember string) error {
+	name, to, df, err := parsePush(body, viewMember)
+	if err != nil {
+		return err
+	}
+	if err := checkTo(to); err != nil {
+		return at("to", err)
+	}
+	t, err := jsonTable(df)
+	if err != nil {
+		return at("df", err)
+	}
+	if err := s.pushTable(ctx, name, t); err != nil {
+		return at("df", err)
+	}
+	return nil
+}
+
+// checkTo refuses what cannot be done: there is one log, which feeds both stores.
+func checkTo(to string) error {
+	switch to {
+	case "", "online", "online_and_offline":
+		return nil
+	}
+	return invalid("want online or online_and_offline", "a push to %s is not possible", quoted(to))
+}
+
+// pushTable appends the rows of t to the topic of the view of that name.
+func (s *Server) pushTable(ctx context.Context, name string, t *table) error {
+	if s.deps.Push == nil {
+		return problem(feature.CodeUnavailable, "push to a server that runs a tap", "this server takes no pushes")
+	}
+	snap, _, err := s.take()
+	if err != nil {
+		return err
+	}
+	v, err := snap.catalog.view(name)
+	if err != nil {
+		return err
+	}
+	records, err := v.records(t)
+	if err != nil {
+		return err
+	}
+	err = s.deps.Push(ctx, &v.View, records)
+	var known *feature.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("push to %s: %w", v.Name, ctx.Err())
+	}
+	p := problem(feature.CodeUnavailable, "push again with the same rows", "the log did not take the rows of view %s", v.Name)
+	return fmt.Errorf("%w: %w", p, err)
+}
+
+// parsePush takes a push body apart: the view, where to, and the object df.
+func parsePush(body []byte, viewMember string) (name, to string, df []byte, err error) {
+	if !wellFormed(body) {
+		return "", "", nil, at("body", invalid("send JSON in UTF-8", "the body is no JSON"))
+	}
+	if body = trimmed(body); body[0] != '{' {
+		return "", "", nil, at("body", invalid("send an object", "the body is %s", jsonKind(body)))
+	}
+	text := func(member string, value []byte) (string, error) {
+		if value[0] != '"' {
+			return "", at(member, invalid("send a string", "%s is %s", member, jsonKind(value)))
+		}
+		return jsonText(value), nil
+	}
+	for key, value := range members(body) {
+		switch jsonText(key) {
+		case viewMember:
+			name, err = text(viewMember, value)
+		case "to":
+			to, err = text("to", value)
+		case "df":
+			df = value
+		}
+		if err != nil {
+			return "", "", nil, err
+		}
+	}
+	if name == "" {
+		return "", "", nil, at(viewMember, invalid("give the name of a view", "%s is missing", viewMember))
+	}
+	if df == nil || df[0] != '{' {
+		return "", "", nil, at("df", invalid(`give {"column":[...]}`, "df is no object of columns"))
+	}
+	return name, to, df, nil
+}
+
+// jsonTable returns an object of columns of equal length as a table.
+func jsonTable(df []byte) (*table, error) {
+	t := &table{}
+	var cells [][][]byte
+	for key, value := range members(df) {
+		name := jsonText(key)
+		if value[0] != '[' {
+			return nil, invalid("give one value a row", "column %s is %s, not a list", quoted(name), jsonKind(value))
+		}
+		var column [][]byte
+		for _, cell := range elements(value) {
+			column = append(column, cell)
+		}
+		if len(cells) > 0 && len(column) != len(cells[0]) {
+			return nil, invalid("give one value a row", "column %s has %d values, %s has %d", quoted(name), len(column), quoted(t.names[0]), len(cells[0]))
+		}
+		for _, other := range t.names {
+			if other == name {
+				return nil, invalid("name each column once", "column %s is given twice", quoted(name))
+			}
+		}
+		t.names, cells, t.rows = append(t.names, name), append(cells, column), len(column)
+	}
+	t.value = func(column, row int, typ feature.Type) (feature.Value, error) {
+		return valueOf(typ, cells[column][row])
+	}
+	t.moment = func(column, row int) (time.Time, error) {
+		cell := cells[column][row]
+		if cell[0] != '"' {
+			return time.Time{}, fmt.Errorf("%s is no event time; write RFC 3339", jsonKind(cell))
+		}
+		return momentOf(jsonText(cell))
+	}
+	return t, nil
+}

@@ -1,0 +1,219 @@
+package serving
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/feature"
+)
+
+// table is rows to push: columns by name, cells read as the type that the view
+// declares.
+type table struct {
+	names  []string
+	rows   int
+	value  func(column, row int, t feature.Type) (feature.Value, error)
+	moment func(column, row int) (time.Time, error) // a cell as event time
+}
+
+// Columns that Feast's clients send and that mean nothing here.
+var passedOver = []string{"created", "created_timestamp"}
+
+// The event time columns of Feast's clients and of files, after the one that the
+// view's source names.
+var timeColumns = []string{"event_timestamp", "event_time"}
+
+// columns are the columns of a table by what they hold; -1 where it has none.
+type columns struct {
+	joins, features []int
+	time            int
+}
+
+// columns finds v's columns among names. Join keys and features are named as in
+// the view or as its source maps them. A column that is none of the view's is an
+// error, so that a misspelt one is not taken for a null.
+func (v *view) columns(names []string) (columns, error) {
+	c, used := columns{time: -1}, make([]bool, len(names))
+	find := func(name string) int {
+		at := slices.Index(names, name)
+		if mapped := v.Source.Map[name]; at < 0 && mapped != "" {
+			at = slices.Index(names, mapped)
+		}
+		if at >= 0 {
+			used[at] = true
+		}
+		return at
+	}
+	for _, e := range v.Entities {
+		at := find(e.Name)
+		if at < 0 {
+			return c, invalid("the columns are "+v.columnNames(), "join key %s of view %s has no column", e.Name, v.Name)
+		}
+		c.joins = append(c.joins, at)
+	}
+	for _, name := range v.names {
+		c.features = append(c.features, find(name))
+	}
+	for _, name := range append([]string{v.Source.EventTime}, timeColumns...) {
+		if at := slices.Index(names, name); at >= 0 && !used[at] {
+			used[at] = true
+			if c.time < 0 {
+				c.time = at
+			}
+		}
+	}
+	if c.time < 0 {
+		return c, invalid("the columns are "+v.columnNames(), "view %s needs a column of event times", v.Name)
+	}
+	for i, name := range names {
+		if !used[i] && !slices.Contains(passedOver, name) {
+			return c, unknown(feature.CodeUnknownFeature, "column", name, slices.Concat(v.names, entityNames(v.Entities)))
+		}
+	}
+	return c, nil
+}
+
+func entityNames(entities []feature.Entity) (names []string) {
+	for _, e := range entities {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func (v *view) columnNames() string {
+	when := v.Source.EventTime
+	if when == "" {
+		when = timeColumns[0]
+	}
+	return strings.Join(slices.Concat(entityNames(v.Entities), v.names, []string{when}), ", ")
+}
+
+// records returns the rows of t as records for v's topic. The first cell that is
+// not of its column's type is an error of code type that names it.
+func (v *view) records(t *table) ([]PushRecord, error) {
+	if t.rows == 0 {
+		return nil, invalid("give at least one row", "there are no rows")
+	}
+	columns, err := v.columns(t.names)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]PushRecord, t.rows)
+	for row := range records {
+		w := writer{view: v, table: t, row: row}
+		if records[row], err = w.record(columns); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// writer makes the record of one row.
+type writer struct {
+	view  *view
+	table *table
+	row   int
+}
+
+func (w *writer) record(c columns) (PushRecord, error) {
+	keys, err := w.values(c.joins, func(i int) feature.Type { return w.view.Entities[i].Type }, false)
+	if err != nil {
+		return PushRecord{}, err
+	}
+	key, err := feature.NewKey(&w.view.View, keys)
+	if err != nil {
+		return PushRecord{}, invalid("", "row %d: %v", w.row, err)
+	}
+	values, err := w.values(c.features, func(i int) feature.Type { return w.view.Features[i].Type }, true)
+	if err != nil {
+		return PushRecord{}, err
+	}
+	at, err := w.table.moment(c.time, w.row)
+	if err == nil && (at.Year() < 1970 || at.Year() > 2261) {
+		err = fmt.Errorf("%s is not in the years 1970 to 2261; check the unit", at.Format(time.RFC3339))
+	}
+	if err != nil {
+		return PushRecord{}, w.problem(c.time, err)
+	}
+	return PushRecord{Key: []byte(key), Value: appendWrite(nil, w.view, keys, values, at)}, nil
+}
+
+// values reads the cells of columns; null only where it may be.
+func (w *writer) values(columns []int, typeOf func(i int) feature.Type, null bool) ([]feature.Value, error) {
+	values := make([]feature.Value, len(columns))
+	for i, column := range columns {
+		if column < 0 {
+			continue
+		}
+		v, err := w.table.value(column, w.row, typeOf(i))
+		if err == nil && v.IsNull() && !null {
+			err = errNullKey
+		}
+		if err == nil && !null && v.Type().Float() && v.Float() != v.Float() {
+			err = errors.New("NaN; a join key must equal itself")
+		}
+		if err != nil {
+			return nil, w.problem(column, err)
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
+func (w *writer) problem(column int, err error) error {
+	return problem(feature.CodeType, "send values in the type that the view declares; nothing is converted",
+		"column %s, row %d: %v", quoted(w.table.names[column]), w.row, err)
+}
+
+// appendWrite appends a write as the log carries it: flat under the source's
+// column names on a view's own topic, and with the view's name on the default one.
+func appendWrite(dst []byte, v *view, keys, values []feature.Value, at time.Time) []byte {
+	if v.Source.Topic == "" {
+		dst = appendJSONString(append(dst, `{"view":`...), v.Name)
+		dst = appendMembers(append(dst, `,"key":{`...), keys, func(i int) string { return v.Entities[i].Name })
+		dst = appendJSONTime(append(dst, `},"event_time":`...), at.UnixNano())
+		dst = appendMembers(append(dst, `,"values":{`...), values, func(i int) string { return v.names[i] })
+		return append(dst, `}}`...)
+	}
+	column := func(name string) string {
+		if mapped := v.Source.Map[name]; mapped != "" {
+			return mapped
+		}
+		return name
+	}
+	when := v.Source.EventTime
+	if when == "" {
+		when = "event_time"
+	}
+	dst = appendMembers(append(dst, '{'), keys, func(i int) string { return column(v.Entities[i].Name) })
+	dst = append(appendJSONString(append(dst, ','), when), ':')
+	dst = append(appendJSONTime(dst, at.UnixNano()), ',')
+	dst = appendMembers(dst, values, func(i int) string { return column(v.names[i]) })
+	return append(dst, '}')
+}
+
+func appendMembers(dst []byte, values []feature.Value, name func(i int) string) []byte {
+	for i, v := range values {
+		dst = append(appendJSONString(comma(dst, i), name(i)), ':')
+		dst = appendJSON(dst, feature.AppendValue(nil, v), v.Type(), ownStyle)
+	}
+	return dst
+}
+
+// momentLayouts are how clients write event times; without a zone it is UTC.
+var momentLayouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", time.DateOnly,
+}
+
+// momentOf reads an event time.
+func momentOf(text string) (time.Time, error) {
+	for _, layout := range momentLayouts {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s is no time; write RFC 3339", quoted(text))
+}

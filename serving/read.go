@@ -1,0 +1,177 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sluice/feature"
+)
+
+// read fills q's answers from one snapshot: one batched read a view.
+func (s *Server) read(ctx context.Context, q *query, snap *snapshot, lapsed bool) error {
+	now := int64(0)
+	if t := s.deps.Now(); !t.IsZero() {
+		now = t.UnixNano()
+	}
+	for i := range q.plan.parts {
+		p := &q.plan.parts[i]
+		shown := &snap.served[p.view.index]
+		if shown.vector.Refuse {
+			return refuseVector(p.view)
+		}
+		a := q.answer(p)
+		q.buildKeys(i)
+		var err error
+		if a.chains, err = s.deps.Rows.Read(ctx, p.view.ID, a.keys, a.chains); err != nil {
+			return readError(ctx, p.view, err)
+		}
+		if len(a.chains) != len(a.keys) {
+			return readError(ctx, p.view, fmt.Errorf("%d chains for %d keys", len(a.chains), len(a.keys)))
+		}
+		if err := a.resolve(shown.vector, now); err != nil {
+			return readError(ctx, p.view, err)
+		}
+		s.explain(ctx, a, shown, now, lapsed)
+		if err := q.policy.apply(a, a.age(shown, now)); err != nil {
+			return err
+		}
+		a.count()
+	}
+	return nil
+}
+
+// readError is what a failing store is answered with: the caller's own deadline
+// or cancellation, or unavailable.
+func readError(ctx context.Context, v *view, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("read %s: %w", v.Name, ctx.Err())
+	}
+	p := problem(feature.CodeUnavailable, "try again; if it stays, see the server's log", "the rows of view %s cannot be read", v.Name)
+	return fmt.Errorf("%w: %w", p, err)
+}
+
+// buildKeys makes the keys of answer i. Views with the same join keys share them.
+func (q *query) buildKeys(i int) {
+	a := q.answers[i]
+	if i > 0 && slices.Equal(q.answers[i-1].part.joins, a.part.joins) {
+		a.keys = append(a.keys[:0], q.answers[i-1].keys...)
+		return
+	}
+	q.keyBytes, q.keyEnds = q.keyBytes[:0], q.keyEnds[:0]
+	for row := range q.rows {
+		for _, join := range a.part.joins {
+			q.keyBytes = feature.AppendKeyPart(q.keyBytes, q.key(join, row))
+		}
+		q.keyEnds = append(q.keyEnds, len(q.keyBytes))
+	}
+	all, from := string(q.keyBytes), 0
+	a.keys = a.keys[:0]
+	for _, to := range q.keyEnds {
+		a.keys = append(a.keys, feature.Key(all[from:to]))
+		from = to
+	}
+}
+
+// resolve picks each entity's visible row and takes its values apart. now is in
+// Unix nanoseconds; 0 is no clock, and then nothing expires.
+func (a *partAnswer) resolve(vector feature.Vector, now int64) error {
+	version := feature.Version(0)
+	for row, chain := range a.chains {
+		record, ok := vector.Resolve(chain)
+		if !ok {
+			continue
+		}
+		r := rowAnswer{state: rowFound, eventTime: record.EventTime}
+		if old := age(now, record.EventTime); now != 0 && a.part.view.ttl > 0 && old > a.part.view.ttl {
+			r.state = rowExpired
+			a.expired++
+			a.oldest = max(a.oldest, old)
+		}
+		if a.found == 0 || record.EventTime > a.newest {
+			a.newest = record.EventTime
+		}
+		a.found++
+		version = max(version, record.Version)
+		a.rows[row], a.row = r, row
+		if err := feature.EachValue(record.Row, a.take); err != nil {
+			return fmt.Errorf("row %d, version %d: %w", row, record.Version, err)
+		}
+	}
+	a.provenance.Version = version
+	return nil
+}
+
+// explain completes the provenance.
+func (s *Server) explain(ctx context.Context, a *partAnswer, shown *served, now int64, lapsed bool) {
+	p := &a.provenance
+	p.Generation = shown.vector.Generation
+	if a.found == 0 {
+		p.Version = shown.vector.Newest()
+	} else if now != 0 {
+		p.AgeSeconds = seconds(age(now, a.newest))
+	}
+	if lapsed {
+		p.Stale, p.Fallback = true, fallbackLease
+	}
+	p.Verdict = s.verdictOf(ctx, a.part.view, shown, p.Version, lapsed)
+}
+
+// age returns how old the view is, in nanoseconds: since the newest of the rows
+// read and of the end of the windows it shows, so that an entity that is seldom
+// written does not make its view look late. 0 without a clock or evidence.
+func (a *partAnswer) age(shown *served, now int64) int64 {
+	newest := min(shown.newest, now)
+	if a.found > 0 {
+		newest = max(newest, a.newest)
+	}
+	if now == 0 || newest == 0 {
+		return 0
+	}
+	return age(now, newest)
+}
+
+// count adds the statuses of the answer to the view's counters.
+func (a *partAnswer) count() {
+	var n [len(statusNames)]int
+	slots := len(a.part.features)
+	for row, r := range a.rows {
+		if r.state != rowFound {
+			n[r.state.of(false)] += slots
+			continue
+		}
+		for _, cell := range a.cells[row*slots : (row+1)*slots] {
+			n[rowFound.of(len(cell) == 0)]++
+		}
+	}
+	a.part.view.metrics.add(n)
+}
+
+// verdictWait is how long a read waits for the registry to name the verdict of a
+// version that it meets for the first time.
+const verdictWait = 50 * time.Millisecond
+
+// verdictOf returns the id of the verdict on version. Versions that the vector
+// names are known from the snapshot; one below the floor is asked for once and
+// then kept.
+func (s *Server) verdictOf(ctx context.Context, v *view, shown *served, version feature.Version, lapsed bool) string {
+	if s.deps.Version == nil || version == 0 {
+		return ""
+	}
+	if info, ok := shown.version(version); ok {
+		return info.Verdict
+	}
+	if verdict, ok := s.verdicts.get(v.ID, version); ok || lapsed {
+		return verdict
+	}
+	ctx, cancel := context.WithTimeout(ctx, verdictWait)
+	defer cancel()
+	info, err := s.deps.Version(ctx, v.ID, version)
+	if err != nil && !errors.Is(err, feature.ErrNotFound) {
+		return ""
+	}
+	s.verdicts.put(v.ID, version, info.Verdict)
+	return info.Verdict
+}

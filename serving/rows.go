@@ -1,0 +1,182 @@
+package serving
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"sluice/feature"
+)
+
+// rowsRequest is the body of POST /api/v1/views/{view}/rows.
+type rowsRequest struct {
+	Keys     []map[string]json.RawMessage `json:"keys"`     // an object of join keys a row
+	Features []string                     `json:"features"` // none: every feature of the view
+	Policy   string                       `json:"policy"`   // serve | flag | null | default | refuse; empty is serve
+}
+
+// parseRows reads the body strictly.
+func parseRows(body []byte) (rowsRequest, error) {
+	const want = `send {"keys":[{"join_key":value}],"features":["name"],"policy":"serve"}`
+	var request rowsRequest
+	if !wellFormed(body) {
+		return request, invalid(want, "the body is no JSON in UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil {
+		return request, invalid(want, "the body cannot be read: %s", quoted(err.Error()))
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return request, invalid(want, "the body holds more than one value")
+	}
+	return request, nil
+}
+
+// getRows answers a read by key in the contract's form.
+func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
+	request, err := parseRows(body)
+	if err != nil {
+		return dst, err
+	}
+	q := newQuery()
+	defer q.release()
+	if q.policy, err = parsePolicy(request.Policy); err != nil {
+		return dst, err
+	}
+	snap, lapsed, err := s.take()
+	if err != nil {
+		return dst, err
+	}
+	v, err := snap.catalog.view(r.PathValue("view"))
+	if err != nil {
+		return dst, err
+	}
+	if q.plan, err = s.rowsPlan(q, snap.catalog, v, request.Features); err != nil {
+		return dst, err
+	}
+	if err := q.bindRows(request.Keys, s.config.MaxEntities); err != nil {
+		return dst, err
+	}
+	if err := s.read(r.Context(), q, snap, lapsed); err != nil {
+		return dst, err
+	}
+	return q.appendRows(dst), nil
+}
+
+// rowsPlan returns the plan of features of v, all of them if none are named.
+func (s *Server) rowsPlan(q *query, c *catalog, v *view, names []string) (*plan, error) {
+	if len(names) > s.config.MaxFeatures {
+		return nil, overLimit("features", len(names), s.config.MaxFeatures, "max_features")
+	}
+	if len(names) == 0 {
+		names = []string{"*"}
+	} else if slices.Contains(names, "*") {
+		return nil, unknown(feature.CodeUnknownFeature, "feature", v.Name+":*", nil)
+	}
+	q.planKey = append(append(q.planKey[:0], 'r'), v.Name...)
+	for _, name := range names {
+		q.planKey = append(strconv.AppendInt(append(q.planKey, ' '), int64(len(name)), 10), ':')
+		q.planKey = append(q.planKey, name...)
+	}
+	if p := c.plans.get(q.planKey); p != nil {
+		return p, nil
+	}
+	return c.plan(q.planKey, prefixed(v.Name+":", names), ownForm, s.config.MaxFeatures)
+}
+
+// bindRows fills q's join keys from one object a row.
+func (q *query) bindRows(keys []map[string]json.RawMessage, limit int) error {
+	if len(keys) == 0 {
+		return invalid(`give at least one, as {"join_key":value}`, "keys is empty")
+	}
+	if len(keys) > limit {
+		return overLimit("entities", len(keys), limit, "max_entities")
+	}
+	q.rows = len(keys)
+	for _, join := range q.plan.joins {
+		for row, key := range keys {
+			raw, ok := key[join.Name]
+			if !ok || len(key) != len(q.plan.joins) {
+				names := make([]string, 0, len(key))
+				for name := range key {
+					names = append(names, name)
+				}
+				slices.Sort(names)
+				return inRow(row, q.joinProblem(names))
+			}
+			from := len(q.arena)
+			var err error
+			if q.arena, err = appendJSONKey(q.arena, join.Type, raw); err != nil {
+				return keyProblem(join.Name, row, err)
+			}
+			q.keys = append(q.keys, span{from, len(q.arena)})
+		}
+	}
+	return nil
+}
+
+func inRow(row int, err error) error {
+	var known *feature.Error
+	if errors.As(err, &known) {
+		return problem(known.Code, known.Hint, "row %d: %s", row, known.Message)
+	}
+	return err
+}
+
+// appendRows appends the answer in the contract's form get.
+func (q *query) appendRows(dst []byte) []byte {
+	a := q.answers[0]
+	dst = appendJSONString(append(dst, `{"view":`...), a.part.view.Name)
+	dst = append(dst, `,"rows":[`...)
+	for row, r := range a.rows {
+		dst = append(comma(dst, row), `{"key":{`...)
+		for i, join := range q.plan.joins {
+			dst = append(appendJSONString(comma(dst, i), join.Name), ':')
+			dst = appendJSON(dst, q.key(i, row), join.Type, ownStyle)
+		}
+		dst = a.appendRow(append(dst, '}'), row, r)
+	}
+	dst = append(dst, `],"provenance":`...)
+	return append(a.provenance.appendJSON(dst), '}')
+}
+
+// appendRow appends the values, statuses and event times of one row.
+func (a *partAnswer) appendRow(dst []byte, row int, r rowAnswer) []byte {
+	slots := len(a.part.features)
+	cells := a.cells[row*slots : (row+1)*slots]
+	dst = append(dst, `,"values":{`...)
+	for i, f := range a.part.features {
+		dst = append(appendJSONString(comma(dst, i), f.Name), ':')
+		dst = appendJSON(dst, cells[i], f.Type, ownStyle)
+	}
+	dst = append(dst, `},"statuses":{`...)
+	for i, f := range a.part.features {
+		dst = append(appendJSONString(comma(dst, i), f.Name), `:"`...)
+		dst = append(append(dst, statusNames[r.state.of(len(cells[i]) == 0)]...), '"')
+	}
+	dst = append(dst, `},"event_times":{`...)
+	for i, f := range a.part.features {
+		dst = append(appendJSONString(comma(dst, i), f.Name), ':')
+		if r.state == rowNotFound {
+			dst = append(dst, "null"...)
+		} else {
+			dst = appendJSONTime(dst, r.eventTime)
+		}
+	}
+	return append(dst, `}}`...)
+}
+
+func (p *provenance) appendJSON(dst []byte) []byte {
+	dst = strconv.AppendUint(append(dst, `{"version":`...), uint64(p.Version), 10)
+	dst = appendJSONString(append(dst, `,"verdict":`...), p.Verdict)
+	dst = strconv.AppendUint(append(dst, `,"generation":`...), p.Generation, 10)
+	dst = strconv.AppendFloat(append(dst, `,"age_seconds":`...), p.AgeSeconds, 'f', -1, 64)
+	dst = strconv.AppendBool(append(dst, `,"stale":`...), p.Stale)
+	dst = appendJSONString(append(dst, `,"fallback":`...), p.Fallback)
+	return append(dst, '}')
+}

@@ -1,0 +1,180 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/mem"
+
+	"sluice/feature"
+)
+
+// Server answers reads and pushes. Run keeps its snapshot; HTTP, Register and
+// NewGRPC are its doors.
+type Server struct {
+	config   Config
+	deps     Deps
+	lease    *lease
+	metrics  *metrics
+	verdicts verdicts
+	logged   atomic.Int64 // when a failing request was last logged, Unix nanoseconds
+}
+
+// New returns a server that refuses reads until Run has read the vectors once.
+// The error names every problem of config, or a dependency that is missing.
+func New(config Config, deps Deps) (*Server, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("serving: %w", err)
+	}
+	if deps.Rows == nil || deps.Source == nil {
+		return nil, errors.New("serving: rows and source are required")
+	}
+	deps = deps.withDefaults()
+	m := newMetrics(deps.Registerer)
+	return &Server{
+		config: config, deps: deps, metrics: m,
+		lease: &lease{config: config, source: deps.Source, version: deps.Version, metrics: m, log: deps.Log},
+	}, nil
+}
+
+// Run keeps the snapshot until ctx ends.
+func (s *Server) Run(ctx context.Context) error { return s.lease.run(ctx) }
+
+// Ready returns nil while reads are answered, flagged or not.
+func (s *Server) Ready() error {
+	_, _, err := s.lease.take()
+	return err
+}
+
+// take returns the snapshot that a request reads with.
+func (s *Server) take() (*snapshot, bool, error) {
+	snap, lapsed, err := s.lease.take()
+	if lapsed {
+		s.metrics.lapsed.Inc()
+	}
+	return snap, lapsed, err
+}
+
+// observe records a request that began at begun and ended with err. The cause of
+// a failure, which the client is not told, goes to the log, one line a second at
+// most.
+func (s *Server) observe(method method, begun time.Time, err error) {
+	s.metrics.observe(method, begun, err)
+	if outcomeOf(err) != outcomeUnavailable || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	if where := (located{}); errors.As(err, &where) {
+		err = where.error
+	}
+	if known := (*feature.Error)(nil); errors.As(err, &known) && error(known) == err {
+		return // the client was told all there is
+	}
+	now, last := time.Now().UnixNano(), s.logged.Load()
+	if now-last >= int64(time.Second) && s.logged.CompareAndSwap(last, now) {
+		s.deps.Log.Warn("a request could not be answered", "method", methodNames[method], "err", err)
+	}
+}
+
+// readWire answers a serialized request with a serialized reply: Feast's, or the
+// platform's own. The reply's buffer comes from grpc's pool.
+func (s *Server) readWire(ctx context.Context, in []byte, own bool) (mem.Buffer, error) {
+	q := newQuery()
+	defer q.release()
+	err := s.fillWire(ctx, q, in, own)
+	if errors.Is(err, errUnusual) {
+		if in, err = usual(in, own); err == nil {
+			q.reset()
+			err = s.fillWire(ctx, q, in, own)
+		}
+	}
+	if errors.Is(err, errUnusual) {
+		err = invalid("send the message that the .proto file describes", "the request cannot be decoded")
+	}
+	if err != nil {
+		return nil, err
+	}
+	size, encode := q.sizeFeast, q.appendFeast
+	if own {
+		size, encode = q.sizeOwn, q.appendOwn
+	}
+	return pooled(size(), encode), nil
+}
+
+// pooled returns what encode appends to a buffer of n bytes.
+func pooled(n int, encode func([]byte) []byte) mem.Buffer {
+	if mem.IsBelowBufferPoolingThreshold(n) {
+		return mem.SliceBuffer(encode(make([]byte, 0, n)))
+	}
+	pool := mem.DefaultBufferPool()
+	buffer := pool.Get(n)
+	*buffer = encode((*buffer)[:0])
+	return mem.NewBuffer(buffer, pool)
+}
+
+// fillWire reads what in asks for into q.
+func (s *Server) fillWire(ctx context.Context, q *query, in []byte, own bool) error {
+	if err := q.wire.parse(in); err != nil {
+		return err
+	}
+	snap, lapsed, err := s.take()
+	if err != nil {
+		return err
+	}
+	form := feastForm
+	switch {
+	case own:
+		form = ownForm
+		if q.wire.flag > uint64(policyRefuse) {
+			return invalid("want POLICY_SERVE to POLICY_REFUSE", "policy %d is not known", q.wire.flag)
+		}
+		q.policy = policy(q.wire.flag)
+		if err := q.policy.check(); err != nil {
+			return err
+		}
+	case q.wire.flag != 0:
+		form = feastFull
+	}
+	if q.plan, err = s.wirePlan(q, snap.catalog, form); err != nil {
+		return err
+	}
+	if err := q.bindWire(q.wire.columns, s.config.MaxEntities); err != nil {
+		return err
+	}
+	return s.read(ctx, q, snap, lapsed)
+}
+
+// wirePlan returns the plan of q.wire, compiled if it is not kept.
+func (s *Server) wirePlan(q *query, c *catalog, form form) (*plan, error) {
+	text, kind := q.wire.features, byte('f')
+	if q.wire.service != nil {
+		text, kind = q.wire.service, 's'
+	}
+	q.planKey = append(append(q.planKey[:0], kind, byte(form)), text...)
+	if p := c.plans.get(q.planKey); p != nil {
+		return p, nil
+	}
+	var refs []string
+	var err error
+	if q.wire.service != nil {
+		refs, err = c.service(string(text))
+	} else {
+		refs, err = q.wire.refs()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.plan(q.planKey, refs, form, s.config.MaxFeatures)
+}
+
+// plan compiles refs and keeps the plan under key.
+func (c *catalog) plan(key []byte, refs []string, form form, limit int) (*plan, error) {
+	p, err := c.compile(refs, form, limit)
+	if err != nil {
+		return nil, err
+	}
+	c.plans.put(key, p)
+	return p, nil
+}
