@@ -1,0 +1,230 @@
+package materialize
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"sluice/feature"
+	"sluice/rules"
+)
+
+// code is the contract's code of an action's error.
+func (w *world) code(name string, act Action) feature.Code {
+	w.t.Helper()
+	act.View, act.Reason = w.view, "because"
+	_, err := w.actions.Act(w.t.Context(), name, act)
+	var e *feature.Error
+	if err == nil || !errors.As(err, &e) {
+		w.t.Fatalf("%s version %d: %v, want an error of the contract", name, act.Version, err)
+	}
+	return e.Code
+}
+
+func TestApproveDeadIsStagedAgain(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	dead := w.run(1, 300, 50)
+	w.sweep()
+	if chains, err := w.rows.Read(t.Context(), w.view.ID, []feature.Key{"7"}, nil); err != nil || len(chains[0]) != 1 {
+		t.Fatalf("rows of the rejected version are still there: %+v, %v", chains, err)
+	}
+	r := w.act("approve", dead.Version)
+	info := w.version(3)
+	if !slices.Equal(r.Visible, []feature.Version{1, 3}) || info.Kind != feature.KindApproved || info.ApprovedOf != 2 || info.State != feature.StateVisible || info.Rows != 300 || info.Bytes == 0 || info.DecidedBy != "alice" {
+		t.Errorf("approve answers %+v, new version %+v", r, info)
+	}
+	if got, ok := w.get("7"); !ok || got.Version != 3 {
+		t.Errorf("a reader gets %+v, %v; want version 3", got, ok)
+	}
+	if got := w.version(2); got.State != feature.StateRejected {
+		t.Errorf("the version approved is %s, want rejected for ever", got.State)
+	}
+	if code := w.code("approve", Action{Version: 2}); code != feature.CodeConflict {
+		t.Errorf("approving it twice: %s, want conflict", code)
+	}
+	for n := 2; n < 5; n++ {
+		w.run(n, 300, 10)
+	}
+	if info = w.version(3); info.Step != feature.StepCertified || w.vector().Floor != 3 {
+		t.Errorf("3 windows later it is %s, floor %d; want certified", info.Step, w.vector().Floor)
+	}
+	if code := w.code("rollback", Action{Version: 3}); code != feature.CodeCertified {
+		t.Errorf("rolling a certified version back: %s", code)
+	}
+}
+
+func TestApproveHeld(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.states(rules.Error)
+	w.run(0, 300, 10)
+	reads := w.log.reads
+	w.act("approve", 1)
+	if _, ok := w.get("7"); !ok || w.log.reads != reads {
+		t.Errorf("rows of an approved held version: %v, read again %d times", ok, w.log.reads-reads)
+	}
+	if len(w.history()) != 0 {
+		t.Error("an approved window is in history, and nobody called it normal")
+	}
+}
+
+func TestApproveAsNormalAndItsEnd(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 50)
+	_, err := w.actions.Act(t.Context(), "approve", Action{View: w.view, Version: 2, By: "alice", Reason: "sale", AsNormal: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := w.history(); len(rows) != 2 || !rows[1].Normal || rows[1].Version != 3 {
+		t.Fatalf("history %+v, want the window as normal, of version 3", rows)
+	}
+	w.run(2, 300, 10)
+	if e := w.seen[len(w.seen)-1]; len(e.History) == 0 {
+		t.Fatal("nothing was judged")
+	}
+	w.seen = nil
+	w.act("rollback", 3)
+	if rows := w.history(); len(rows) != 2 || rows[1].Version != 4 {
+		t.Errorf("history after the rollback %+v, want the window gone", rows)
+	}
+	w.run(3, 300, 10)
+	if e := w.seen[0]; len(e.History) != 2 {
+		t.Errorf("judged by %d windows of history, want the 2 that are left", len(e.History))
+	}
+}
+
+func TestApproveFindsTheLogExpired(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 50)
+	w.log.expired = true
+	if code := w.code("approve", Action{Version: 2}); code != feature.CodeExpired {
+		t.Errorf("approving past the log's retention: %s, want expired", code)
+	}
+	w.log.expired = false
+	for n := 2; n < 5; n++ {
+		w.run(n, 300, 10)
+	}
+	if info := w.version(3); info.State != feature.StateExpired || w.vector().Floor != 3 {
+		t.Errorf("the version opened for it is %s, floor %d; want expired and passed by the floor", info.State, w.vector().Floor)
+	}
+}
+
+// TestCrashDuringApprove leaves an open version, which the next start ends.
+func TestCrashDuringApprove(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 50)
+	left, err := w.registry.OpenKind(t.Context(), w.view, feature.VersionInfo{Kind: feature.KindApproved, Window: w.window(1), ApprovedOf: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	w.decide()
+	if info := w.version(left.Version); info.State != feature.StateExpired || info.Step != feature.StepDecided {
+		t.Errorf("left by a crash: %s %s, want expired", info.State, info.Step)
+	}
+	for n := 2; n < 5; n++ {
+		w.run(n, 300, 10)
+	}
+	if v := w.vector(); v.Floor != 3 {
+		t.Errorf("floor %d, want 3: past what the crash left", v.Floor)
+	}
+}
+
+// TestApproveUnderWayIsNotTidied starts the gate while an approval of the same
+// process stages rows.
+func TestApproveUnderWayIsNotTidied(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 50)
+	w.restart()
+	tidied := make(chan error, 1)
+	w.log.cut = func(done int) error {
+		if done == 0 {
+			go func() { tidied <- w.gate.tidy(t.Context(), w.view) }()
+		}
+		return nil
+	}
+	w.act("approve", 2)
+	if err := <-tidied; err != nil {
+		t.Fatal(err)
+	}
+	if info := w.version(3); info.State != feature.StateVisible {
+		t.Errorf("approved while the gate started: %s, want visible", info.State)
+	}
+}
+
+// TestApproveRacesTheGate loses the race once: rows are staged once, and no open
+// version is left behind.
+func TestApproveRacesTheGate(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 50)
+	w.put(2, 300, 10)
+	w.log.cut = func(done int) error {
+		if done == 0 {
+			w.close(2, 0, 1)
+			w.decide()
+		}
+		return nil
+	}
+	w.act("approve", 2)
+	if info := w.version(4); info.State != feature.StateVisible || info.ApprovedOf != 2 {
+		t.Errorf("approved version %+v, want visible", info)
+	}
+	versions, err := w.registry.Versions(t.Context(), w.view.ID, 0, 0)
+	if err != nil || len(versions) != 4 {
+		t.Errorf("%d versions, %v; want one new one", len(versions), err)
+	}
+}
+
+func TestRollbackByAPerson(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	for n := range 3 {
+		w.run(n, 300, 10)
+	}
+	w.act("rollback", 2)
+	if v := w.vector(); !slices.Equal(v.Visible, []feature.Version{1, 3}) {
+		t.Errorf("visible %v after the rollback of 2, want the older and the newer to stay", v.Visible)
+	}
+	if rows := w.history(); len(rows) != 2 {
+		t.Errorf("%d windows of history, want that of the rolled back version out", len(rows))
+	}
+	before := w.vector()
+	if r := w.act("rollback", 2); r.Generation != before.Generation {
+		t.Errorf("rolling back again changes generation %d to %d", before.Generation, r.Generation)
+	}
+	stale := before.Generation - 1
+	if code := w.code("rollback", Action{Version: 3, IfGeneration: &stale}); code != feature.CodeConflict {
+		t.Errorf("rollback with an old generation: %s, want conflict", code)
+	}
+}
+
+func TestReject(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.act("freeze", 0)
+	w.run(1, 300, 10)
+	if rows := w.history(); len(rows) != 2 {
+		t.Fatalf("%d windows of history, want 2: both passed", len(rows))
+	}
+	if code := w.code("approve", Action{Version: 2}); code != feature.CodeFrozen {
+		t.Errorf("approve while frozen: %s", code)
+	}
+	w.act("reject", 2)
+	w.act("thaw", 0)
+	if info := w.version(2); info.State != feature.StateRejected || len(w.history()) != 1 {
+		t.Errorf("rejected version is %s, history has %d windows; want rejected, 1", info.State, len(w.history()))
+	}
+	if got, want := w.kinds(), []string{"frozen", "hold", "resolved frozen"}; !slices.Equal(got, want) {
+		t.Errorf("people were told %q, want %q", got, want)
+	}
+}

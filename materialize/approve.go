@@ -1,0 +1,156 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sluice/feature"
+)
+
+// approval is one approval under way.
+type approval struct {
+	*Actions
+	fresh *feature.VersionInfo // opened for the rows of a dead version, all staged
+}
+
+// approve publishes what the gate kept out. A held version's rows are still
+// staged; those of a dead one are staged again, once, from the log as a new
+// version. Nothing is visible before the commit, and a version that does not come
+// that far is ended, so that the floor can pass it.
+func (a *Actions) approve(ctx context.Context, act Action) (Result, error) {
+	if a.gate != nil {
+		a.gate.staging.RLock()
+		defer a.gate.staging.RUnlock()
+	}
+	p := &approval{Actions: a}
+	result, err := a.do(ctx, "approve", act, p.publish)
+	if err != nil && p.fresh != nil {
+		p.close(context.WithoutCancel(ctx), act)
+	}
+	return result, err
+}
+
+func (p *approval) publish(ctx context.Context, d *Desk, act Action) error {
+	info, err := p.find(ctx, d, act)
+	if err != nil {
+		return err
+	}
+	if err := approvable(d, info); err != nil {
+		return err
+	}
+	version := info.Version
+	if info.State.Dead() {
+		if version, err = p.restaged(ctx, d, act, *info); err != nil {
+			return err
+		}
+	}
+	d.memory.drop(version)
+	d.list(version)
+	shown := d.touch(version)
+	shown.DecidedBy, shown.DecidedAt, shown.Reason = d.by, d.now, act.Reason
+	d.note("approve", info.Version, act.Reason)
+	d.recover(version, info.Verdict)
+	if act.AsNormal {
+		return p.asNormal(ctx, d, act, *shown)
+	}
+	return nil
+}
+
+// approvable says why a version cannot be approved now; nil if it can.
+func approvable(d *Desk, info *feature.VersionInfo) error {
+	view := d.view.Name
+	switch {
+	case d.frozen:
+		return &feature.Error{Code: feature.CodeFrozen, Message: view + " is frozen", Hint: "thaw it first: sluice thaw " + view}
+	case info.State != feature.StateHeld && !info.State.Dead():
+		return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d is %s", view, info.Version, info.State),
+			Hint: "only a held, rejected, expired or rolled back version can be approved"}
+	case len(d.visible) >= feature.MaxVisible:
+		return &feature.Error{Code: feature.CodeLimit, Message: fmt.Sprintf("%s shows %d versions above the floor already", view, feature.MaxVisible),
+			Hint: "wait until the next window is judged, which certifies the oldest, or roll one back"}
+	}
+	for _, other := range d.versions {
+		if other.ApprovedOf == info.Version && other.State == feature.StateVisible {
+			return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d is published already, as version %d", view, info.Version, other.Version), Hint: "nothing is left to do"}
+		}
+	}
+	return nil
+}
+
+// restaged puts the version with a dead one's rows on the desk, and stages them if
+// an earlier try has not.
+func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead feature.VersionInfo) (feature.Version, error) {
+	if p.fresh == nil {
+		fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, Window: dead.Window, ApprovedOf: dead.Version})
+		if err != nil {
+			return 0, fmt.Errorf("open a version for the rows of %d: %w", dead.Version, err)
+		}
+		p.fresh = &fresh
+		if err := p.restage(ctx, act, dead); err != nil {
+			return 0, err
+		}
+	}
+	fresh := *p.fresh
+	fresh.Step, fresh.Rows, fresh.Digest, fresh.Verdict, fresh.Spans = feature.StepDecided, dead.Rows, dead.Digest, dead.Verdict, dead.Spans
+	d.put(fresh)
+	return fresh.Version, nil
+}
+
+// restage reads a version's rows from the log again and stages them.
+func (p *approval) restage(ctx context.Context, act Action, dead feature.VersionInfo) error {
+	err := p.deps.Log.Rows(ctx, act.View, p.fresh.Version, dead.Window, dead.Spans, func(batch []feature.Row) error {
+		n, err := p.deps.Rows.Stage(ctx, act.View.ID, p.fresh.Version, batch)
+		p.fresh.Bytes += n
+		return err
+	})
+	if err == nil {
+		err = p.deps.Rows.Sync(ctx)
+	}
+	switch {
+	case errors.Is(err, feature.ErrExpired):
+		return &feature.Error{Code: feature.CodeExpired, Message: fmt.Sprintf("the log no longer holds the rows of %s version %d", act.View.Name, dead.Version), Hint: "push the rows again"}
+	case err != nil:
+		return fmt.Errorf("stage the rows of version %d again: %w", dead.Version, err)
+	}
+	return nil
+}
+
+// close ends a version that was opened and not published.
+func (p *approval) close(ctx context.Context, act Action) {
+	act.IfGeneration = nil
+	_, err := p.do(ctx, "abandon", act, func(_ context.Context, d *Desk, _ Action) error {
+		d.by = byGate
+		d.abandon(*p.fresh)
+		return nil
+	})
+	if err != nil {
+		p.deps.Logger.Warn("version of a failed approval not ended; the next start of the gate does", "view", act.View.Name, "version", p.fresh.Version, "err", err)
+	}
+}
+
+// asNormal also makes the approved window part of history.
+func (p *approval) asNormal(ctx context.Context, d *Desk, act Action, info feature.VersionInfo) error {
+	book, err := readBook(ctx, p.deps.Registry, act.View, p.deps.HashKey)
+	if err != nil {
+		return err
+	}
+	profile, err := p.deps.Log.Profile(ctx, act.View, book.layout(), info.Window, info.Spans)
+	if err != nil {
+		return expired(err, act, info)
+	}
+	e, err := newEntry(info.Window, info.Version, profile, true, nil)
+	if err != nil {
+		return err
+	}
+	d.admit = append(d.admit, e.row)
+	return nil
+}
+
+// expired turns a log that no longer reaches back into the contract's answer.
+func expired(err error, act Action, info feature.VersionInfo) error {
+	if !errors.Is(err, feature.ErrExpired) {
+		return fmt.Errorf("profile version %d again: %w", info.Version, err)
+	}
+	return &feature.Error{Code: feature.CodeExpired, Message: fmt.Sprintf("the log no longer holds the rows of %s version %d", act.View.Name, info.Version), Hint: "choose a version within the log's retention"}
+}

@@ -1,0 +1,204 @@
+package materialize
+
+import (
+	"testing"
+
+	"sluice/feature"
+	"sluice/rules"
+)
+
+// layouts returns the digests of the view's layouts, and where each takes effect.
+func (w *world) layouts() []feature.LayoutRow {
+	w.t.Helper()
+	rows, err := w.registry.Layouts(w.t.Context(), w.view.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return rows
+}
+
+// over counts the windows of history over the layout.
+func (w *world) over(digest string) (n int) {
+	for _, row := range w.history() {
+		if row.Layout == digest {
+			n++
+		}
+	}
+	return n
+}
+
+func TestLayoutsArePinnedAndHistoryRebuilt(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 50, 10)
+	if len(w.layouts()) != 0 {
+		t.Fatal("a layout is pinned from 50 rows")
+	}
+	w.put(2, 10, 10) // opens before the layout is known
+	w.run(1, 300, 10)
+	pinned := w.layouts()
+	if len(pinned) != 1 || w.over(pinned[0].Digest) != 2 {
+		t.Fatalf("layouts %d, %d windows of history over the first; want 1 and both windows", len(pinned), w.over(pinned[0].Digest))
+	}
+	if want := w.window(2).End; !pinned[0].From.Equal(want) {
+		t.Errorf("the layout applies from %s on, want %s: the first window that nobody has opened", pinned[0].From, want)
+	}
+	if e := w.seen[len(w.seen)-1]; e.Layout.Digest() != pinned[0].Digest || len(e.History) != 1 || e.Baseline.Rows != 50 {
+		t.Errorf("the window was judged over %q by %d windows of history", e.Layout.Digest(), len(e.History))
+	}
+	for n := 3; n < 10; n++ {
+		if n == 8 {
+			w.judge = func(Evidence) (Opinion, error) { return verdict(rules.Fail), nil }
+		}
+		w.run(n, 300, 10)
+	}
+	pinned = w.layouts()
+	if len(pinned) != 2 {
+		t.Fatalf("%d layouts after 8 windows of history, want 2", len(pinned))
+	}
+	if got, all := w.over(pinned[1].Digest), len(w.history()); got != all || all != 8 {
+		t.Errorf("%d of %d windows of history are over the second layout, want all 8", got, all)
+	}
+	w.restart()
+	w.seen = nil
+	w.run(10, 300, 10)
+	if e := w.seen[0]; len(e.History) != 8 || e.Layout.Digest() != pinned[1].Digest {
+		t.Errorf("after a restart judged by %d windows over %s", len(e.History), e.Layout.Digest())
+	}
+}
+
+// TestLayoutLeavesTheCandidateOut pins the second layout while a window that fails
+// is judged: its values move no edge.
+func TestLayoutLeavesTheCandidateOut(t *testing.T) {
+	digests := map[string]bool{}
+	for _, centre := range []float64{10, 1e6} {
+		w := newWorld(t, paymentsView())
+		for n := range 8 {
+			w.run(n, 300, 10)
+		}
+		w.states(rules.Fail)
+		w.run(8, 300, centre)
+		layouts := w.layouts()
+		if len(layouts) != 2 {
+			t.Fatalf("%d layouts, want 2", len(layouts))
+		}
+		digests[layouts[1].Digest] = true
+	}
+	if len(digests) != 1 {
+		t.Errorf("the second layout depends on the window judged: %v", digests)
+	}
+}
+
+func TestRebuildLeavesOutWhatTheLogLost(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	for n := range 8 {
+		w.run(n, 300, 10)
+	}
+	w.log.expired = true
+	w.run(8, 300, 10)
+	if got := len(w.layouts()); got != 1 {
+		t.Errorf("%d layouts: one was pinned from a window that the log lost", got)
+	}
+	w.log.expired = false
+	if info := w.run(9, 300, 10); info.State != feature.StateVisible || len(w.layouts()) != 2 {
+		t.Errorf("the next window is %s, with %d layouts", info.State, len(w.layouts()))
+	}
+}
+
+func TestAcceptBaseline(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	for n := range 3 {
+		w.run(n, 300, 10)
+	}
+	first := w.layouts()[0].Digest
+	w.states(rules.Fail)
+	shifted := w.run(3, 300, 500)
+	between := w.run(4, 300, 500) // judged, and passed
+	act := Action{View: w.view, Version: shifted.Version, By: "alice", Reason: "new price list"}
+	if _, err := w.actions.AcceptBaseline(t.Context(), act); err != nil {
+		t.Fatal(err)
+	}
+	layouts := w.layouts()
+	if len(layouts) != 2 || layouts[1].Digest == first {
+		t.Fatalf("layouts %d, want a second one", len(layouts))
+	}
+	status, err := w.actions.Baseline(t.Context(), w.view)
+	if err != nil || status.Kind != "accepted" || status.Windows != 2 || status.Layout != layouts[1].Digest || !status.From.Equal(w.window(3).Start) || status.By != "alice" {
+		t.Errorf("baseline %+v, %v; want 2 windows from the accepted one on", status, err)
+	}
+	if got := w.version(shifted.Version); got.State != feature.StateRejected {
+		t.Errorf("the accepted version is %s, want rejected as before", got.State)
+	}
+	w.seen = nil
+	w.run(5, 300, 500)
+	e := w.seen[0]
+	if len(e.History) != 2 || e.History[1].Window != between.Window || e.Layout.Digest() != layouts[1].Digest || e.Baseline.Rows != 600 {
+		t.Errorf("judged by %d windows over %s", len(e.History), e.Layout.Digest())
+	}
+	if got := w.over(layouts[1].Digest); got != 3 {
+		t.Errorf("%d windows over the accepted layout, want 3", got)
+	}
+	w.log.expired = true
+	if _, err := w.actions.AcceptBaseline(t.Context(), act); err == nil {
+		t.Error("a version past the log's retention was accepted")
+	}
+}
+
+// TestAcceptBaselineBetween accepts while a window is judged: that is judged again
+// by the new baseline.
+func TestAcceptBaselineBetween(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	for n := range 3 {
+		w.run(n, 300, 10)
+	}
+	accepting := false
+	w.judge = func(e Evidence) (Opinion, error) {
+		if e.Kind == "window" && !accepting {
+			accepting = true
+			if _, err := w.actions.AcceptBaseline(t.Context(), Action{View: w.view, Version: 3, By: "alice", Reason: "x"}); err != nil {
+				t.Error(err)
+			}
+		}
+		return verdict(rules.Pass), nil
+	}
+	w.put(3, 300, 10)
+	w.close(3, 0, 1)
+	if _, err := w.gate.turn(t.Context(), w.view); err == nil {
+		t.Fatal("a window was decided by a baseline that was no longer in force")
+	}
+	w.seen = nil
+	w.decide()
+	if e := w.seen[0]; len(e.History) != 1 {
+		t.Errorf("judged by %d windows of history, want the accepted one", len(e.History))
+	}
+}
+
+func TestPinnedBaselineDoesNotMove(t *testing.T) {
+	for name, pin := range map[string]func(*testing.T, *world){
+		"by a person": func(t *testing.T, w *world) {
+			if _, err := w.actions.SetBaseline(t.Context(), Action{View: w.view, Version: 2, By: "alice", Reason: "x"}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"by definition": func(_ *testing.T, w *world) {
+			w.view.Baseline = feature.Baseline{From: "pinned", Version: 2, Windows: 100}
+			w.restart()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, paymentsView())
+			w.run(0, 300, 10)
+			w.run(1, 300, 10)
+			pin(t, w)
+			for n := 2; n < 5; n++ {
+				w.run(n, 300, 10)
+			}
+			e := w.seen[len(w.seen)-1]
+			for i := len(w.seen) - 1; e.Kind != "window"; i-- {
+				e = w.seen[i]
+			}
+			if len(e.History) != 2 {
+				t.Errorf("judged by %d windows, want the 2 up to the pinned one", len(e.History))
+			}
+		})
+	}
+}

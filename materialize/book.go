@@ -1,0 +1,271 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+)
+
+const (
+	// layoutRows is how many sampled rows pin the first layout.
+	layoutRows = 200
+	// layoutWindows is how many windows of history pin the second.
+	layoutWindows = 8
+)
+
+// accepted is the kind of a baseline that starts history anew; the other is pinned.
+const accepted = "accepted"
+
+// Book is what a view's windows are compared with: the layouts, and the windows
+// that passed, over the newest layout. It is used by one goroutine.
+type Book struct {
+	view    *feature.View
+	key     sketch.HashKey
+	layouts []*sketch.Layout // rising; the last is in force
+	entries []entry          // rising by window
+	anchor  *feature.BaselineRow
+	mark    uint64          // memory.Book when it was read
+	merged  *sketch.Profile // of the first mergedN entries, of which the first starts at mergedF
+	mergedN int
+	mergedF time.Time
+}
+
+// entry is a window of history.
+type entry struct {
+	window  feature.Window
+	version feature.Version
+	profile *sketch.Profile
+	row     feature.HistoryRow // without the profile's bytes once it is stored
+}
+
+// readBook reads a view's book from the registry. Windows over another layout
+// than the one in force are left out: they are rebuilt when it is pinned.
+func readBook(ctx context.Context, r Records, view *feature.View, key sketch.HashKey) (*Book, error) {
+	b, rows, err := openBook(ctx, r, view, key)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		profile, err := sketch.UnmarshalProfile(row.Profile, b.layout())
+		if err != nil {
+			return nil, fmt.Errorf("read history of %s at %s: %w", view.Name, row.Window.Start.Format(time.RFC3339), err)
+		}
+		row.Profile = nil
+		b.entries = append(b.entries, entry{row.Window, row.Version, profile, row})
+	}
+	return b, nil
+}
+
+// openBook reads a book without decoding its windows, which it returns as they are
+// stored.
+func openBook(ctx context.Context, r Records, view *feature.View, key sketch.HashKey) (*Book, []feature.HistoryRow, error) {
+	b := &Book{view: view, key: key}
+	layouts, err := r.Layouts(ctx, view.ID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read layouts of %s: %w", view.Name, err)
+	}
+	for _, row := range layouts {
+		layout, err := sketch.UnmarshalLayout(row.Body)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read layout %s of %s: %w", row.Digest, view.Name, err)
+		}
+		layout.From = row.From
+		b.layouts = append(b.layouts, layout)
+	}
+	if b.anchor, err = readAnchor(ctx, r, view); err != nil {
+		return nil, nil, err
+	}
+	from, to := b.span()
+	rows, err := r.History(ctx, view.ID, from, to)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read history of %s: %w", view.Name, err)
+	}
+	rows = slices.DeleteFunc(rows, func(row feature.HistoryRow) bool { return !b.holds(&row) })
+	return b, rows[b.beyond(len(rows)):], nil
+}
+
+// beyond returns how many of n windows are more than the view's baseline asks for.
+func (b *Book) beyond(n int) int {
+	if keep := b.view.Baseline.Windows; keep > 0 {
+		return max(0, n-keep)
+	}
+	return 0
+}
+
+// holds reports whether a window of history counts under the layout in force.
+func (b *Book) holds(row *feature.HistoryRow) bool {
+	return row.Layout == b.layout().Digest() && len(row.Profile) > 0
+}
+
+// readAnchor returns the last decision about the view's baseline: a person's, or
+// else the version that its definition pins; nil if history is simply trailing.
+func readAnchor(ctx context.Context, r Records, view *feature.View) (*feature.BaselineRow, error) {
+	anchor, err := r.Baseline(ctx, view.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read baseline of %s: %w", view.Name, err)
+	}
+	pinned := view.Baseline.Version
+	if anchor != nil || view.Baseline.From != "pinned" || pinned == 0 {
+		return anchor, nil
+	}
+	info, err := r.Version(ctx, view.ID, pinned)
+	if errors.Is(err, feature.ErrNotFound) {
+		return nil, nil // not there yet: history grows up to it
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read pinned version %d of %s: %w", pinned, view.Name, err)
+	}
+	return &feature.BaselineRow{Kind: "pinned", Version: pinned, From: info.Window.Start}, nil
+}
+
+// span returns the event times within which windows count as history: after an
+// accepted baseline, up to a pinned one. Zero is open.
+func (b *Book) span() (from, to time.Time) {
+	if b.anchor == nil {
+		return from, to
+	}
+	if b.anchor.Kind == "pinned" {
+		return from, b.anchor.From.Add(b.view.Window.Size)
+	}
+	return b.anchor.From, to
+}
+
+// layout returns the layout in force; the unbinned one before there is any.
+func (b *Book) layout() *sketch.Layout {
+	if n := len(b.layouts); n > 0 {
+		return b.layouts[n-1]
+	}
+	return sketch.Unbinned(b.view)
+}
+
+// trim keeps as many windows as the view's baseline asks for.
+func (b *Book) trim() {
+	if more := b.beyond(len(b.entries)); more > 0 {
+		b.entries = slices.Clone(b.entries[more:])
+	}
+}
+
+// admit puts a window into history, in its place.
+func (b *Book) admit(e entry) {
+	if b.anchor != nil {
+		from, to := b.span()
+		if e.window.Start.Before(from) || !to.IsZero() && !e.window.Start.Before(to) {
+			return
+		}
+	}
+	if pin := b.view.Baseline; b.anchor == nil && pin.From == "pinned" && pin.Version == e.version {
+		b.anchor = &feature.BaselineRow{Kind: "pinned", Version: e.version, From: e.window.Start}
+	}
+	e.row.Profile = nil
+	at, found := slices.BinarySearchFunc(b.entries, e.window.Start, func(x entry, t time.Time) int { return x.window.Start.Compare(t) })
+	if found {
+		b.entries[at] = e
+		b.merged = nil
+		return
+	}
+	b.entries = slices.Insert(b.entries, at, e)
+	if at != len(b.entries)-1 {
+		b.merged = nil
+	}
+	b.trim()
+}
+
+// starts returns where those versions that are in history have their windows.
+func (b *Book) starts(versions []feature.Version) (starts []time.Time) {
+	for _, e := range b.entries {
+		if slices.Contains(versions, e.version) {
+			starts = append(starts, e.window.Start)
+		}
+	}
+	return starts
+}
+
+// expel takes windows out of history: their versions were rolled back.
+func (b *Book) expel(starts []time.Time) {
+	n := len(b.entries)
+	b.entries = slices.DeleteFunc(b.entries, func(e entry) bool {
+		return slices.ContainsFunc(starts, e.window.Start.Equal)
+	})
+	if len(b.entries) < n {
+		b.merged = nil
+	}
+}
+
+// lag is how many of the newest windows are left out of the merge that is kept:
+// windows in probation are judged by a history that ends before them.
+const lag = 2 * feature.MaxVisible
+
+// before returns the windows of history that start before t, and their merge,
+// which is the caller's; nil without any.
+func (b *Book) before(t time.Time) ([]WindowProfile, *sketch.Profile, error) {
+	n, _ := slices.BinarySearchFunc(b.entries, t, func(x entry, t time.Time) int { return x.window.Start.Compare(t) })
+	if n == 0 {
+		return nil, nil, nil
+	}
+	var history []WindowProfile
+	for _, e := range b.entries[:n] {
+		history = append(history, WindowProfile{e.window, e.profile})
+	}
+	if b.merged == nil || b.mergedN > n || !b.mergedF.Equal(b.entries[0].window.Start) {
+		b.merged, b.mergedN, b.mergedF = sketch.NewProfile(b.view, b.layout(), b.key), 0, b.entries[0].window.Start
+	}
+	if kept := n - lag; kept > b.mergedN {
+		if err := b.merge(b.merged, b.entries[b.mergedN:kept]); err != nil {
+			b.merged = nil
+			return nil, nil, err
+		}
+		b.mergedN = kept
+	}
+	all := sketch.NewProfile(b.view, b.layout(), b.key)
+	if err := all.Merge(b.merged); err != nil {
+		return nil, nil, fmt.Errorf("merge history of %s: %w", b.view.Name, err)
+	}
+	return history, all, b.merge(all, b.entries[b.mergedN:n])
+}
+
+func (b *Book) merge(into *sketch.Profile, entries []entry) error {
+	for _, e := range entries {
+		if err := into.Merge(e.profile); err != nil {
+			return fmt.Errorf("merge history of %s at %s: %w", b.view.Name, e.window.Start.Format(time.RFC3339), err)
+		}
+	}
+	return nil
+}
+
+// wants reports whether a layout is due: the first from enough rows, the second
+// once there are enough windows. An accepted baseline starts the count anew.
+func (b *Book) wants(rows uint64) bool {
+	switch b.pinned() {
+	case 0:
+		return rows >= layoutRows
+	case 1:
+		return len(b.entries) >= layoutWindows
+	}
+	return false
+}
+
+// pinned counts the layouts since the accepted baseline's, which is one of them.
+func (b *Book) pinned() int {
+	if b.anchor != nil && b.anchor.Kind == accepted {
+		for i, l := range slices.Backward(b.layouts) {
+			if l.Digest() == b.anchor.Layout {
+				return len(b.layouts) - i
+			}
+		}
+	}
+	return len(b.layouts)
+}
+
+// takesEffect returns the first window start that a layout made now applies to,
+// given the one that no partition has opened: never before an earlier layout.
+func (b *Book) takesEffect(beyond time.Time) time.Time {
+	if n := len(b.layouts); n > 0 && b.layouts[n-1].From.After(beyond) {
+		return b.layouts[n-1].From
+	}
+	return beyond
+}

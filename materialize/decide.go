@@ -1,0 +1,217 @@
+package materialize
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+	"sluice/rules"
+)
+
+// candidate is a window on its way to a decision.
+type candidate struct {
+	desk    *Desk
+	book    *Book
+	info    feature.VersionInfo
+	profile *sketch.Profile
+	broken  error // why the profile could not be made; the verdict is then error
+}
+
+// decide takes one complete window through seal, verdict and decision. What a
+// crash between them leaves is taken up here: a sealed version is judged, a judged
+// one passed over.
+func (g *Gate) decide(ctx context.Context, view *feature.View, due complete) error {
+	info, err := g.deps.Registry.VersionOf(ctx, view.ID, due.window.Start)
+	if err != nil {
+		return fmt.Errorf("read version: %w", err)
+	}
+	if info.Step != feature.StepOpen && info.Step != feature.StepSealed {
+		return nil // judged before a restart
+	}
+	c := &candidate{info: info}
+	if c.desk, err = g.desk(ctx, view); err != nil {
+		return err
+	}
+	if c.book, err = g.book(ctx, c.desk); err != nil {
+		return err
+	}
+	if err := g.profile(ctx, c, due); err != nil {
+		return err
+	}
+	if info.Step == feature.StepOpen {
+		if err := g.seal(ctx, c, due); err != nil {
+			return err
+		}
+	}
+	if err := g.pin(ctx, c); err != nil {
+		return err
+	}
+	return g.judge(ctx, c)
+}
+
+// profile merges what the partitions hold of a window. If they profiled it over
+// different layouts, or over an older one than is in force, its records are read
+// again; if the log no longer holds them, nobody can say what they were like.
+func (g *Gate) profile(ctx context.Context, c *candidate, due complete) error {
+	layout, want := c.book.layout(), c.book.layout().Digest()
+	c.profile = sketch.NewProfile(c.book.view, layout, g.deps.HashKey)
+	for _, partial := range due.partials {
+		if partial.Layout != want {
+			return g.again(ctx, c, layout, due)
+		}
+	}
+	for _, partial := range due.partials {
+		p, err := sketch.UnmarshalProfile(partial.Profile, layout)
+		if err != nil {
+			return fmt.Errorf("partial of %s/%d: %w", partial.Topic, partial.Partition, err)
+		}
+		if err := c.profile.Merge(p); err != nil {
+			return fmt.Errorf("merge partial of %s/%d: %w", partial.Topic, partial.Partition, err)
+		}
+	}
+	return nil
+}
+
+// again reads a window's records from the log.
+func (g *Gate) again(ctx context.Context, c *candidate, layout *sketch.Layout, due complete) error {
+	profile, err := g.deps.Log.Profile(ctx, c.book.view, layout, due.window, spans(due.partials))
+	if errors.Is(err, feature.ErrExpired) {
+		c.broken = err
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("profile over layout %s: %w", layout.Digest(), err)
+	}
+	c.profile = profile
+	return nil
+}
+
+func spans(partials []sketch.Partial) []feature.Span {
+	var all []feature.Span
+	for _, p := range partials {
+		all = append(all, p.Span)
+	}
+	return all
+}
+
+// seal closes the version to further rows: its row count, bytes and digest are
+// fixed, and no partition that was counted idle has come back.
+func (g *Gate) seal(ctx context.Context, c *candidate, due complete) error {
+	c.info.Step, c.info.Rows, c.info.Bytes, c.info.Digest, c.info.Spans = feature.StepSealed, 0, 0, c.profile.Digest(), spans(due.partials)
+	for _, p := range due.partials {
+		c.info.Rows += p.Rows
+		c.info.Bytes += p.Bytes
+	}
+	err := g.commit(ctx, feature.Commit{View: c.desk.view.ID, IfGeneration: c.desk.before.Generation, Seal: &feature.Seal{Idle: due.idle},
+		Versions: []feature.VersionInfo{c.info}, Now: c.desk.now})
+	if err != nil {
+		return fmt.Errorf("seal version %d: %w", c.info.Version, err)
+	}
+	return nil
+}
+
+// judge has a sealed window judged, works out the decision and commits it. Only
+// then does the book change.
+func (g *Gate) judge(ctx context.Context, c *candidate) error {
+	c.desk.put(c.info)
+	evidence, err := g.evidence(ctx, c)
+	if err != nil {
+		return err
+	}
+	opinion := g.opinion(evidence, c.broken)
+	g.stamp(&opinion.Verdict, evidence, c.desk)
+	c.desk.memory.Alarms, c.desk.memory.Spread = opinion.Alarms, opinion.Spread
+	c.desk.Judged(&opinion.Verdict, evidence.Versions)
+	fresh, err := admissible(c, evidence, opinion)
+	if err != nil {
+		return err
+	}
+	opinions := []Opinion{opinion}
+	if probation, ok, err := g.probation(c, fresh); err != nil {
+		return err
+	} else if ok {
+		opinions = append(opinions, probation)
+	}
+	c.desk.Settle()
+	for i := range opinions {
+		c.desk.Tell(&opinions[i].Verdict, c.info.Version)
+	}
+	commit, err := withVerdicts(c.desk.Commit(), opinions)
+	if err != nil {
+		return err
+	}
+	if fresh != nil && slices.Contains(c.desk.expelled, fresh.version) {
+		fresh = nil
+	}
+	commit.DropHistory = c.book.starts(c.desk.expelled)
+	if fresh != nil {
+		commit.History = append(commit.History, fresh.row)
+	}
+	if err := g.commit(ctx, commit); err != nil {
+		return fmt.Errorf("decide version %d: %w", c.info.Version, err)
+	}
+	c.book.expel(commit.DropHistory)
+	if fresh != nil {
+		c.book.admit(*fresh)
+	}
+	g.told(c.desk, opinions)
+	return nil
+}
+
+// admissible returns the window as one of history: if it passed on its own.
+func admissible(c *candidate, e Evidence, o Opinion) (*entry, error) {
+	if o.Verdict.State != rules.Pass && o.Verdict.State != rules.Warn || len(e.Versions) != 1 {
+		return nil, nil
+	}
+	fresh, err := newEntry(c.info.Window, c.info.Version, c.profile, false, o.Summary)
+	return &fresh, err
+}
+
+// withVerdicts adds verdicts, with what recomputes them, to a commit.
+func withVerdicts(c feature.Commit, opinions []Opinion) (feature.Commit, error) {
+	c.Blobs = map[string][]byte{}
+	for _, o := range opinions {
+		v := &o.Verdict
+		body, err := json.Marshal(v)
+		if err != nil {
+			return c, fmt.Errorf("encode verdict %s: %w", v.ID, err)
+		}
+		c.Verdicts = append(c.Verdicts, feature.VerdictRow{ID: v.ID, Kind: v.Kind, Window: v.Window, Version: v.Version,
+			State: string(v.State), Decision: v.Decision, At: v.DecidedAt, Body: body, Case: o.Case})
+		for digest, blob := range o.Blobs {
+			c.Blobs[digest] = blob
+		}
+	}
+	return c, nil
+}
+
+// told logs, counts and notifies what was decided, after it is committed.
+func (g *Gate) told(desk *Desk, opinions []Opinion) {
+	var verdicts []rules.Verdict
+	for _, o := range opinions {
+		v := o.Verdict
+		verdicts = append(verdicts, v)
+		g.metrics.verdict(desk.view, &v)
+		if v.Kind == "window" || v.Decision == "rollback" {
+			g.log.Info("decided", "view", desk.view.Name, "window", v.Window.Start.Format(time.RFC3339), "version", v.Version,
+				"state", v.State, "decision", v.Decision, "verdict", v.ID, "why", why(&v))
+		}
+	}
+	g.metrics.vector(desk)
+	g.deps.tell(desk.events(verdicts))
+}
+
+// tell hands events to whoever tells people; nobody may be there.
+func (d *Deps) tell(events []Event) {
+	if d.Notify == nil {
+		return
+	}
+	for _, e := range events {
+		d.Notify(e)
+	}
+}

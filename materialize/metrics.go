@@ -1,0 +1,152 @@
+package materialize
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"sluice/feature"
+	"sluice/rules"
+)
+
+const namespace = "sluice"
+
+// metrics are the gate's, on the registerer it was given. Labels come from
+// definitions and fixed words, never from data.
+type metrics struct {
+	verdicts  *prometheus.CounterVec
+	decisions *prometheus.CounterVec
+	rollbacks *prometheus.CounterVec
+	overrides *prometheus.CounterVec
+	blocked   *prometheus.GaugeVec
+	frozen    *prometheus.GaugeVec
+	overdue   *prometheus.GaugeVec
+	objective *prometheus.GaugeVec
+	feature   *prometheus.GaugeVec
+	severity  *prometheus.HistogramVec
+	close     *prometheus.HistogramVec
+	decide    prometheus.Histogram
+	errors    *prometheus.CounterVec
+	swept     *prometheus.CounterVec
+}
+
+// newMetrics registers the gate's metrics with reg; nil registers nothing.
+func newMetrics(reg prometheus.Registerer) *metrics {
+	auto := promauto.With(reg)
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return auto.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return auto.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	}
+	native := func(name, help string) prometheus.HistogramOpts {
+		return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help,
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour}
+	}
+	return &metrics{
+		verdicts:  counter("verdicts_total", "Verdicts, by view, window (base, probation, freshness) and outcome (pass, warn, fail, inconclusive, error).", "view", "window", "outcome"),
+		decisions: counter("gate_decisions_total", "Decisions, by view, decision (publish, hold, reject, rollback, none) and reason (the method of the worst reason, or none).", "view", "decision", "reason"),
+		rollbacks: counter("rollbacks_total", "Versions taken out after they were visible, by view and trigger (verdict, person).", "view", "trigger"),
+		overrides: counter("gate_overrides_total", "Decisions by people: approve, reject, freeze, thaw, baseline, by view.", "view"),
+		blocked:   gauge("gate_blocked", "1 while the newest judged window of a view is not visible, by view.", "view"),
+		frozen:    gauge("view_frozen", "1 while a view is frozen, by view.", "view"),
+		overdue:   gauge("window_overdue", "Windows that should have closed a window length ago and have not, by view.", "view"),
+		objective: gauge("freshness_objective_seconds", "Age at which a view is reported late (freshness.warn), by view; 0 without.", "view"),
+		feature:   gauge("feature_severity_ratio", "Worst severity over the methods in the newest judged window, by view and feature; 1 is the threshold.", "view", "feature"),
+		severity: auto.NewHistogramVec(native("drift_severity_ratio", "Severity of the scores that a verdict shows, by view, test (method) and window (base, probation); 1 is the threshold."),
+			[]string{"view", "test", "window"}),
+		close:  auto.NewHistogramVec(native("window_close_delay_seconds", "Time from the end of a window plus lateness to its decision, by window (base)."), []string{"window"}),
+		decide: auto.NewHistogram(native("gate_decide_duration_seconds", "Time to judge one complete window and commit the decision.")),
+		errors: counter("gate_errors_total", "Decisions that could not be taken and are tried again, by view.", "view"),
+		swept:  counter("gate_swept_rows_total", "Rows of dead and superseded versions removed from the online store, by view.", "view"),
+	}
+}
+
+// windowLabel is the window label of a verdict's kind.
+func windowLabel(kind string) string {
+	if kind == "window" {
+		return "base"
+	}
+	return kind
+}
+
+// view shows a view before anything happened to it, so that the first rollback is
+// a rise and not a new series.
+func (m *metrics) view(view *feature.View) {
+	m.objective.WithLabelValues(view.Name).Set(view.Freshness.Warn.Seconds())
+	m.overrides.WithLabelValues(view.Name).Add(0)
+	for _, trigger := range []string{"verdict", "person"} {
+		m.rollbacks.WithLabelValues(view.Name, trigger).Add(0)
+	}
+}
+
+// verdict counts one verdict and its decision.
+func (m *metrics) verdict(view *feature.View, v *rules.Verdict) {
+	label := windowLabel(v.Kind)
+	m.verdicts.WithLabelValues(view.Name, label, string(v.State)).Inc()
+	method := "none"
+	if len(v.Reasons) > 0 && v.Reasons[0].Method != "" {
+		method = v.Reasons[0].Method
+	}
+	m.decisions.WithLabelValues(view.Name, v.Decision, method).Inc()
+	if n := len(v.RolledBack); n > 0 {
+		m.rollbacks.WithLabelValues(view.Name, "verdict").Add(float64(n))
+	}
+	if v.Kind == "window" {
+		m.close.WithLabelValues(label).Observe(max(0, v.DecidedAt.Sub(v.Window.End.Add(view.Window.Lateness)).Seconds()))
+		for _, f := range view.Features {
+			m.feature.WithLabelValues(view.Name, f.Name).Set(worst(v, f.Name))
+		}
+	}
+	for _, r := range v.Reasons {
+		m.severity.WithLabelValues(view.Name, r.Method, label).Observe(r.Severity)
+	}
+}
+
+func worst(v *rules.Verdict, name string) float64 {
+	severity := 0.0
+	for _, r := range v.Reasons {
+		if r.Feature == name {
+			severity = max(severity, r.Severity)
+		}
+	}
+	for _, s := range v.Scores {
+		if s.Feature == name {
+			severity = max(severity, s.Severity)
+		}
+	}
+	return severity
+}
+
+// vector shows what a decision left visible.
+func (m *metrics) vector(d *Desk) {
+	newest := feature.Version(0)
+	for version, info := range d.versions {
+		if info.Step != feature.StepOpen && info.Step != feature.StepSealed {
+			newest = max(newest, version)
+		}
+	}
+	blocked := 0.0
+	if info := d.versions[newest]; info != nil && info.State != feature.StateVisible {
+		blocked = 1
+	}
+	m.blocked.WithLabelValues(d.view.Name).Set(blocked)
+	m.frozen.WithLabelValues(d.view.Name).Set(bit(d.frozen))
+}
+
+func bit(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// forget deletes the series of a view that is gone.
+func (m *metrics) forget(view string) {
+	for _, vec := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
+		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.overdue, m.objective, m.feature, m.severity, m.errors, m.swept,
+	} {
+		vec.DeletePartialMatch(prometheus.Labels{"view": view})
+	}
+}

@@ -1,0 +1,103 @@
+package materialize
+
+import (
+	"context"
+	"time"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+	"sluice/rules"
+)
+
+// Registry is what the gate and the actions need of the registry; every method
+// that changes something is one transaction there.
+type Registry interface {
+	Apply(ctx context.Context, c feature.Commit) (feature.Vector, error)
+	OpenKind(ctx context.Context, view *feature.View, info feature.VersionInfo) (feature.VersionInfo, error)
+	Records
+}
+
+// Records is the reading half of Registry. Lists rise; limit 0 is no limit.
+type Records interface {
+	Vector(ctx context.Context, view feature.ViewID) (feature.Vector, error)
+	Versions(ctx context.Context, view feature.ViewID, after feature.Version, limit int) ([]feature.VersionInfo, error)
+	Version(ctx context.Context, view feature.ViewID, version feature.Version) (feature.VersionInfo, error)
+	VersionOf(ctx context.Context, view feature.ViewID, start time.Time) (feature.VersionInfo, error)
+	Memory(ctx context.Context, view feature.ViewID) ([]byte, error)
+	OpenAlerts(ctx context.Context, view string) ([]feature.Alert, error)
+	History(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.HistoryRow, error)
+	Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error)
+	Baseline(ctx context.Context, view feature.ViewID) (*feature.BaselineRow, error)
+}
+
+// Rows is what the gate needs of the online store.
+type Rows interface {
+	Stage(ctx context.Context, view feature.ViewID, version feature.Version, rows []feature.Row) (bytes uint64, err error)
+	Drop(ctx context.Context, view feature.ViewID, version feature.Version) (rows int, err error)
+	Fold(ctx context.Context, view feature.ViewID, floor feature.Version, dead, touched []feature.Version) (removed int, err error)
+	Sync(ctx context.Context) error
+}
+
+// Log reads records again and forgets partials that are no longer needed.
+type Log interface {
+	// Profile reads the records of a window again, sorts them as the tap did, and
+	// profiles them over layout. The error is feature.ErrExpired if the log no
+	// longer holds them all.
+	Profile(ctx context.Context, view *feature.View, layout *sketch.Layout, window feature.Window, spans []feature.Span) (*sketch.Profile, error)
+	// Rows reads them again and hands over the accepted rows in batches, each for
+	// the version it is asked for; batches are valid during the call.
+	Rows(ctx context.Context, view *feature.View, version feature.Version, window feature.Window, spans []feature.Span, fn func([]feature.Row) error) error
+	// Forget deletes the partials of a judged window.
+	Forget(ctx context.Context, partials []sketch.Partial) error
+}
+
+// WindowProfile is a window with its profile.
+type WindowProfile struct {
+	Window  feature.Window
+	Profile *sketch.Profile
+}
+
+// Evidence is everything that a judge may look at.
+type Evidence struct {
+	Kind     string // window | probation
+	View     *feature.View
+	Window   feature.Window
+	Versions []feature.Version
+	Layout   *sketch.Layout
+	Current  []WindowProfile // one; several in probation
+	History  []WindowProfile // rising
+	Baseline *sketch.Profile // merge of History; nil without
+	Spread   []byte          // an older reference whose spread serves while History is short; nil without
+	Alarms   []byte          // what the judge wished to remember of this view
+}
+
+// Opinion is a judge's answer. Case and Blobs are all that recomputes Verdict.
+type Opinion struct {
+	Verdict rules.Verdict
+	Case    []byte
+	Blobs   map[string][]byte
+	Alarms  []byte
+	Spread  []byte // the reference used; kept when a baseline is accepted
+	Summary []byte // a few numbers per feature, for history
+}
+
+// JudgeFunc judges evidence. It is pure: the same evidence, the same opinion.
+type JudgeFunc func(Evidence) (Opinion, error)
+
+// Clock is the platform's clock: the wall, or one that is set by hand.
+type Clock interface {
+	// Now returns the time, and whether the clock is set; an unset one shows the wall.
+	Now() (now time.Time, set bool)
+}
+
+// Event is something that a person is told.
+type Event struct {
+	Alert    feature.Alert
+	Window   feature.Window
+	Reasons  []string
+	Served   feature.Version
+	Resolved bool
+}
+
+// NotifyFunc tells a person. It must not block.
+type NotifyFunc func(Event)

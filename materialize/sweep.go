@@ -1,0 +1,173 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"sluice/feature"
+)
+
+// maxDead is how many dead versions a vector names at least before the oldest of
+// those whose rows are gone are left out.
+const maxDead = 256
+
+// sweeping is how far sweeps of a view have come.
+type sweeping struct {
+	known  bool
+	done   feature.Version // every version up to here is swept
+	vector feature.Vector  // as of at
+	at     time.Time
+	dead   []feature.VersionInfo // that were out of sight by then
+	folded []feature.VersionInfo // certified by then
+}
+
+// sweepAll removes rows that no reader can see any more: those of dead versions,
+// and those that a newer certified version hides. The error is feature.ErrFenced.
+func (g *Gate) sweepAll(ctx context.Context) error {
+	defs := g.deps.Definitions()
+	for i := range defs.Views {
+		view := &defs.Views[i]
+		err := g.sweep(ctx, view, time.Now())
+		switch {
+		case err == nil || ctx.Err() != nil || errors.Is(err, feature.ErrConflict):
+		case errors.Is(err, feature.ErrFenced):
+			return err
+		default:
+			g.metrics.errors.WithLabelValues(view.Name).Inc()
+			g.log.Warn("sweep", "view", view.Name, "err", err)
+		}
+	}
+	return nil
+}
+
+// sweep does so for one view; now is the real time, as leases are. What to remove
+// is listed first and removed two leases later: then every reader that may still
+// answer has a vector at least as new as the list.
+func (g *Gate) sweep(ctx context.Context, view *feature.View, now time.Time) error {
+	s := g.sweeps[view.ID]
+	if s == nil {
+		s = &sweeping{}
+		g.sweeps[view.ID] = s
+	}
+	if len(s.dead)+len(s.folded) > 0 {
+		if now.Sub(s.at) < 2*g.cfg.Lease {
+			return nil
+		}
+		if err := g.remove(ctx, view, s); err != nil {
+			return err
+		}
+	}
+	return g.survey(ctx, view, s, now)
+}
+
+// survey lists what can be removed once every reader has the present vector.
+func (g *Gate) survey(ctx context.Context, view *feature.View, s *sweeping, now time.Time) error {
+	vector, err := g.deps.Registry.Vector(ctx, view.ID)
+	if err != nil {
+		return fmt.Errorf("read vector: %w", err)
+	}
+	if s.known && s.vector.Generation == vector.Generation {
+		return nil
+	}
+	if !s.known {
+		if s.done, err = g.sweptUpTo(ctx, view, vector.Floor); err != nil {
+			return err
+		}
+	}
+	versions, err := g.deps.Registry.Versions(ctx, view.ID, s.done, 0)
+	if err != nil {
+		return fmt.Errorf("list versions: %w", err)
+	}
+	s.known, s.vector, s.at, s.dead, s.folded = true, vector, now, nil, nil
+	for _, info := range versions {
+		switch {
+		case info.Step == feature.StepSwept:
+		case info.State.Dead() && !vector.Sees(info.Version) && info.Step != feature.StepOpen:
+			s.dead = append(s.dead, info)
+		case info.Version <= vector.Floor && info.Step == feature.StepCertified:
+			s.folded = append(s.folded, info)
+		}
+	}
+	return nil
+}
+
+// sweptUpTo finds how far sweeps came before this process started: versions up to
+// the floor are swept from the oldest on, all that there are at a time.
+func (g *Gate) sweptUpTo(ctx context.Context, view *feature.View, floor feature.Version) (feature.Version, error) {
+	var failed error
+	n := sort.Search(int(floor), func(i int) bool {
+		info, err := g.deps.Registry.Version(ctx, view.ID, feature.Version(i+1))
+		if err != nil {
+			failed = fmt.Errorf("read version %d: %w", i+1, err)
+		}
+		return err != nil || info.Step != feature.StepSwept
+	})
+	return feature.Version(n), failed
+}
+
+// remove removes what the survey listed, and notes that in the registry. It may be
+// repeated.
+func (g *Gate) remove(ctx context.Context, view *feature.View, s *sweeping) error {
+	removed, err := g.removeRows(ctx, view, s)
+	g.metrics.swept.WithLabelValues(view.Name).Add(float64(removed))
+	if err != nil {
+		return err
+	}
+	c := feature.Commit{View: view.ID, Now: g.now()}
+	for _, info := range slices.Concat(s.dead, s.folded) {
+		info.Step = feature.StepSwept
+		c.Versions = append(c.Versions, info)
+	}
+	vector, err := g.deps.Registry.Vector(ctx, view.ID)
+	if err != nil {
+		return fmt.Errorf("read vector: %w", err)
+	}
+	c.IfGeneration = vector.Generation
+	if n := len(vector.Dead); n > 2*maxDead {
+		gone := slices.DeleteFunc(slices.Clone(vector.Dead[:n-maxDead]), func(v feature.Version) bool { return v > s.vector.Floor })
+		if err := g.dropAll(ctx, view, gone); err != nil {
+			return err
+		}
+		next := vector.Swept(gone)
+		c.Vector, c.Audit = &next, []feature.Audit{{At: c.Now, By: byGate, Action: "sweep", View: view.Name, Reason: fmt.Sprintf("%d dead versions without rows are no longer named", len(gone))}}
+	}
+	if err := g.commit(ctx, c); err != nil {
+		return fmt.Errorf("note %d versions as swept: %w", len(c.Versions), err)
+	}
+	s.done, s.dead, s.folded = max(s.done, s.vector.Floor), nil, nil
+	return nil
+}
+
+func (g *Gate) removeRows(ctx context.Context, view *feature.View, s *sweeping) (removed int, err error) {
+	for _, info := range s.dead {
+		rows, err := g.deps.Rows.Drop(ctx, view.ID, info.Version)
+		removed += rows
+		if err != nil {
+			return removed, err
+		}
+	}
+	var folded []feature.Version
+	for _, info := range s.folded {
+		folded = append(folded, info.Version)
+	}
+	if len(folded) == 0 {
+		return removed, nil
+	}
+	rows, err := g.deps.Rows.Fold(ctx, view.ID, s.vector.Floor, s.vector.Dead, folded)
+	return removed + rows, err
+}
+
+// dropAll makes sure that a version which is no longer named as dead has no rows
+// that a late writer brought back.
+func (g *Gate) dropAll(ctx context.Context, view *feature.View, versions []feature.Version) error {
+	for _, version := range versions {
+		if _, err := g.deps.Rows.Drop(ctx, view.ID, version); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package materialize
+
+import (
+	"fmt"
+	"slices"
+
+	"sluice/feature"
+	"sluice/rules"
+)
+
+// Tell opens or ends alerts for a verdict's decision, and writes the audit line.
+// It comes after Settle, which may make a publication wait.
+func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
+	info := d.versions[version]
+	if v.Decision == "publish" && info.State == feature.StateHeld {
+		v.Decision = "hold"
+	}
+	if v.Decision == "none" && v.Kind == "probation" {
+		return
+	}
+	d.note(v.Decision, version, why(v))
+	text := fmt.Sprintf("%s version %d: %s", d.view.Name, version, why(v))
+	switch v.Decision {
+	case "reject":
+		d.alert("fail", version, v.ID, text)
+	case "rollback":
+		d.alert("rollback", version, v.ID, text)
+	case "hold":
+		d.alert("hold", version, v.ID, text)
+	case "publish":
+		if v.State == rules.Warn {
+			d.moment("warn", version, v.ID, text)
+		}
+		d.recover(version, v.ID)
+	}
+}
+
+// recover ends the incidents that a published window ends.
+func (d *Desk) recover(version feature.Version, verdict string) {
+	if d.resolve("fail", "rollback", "hold") {
+		d.moment("recovered", version, verdict, fmt.Sprintf("%s is published again with version %d", d.view.Name, version))
+	}
+}
+
+// Fresh opens or ends the view's stale alert.
+func (d *Desk) Fresh(v *rules.Verdict) {
+	d.note("notify", v.Version, why(v))
+	ended := d.resolve("stale")
+	switch {
+	case v.State != rules.Pass:
+		d.alert("stale", v.Version, v.ID, fmt.Sprintf("%s: %s", d.view.Name, why(v)))
+	case ended:
+		d.moment("recovered", v.Version, v.ID, d.view.Name+" is fresh again")
+	}
+}
+
+// events are what people are told of a commit: its alerts, and the end of every
+// kind of incident that it ends and does not open again.
+func (d *Desk) events(verdicts []rules.Verdict) []Event {
+	var all []Event
+	var opened []string
+	served, ending := d.vector().Newest(), "the incident is over"
+	for _, a := range d.alerts {
+		if a.Kind == "recovered" {
+			ending = a.Text
+			continue
+		}
+		opened = append(opened, a.Kind)
+		e := Event{Alert: a, Served: served}
+		for i := range verdicts {
+			if verdicts[i].ID == a.Verdict {
+				e.Window, e.Reasons = verdicts[i].Window, texts(verdicts[i].Reasons)
+			}
+		}
+		all = append(all, e)
+	}
+	for _, a := range d.resolved {
+		if slices.Contains(opened, a.Kind) {
+			continue
+		}
+		opened = append(opened, a.Kind)
+		at := d.now
+		a.Text, a.ResolvedAt = ending, &at
+		all = append(all, Event{Alert: a, Served: served, Resolved: true})
+	}
+	return all
+}
+
+func texts(reasons []rules.Reason) []string {
+	var all []string
+	for _, r := range reasons {
+		all = append(all, r.Text)
+	}
+	return all
+}
