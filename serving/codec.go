@@ -27,7 +27,7 @@ type rawReply struct {
 }
 
 // codec passes raw requests and replies through, and leaves every other message
-// (health, reflection, pushes) to the protobuf codec.
+// (health, reflection, replies to pushes) to the protobuf codec.
 type codec struct {
 	proto encoding.CodecV2
 }

@@ -9,6 +9,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/protobuf/proto"
 
 	feastserving "sluice/api/feast/serving"
 	sluicev1 "sluice/api/sluice/v1"
@@ -111,8 +112,8 @@ func readMethod(name, full string, own bool) grpc.MethodDesc {
 func typedMethod[In, Out any](name, full string, call func(*Server, context.Context, *In) (*Out, error)) grpc.MethodDesc {
 	return grpc.MethodDesc{MethodName: name, Handler: func(srv any, ctx context.Context, decode func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
 		request := new(In)
-		if err := decode(request); err != nil { // which would be Internal, a failure of ours
-			return nil, grpcError(invalid("send the message that the .proto file describes", "the request cannot be decoded"))
+		if err := decodeTyped(decode, any(request).(proto.Message)); err != nil {
+			return nil, err
 		}
 		handle := func(ctx context.Context, in any) (any, error) {
 			out, err := call(srv.(*Server), ctx, in.(*In))
@@ -126,6 +127,20 @@ func typedMethod[In, Out any](name, full string, call func(*Server, context.Cont
 		}
 		return around(ctx, request, &grpc.UnaryServerInfo{Server: srv, FullMethod: full}, handle)
 	}}
+}
+
+// decodeTyped reads a message. Were it left to grpc's codec, bytes that are none
+// would be answered as Internal, a failure of ours.
+func decodeTyped(decode func(any) error, to proto.Message) error {
+	raw := &rawRequest{}
+	if err := decode(raw); err != nil {
+		return err
+	}
+	defer raw.free()
+	if err := proto.Unmarshal(raw.data, to); err != nil {
+		return grpcError(invalid("send the message that the .proto file describes", "the request cannot be decoded"))
+	}
+	return nil
 }
 
 // servingVersion is what Feast's clients are told.

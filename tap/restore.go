@@ -28,7 +28,7 @@ func (l *Log) load(ctx context.Context, at source, end int64) (*saved, error) {
 	a := newAssembler()
 	err := l.readRange(ctx, l.cfg.Topics.Profiles, at.partition, 0, end, func(r *kgo.Record) error {
 		if k, err := parseKey(r.Key); err != nil || k.at != at {
-			return err
+			return nil // another client's record, or of another topic's partition
 		}
 		done, gone, err := a.add(r.Key, r.Value)
 		if err != nil {

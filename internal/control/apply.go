@@ -1,0 +1,158 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"sluice/feature"
+	"sluice/internal/definition"
+	"sluice/rules"
+)
+
+// definitionsRequest carries the definitions as their files: YAML, or JSON, which
+// is YAML. The server reads and validates them.
+type definitionsRequest struct {
+	Files        []definition.File `json:"files"`
+	By           string            `json:"by"` // where there is no token
+	Reason       string            `json:"reason"`
+	IfGeneration *uint64           `json:"if_generation"`
+}
+
+// proposal is what a request would put in force, and in whose place.
+type proposal struct {
+	request    definitionsRequest
+	old, next  feature.Definitions
+	generation uint64 // of old
+	plan       definition.Changes
+}
+
+// propose reads and validates definitions and compares them with those in force.
+func (a *API) propose(r *http.Request) (proposal, error) {
+	var p proposal
+	if err := decode(r, maxFiles, &p.request); err != nil {
+		return p, err
+	}
+	if len(p.request.Files) == 0 || len(p.request.Files) > definition.MaxFiles {
+		return p, invalid(`send {"files":[{"name":"features.yaml","text":"..."}]}`, "%d files: want 1 to %d", len(p.request.Files), definition.MaxFiles)
+	}
+	var err error
+	if p.next, err = definition.Parse(p.request.Files); err != nil {
+		return p, invalid("mend every line and send it again; nothing was changed", "%v", err)
+	}
+	if err := a.checkViews(&p.next); err != nil {
+		return p, err
+	}
+	if p.old, p.generation, err = a.deps.Registry.Definitions(r.Context()); err != nil {
+		return p, fmt.Errorf("read definitions: %w", err)
+	}
+	if want := p.request.IfGeneration; want != nil && *want != p.generation {
+		return p, &feature.Error{
+			Code: feature.CodeConflict, Message: fmt.Sprintf("definitions are of generation %d, not %d", p.generation, *want),
+			Hint: "plan again, then apply",
+		}
+	}
+	p.plan = definition.Plan(p.old, p.next)
+	return p, nil
+}
+
+// checkViews finds what only the reader of writes can, in all views at once.
+func (a *API) checkViews(defs *feature.Definitions) error {
+	if a.deps.CheckView == nil {
+		return nil
+	}
+	var problems []error
+	for i := range defs.Views {
+		if err := a.deps.CheckView(&defs.Views[i]); err != nil {
+			problems = append(problems, fmt.Errorf("views.%s: %w", defs.Views[i].Name, err))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return invalid("mend it and send it again; nothing was changed", "%v", err)
+	}
+	return nil
+}
+
+func (a *API) plan(r *http.Request) (any, error) {
+	p, err := a.propose(r)
+	return p.plan, err
+}
+
+type applyAnswer struct {
+	Applied    bool                `json:"applied"`
+	Digest     string              `json:"digest"`
+	Generation uint64              `json:"generation"`
+	Changes    []definition.Change `json:"changes"`
+}
+
+// apply puts definitions in force in one transaction of the registry. Definitions
+// that are in force already change nothing and keep their generation.
+func (a *API) apply(r *http.Request) (any, error) {
+	p, err := a.propose(r)
+	if err != nil {
+		return nil, err
+	}
+	answer := applyAnswer{Applied: true, Digest: p.plan.Digest, Generation: p.generation, Changes: p.plan.Changes}
+	if len(p.plan.Changes) == 0 && p.generation > 0 {
+		return answer, nil
+	}
+	if answer.Generation, err = a.save(r.Context(), &p, by(r, p.request.By)); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+func (a *API) save(ctx context.Context, p *proposal, by string) (uint64, error) {
+	now, _ := a.deps.Clock.Now()
+	before, err := json.Marshal(map[string]any{"digest": definition.Digest(p.old), "generation": p.generation})
+	if err != nil {
+		return 0, fmt.Errorf("encode audit row: %w", err)
+	}
+	after, err := json.Marshal(map[string]any{"digest": p.plan.Digest, "generation": p.generation + 1, "changes": p.plan.Changes})
+	if err != nil {
+		return 0, fmt.Errorf("encode audit row: %w", err)
+	}
+	why := feature.Audit{At: now.UTC(), By: by, Action: "apply", Reason: p.request.Reason, Before: before, After: after}
+	saved, generation, err := a.deps.Registry.SaveDefinitions(ctx, p.generation, p.next, why)
+	if err != nil {
+		return 0, fmt.Errorf("apply definitions: %w", err)
+	}
+	if a.deps.Applied == nil {
+		return generation, nil
+	}
+	if err := a.deps.Applied(ctx, &saved); err != nil {
+		return 0, fmt.Errorf("definitions are in force with generation %d, but: %w", generation, err)
+	}
+	return generation, nil
+}
+
+// checkRules says what the rules in force can reach, or those of the request.
+func (a *API) checkRules(r *http.Request) (any, error) {
+	var req struct {
+		Rules string `json:"rules"` // text of a rules file; empty: the rules in force
+	}
+	if err := decode(r, maxBody, &req); err != nil {
+		return nil, err
+	}
+	defs, _, err := a.deps.Registry.Definitions(r.Context())
+	if err != nil {
+		return nil, fmt.Errorf("read definitions: %w", err)
+	}
+	if req.Rules != "" {
+		defs.Rules = req.Rules
+		if err := definition.Validate(&defs); err != nil {
+			return nil, invalid("mend every line", "%v", err)
+		}
+	}
+	parsed, err := rules.Parse(defs.Rules)
+	if err != nil {
+		return nil, invalid("mend the rules file and apply it", "rules: %v", err)
+	}
+	items, err := a.deps.CheckRules(r.Context(), &defs, parsed)
+	if err != nil {
+		return nil, fmt.Errorf("check rules: %w", err)
+	}
+	return listOf(items, ""), nil
+}

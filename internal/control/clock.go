@@ -1,0 +1,48 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sluice/feature"
+)
+
+type clockAnswer struct {
+	Now time.Time `json:"now"`
+	Set bool      `json:"set"` // a manual clock that was never set shows the wall, and nothing is judged by it
+}
+
+func (a *API) clock(*http.Request) (any, error) {
+	now, set := a.deps.Clock.Now()
+	return clockAnswer{now.UTC(), set}, nil
+}
+
+// setClock moves a manual clock.
+func (a *API) setClock(r *http.Request) (any, error) {
+	var req struct {
+		Now time.Time `json:"now"`
+	}
+	if err := decode(r, maxBody, &req); err != nil {
+		return nil, err
+	}
+	if req.Now.IsZero() {
+		return nil, invalid(`send {"now":"2013-01-01T05:00:00Z"}`, "no time is given")
+	}
+	if req.Now.Unix() < 0 || req.Now.UTC().Year() >= 2262 { // outside Unix nanoseconds, and no way back
+		return nil, invalid("want a time of 1970 to 2261", "set clock to %s", req.Now.Format(time.RFC3339))
+	}
+	now, err := a.deps.Clock.Set(r.Context(), req.Now.UTC())
+	if errors.Is(err, feature.ErrConflict) {
+		at, _ := a.deps.Clock.Now()
+		return nil, &feature.Error{
+			Code: feature.CodeConflict, Message: fmt.Sprintf("set clock to %s: it is at %s", req.Now.UTC().Format(time.RFC3339Nano), at.UTC().Format(time.RFC3339Nano)),
+			Hint: "the clock never goes back: set a later time",
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("set clock: %w", err)
+	}
+	return clockAnswer{now.UTC(), true}, nil
+}

@@ -1,0 +1,99 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"sluice/feature"
+)
+
+// verdicts lists a view's verdicts in the order in which they were decided. Next
+// is the place behind the last item, also on the last page, so that whoever
+// follows a view can go on from it; it is empty if the page is. With ?wait= it
+// returns as soon as there is one behind the cursor.
+func (a *API) verdicts(r *http.Request) (any, error) {
+	v, err := a.find(r)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := limitOf(r)
+	if err != nil {
+		return nil, err
+	}
+	wait, err := waitOf(r)
+	if err != nil {
+		return nil, err
+	}
+	after, err := cursorOf(r)
+	if err != nil {
+		return nil, err
+	}
+	var page list[json.RawMessage]
+	err = a.await(r.Context(), wait, func() (bool, error) {
+		rows, next, err := a.deps.Registry.Verdicts(r.Context(), v.ID, after, limit)
+		if err != nil {
+			return false, fmt.Errorf("list verdicts of %s: %w", v.Name, err)
+		}
+		var items []json.RawMessage
+		for i := range rows {
+			items = append(items, rows[i].Body)
+		}
+		if len(items) == 0 {
+			next = ""
+		}
+		page = listOf(items, next)
+		return len(items) > 0, nil
+	})
+	return page, err
+}
+
+// cursorOf reads ?after= of a list whose cursors are decimal numbers.
+func cursorOf(r *http.Request) (string, error) {
+	n, err := numberOf(r, "after")
+	if err != nil || n == 0 {
+		return "", err
+	}
+	return strconv.FormatUint(n, 10), nil
+}
+
+func (a *API) verdict(r *http.Request) (any, error) {
+	row, err := a.readVerdict(r)
+	return json.RawMessage(row.Body), err
+}
+
+func (a *API) readVerdict(r *http.Request) (feature.VerdictRow, error) {
+	id := r.PathValue("id")
+	row, err := a.deps.Registry.Verdict(r.Context(), id)
+	if errors.Is(err, feature.ErrNotFound) {
+		return row, notFound("verdict", id, "`sluice verdicts VIEW` lists a view's verdicts")
+	}
+	if err != nil {
+		return row, fmt.Errorf("read verdict: %w", err)
+	}
+	return row, nil
+}
+
+type verifyAnswer struct {
+	ID          string   `json:"id"`
+	OK          bool     `json:"ok"`
+	Differences []string `json:"differences"`
+}
+
+// verify recomputes a verdict from what is stored with it.
+func (a *API) verify(r *http.Request) (any, error) {
+	row, err := a.readVerdict(r)
+	if err != nil {
+		return nil, err
+	}
+	differences, err := a.deps.Verify(r.Context(), row.ID)
+	if err != nil {
+		return nil, fmt.Errorf("verify verdict %s: %w", row.ID, err)
+	}
+	if differences == nil {
+		differences = []string{}
+	}
+	return verifyAnswer{row.ID, len(differences) == 0, differences}, nil
+}

@@ -1,0 +1,149 @@
+package definition
+
+import (
+	"strings"
+	"testing"
+)
+
+// view returns a definitions file with one view, with extra keys.
+func view(extra string) string {
+	return "views:\n- name: v\n  entities: [u]\n  features: [{name: x, type: float64}]\n" + extra
+}
+
+func TestProblems(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"too long":            {strings.Repeat(" ", MaxFile+1), "a.yaml: 4194305 bytes, more than 4194304: split it"},
+		"many documents":      {strings.Repeat("---\nproject: a\n", maxDocuments+2), "a.yaml: more than 1000 documents: split it"},
+		"syntax":              {"views: [", "a.yaml:1: did not find expected node content"},
+		"unknown key, near":   {view("  windw: {}"), "a.yaml:5: views.v.windw: unknown key: did you mean window?"},
+		"unknown key, far":    {"colour: red", "a.yaml:1: colour: unknown key: want one of entities, project, rules, services, views"},
+		"key twice":           {view("  ttl: 1h\n  ttl: 2h"), "a.yaml:6: views.v.ttl: given twice, first in line 5: keep one"},
+		"merge key":           {view("  <<: {ttl: 1h}"), "a.yaml:5: views.v: merge keys and keys that are no text are not read: write the keys out"},
+		"not an object":       {"views: [3]", `a.yaml:1: views[0]: "3": want an object with the keys`},
+		"not a list":          {"views: {name: v}", "a.yaml:1: views: an object: want a list"},
+		"not a text":          {view("  owner: 7"), "a.yaml:5: views.v.owner: 7 is not a text: put it in quotation marks"},
+		"control character":   {view("  owner: \"a\\u0007\""), `a.yaml:5: views.v.owner: "a\a" holds a control character: leave it out`},
+		"null":                {view("  ttl:"), "a.yaml:5: views.v.ttl: empty: want a duration such as 5m, 24h or 7d"},
+		"duration":            {view("  ttl: 5x"), `a.yaml:5: views.v.ttl: "5x": want a duration such as 30s, 5m, 24h or 7d`},
+		"negative duration":   {view("  ttl: -5m"), `a.yaml:5: views.v.ttl: "-5m": want a duration`},
+		"whole number":        {view("  publish: {hold: 1.5}"), `a.yaml:5: views.v.publish.hold: "1.5": want a whole number`},
+		"number":              {view("  features: [{name: y, type: int32, expect: {min: .nan}}]"), "given twice"},
+		"type":                {"views: [{name: v, entities: [u], features: [{name: x, type: decimal}]}]", `a.yaml:1: views.v.features.x.type: type "decimal": want int32, int64, float32, float64,`},
+		"no name":             {"views: [{entities: [u], features: [{name: x, type: bool}]}]", "a.yaml:1: views[0]: a view needs a name"},
+		"bad view name":       {"views: [{name: Big, entities: [u], features: [{name: x, type: bool}]}]", `name "Big": want a lower-case letter, then`},
+		"no entities":         {"views: [{name: v, features: [{name: x, type: bool}]}]", "a.yaml:1: views.v.entities: empty: name at least one entity"},
+		"no features":         {"views: [{name: v, entities: [u]}]", "a.yaml:1: views.v.features: empty: list at least one feature"},
+		"no type":             {"views: [{name: v, entities: [u], features: [{name: x}]}]", "a.yaml:1: views.v.features.x.type: missing: give a type such as float64 or string"},
+		"view twice":          {view("- name: v\n  entities: [u]\n  features: [{name: x, type: bool}]"), "a.yaml:5: views.v: the view is declared twice, first at a.yaml:2: keep one"},
+		"feature twice":       {"views: [{name: v, entities: [u], features: [{name: x, type: bool}, {name: x, type: bool}]}]", "views.v.features.x: declared twice: keep one"},
+		"feature is join key": {"views: [{name: v, entities: [x], features: [{name: x, type: bool}]}]", "views.v.features.x: x is a join key of the view: choose another name"},
+		"reserved name":       {"views: [{name: v, entities: [u], features: [{name: op, type: bool}]}]", "views.v.features.op: op has a meaning of its own in records: choose another name"},
+		"float join key":      {"views: [{name: v, entities: [{name: u, type: float64}], features: [{name: x, type: bool}]}]", "views.v.entities.u.type: float64: a join key is string, int32"},
+		"join key, two types": {view("- name: w\n  entities: [{name: u, type: int64}]\n  features: [{name: x, type: bool}]"), "a.yaml:6: views.w.entities.u: type int64, but string elsewhere: an entity has one type"},
+		"min above max":       {"views: [{name: v, entities: [u], features: [{name: x, type: int32, expect: {min: 5, max: 3}}]}]", "views.v.features.x.expect.min: 5 is above max, which is 3: swap them"},
+		"min of a string":     {"views: [{name: v, entities: [u], features: [{name: x, type: string, expect: {min: 5}}]}]", "views.v.features.x.expect.min: a string has no order: leave it out, or use in or expr"},
+		"in of another type":  {"views: [{name: v, entities: [u], features: [{name: x, type: int32, expect: {in: [1, b]}}]}]", `views.v.features.x.expect.in: "b" is no int32`},
+		"in of a list":        {"views: [{name: v, entities: [u], features: [{name: x, type: list<string>, expect: {in: [b]}}]}]", "a list<string> is not compared with a list of values: use expr"},
+		"in empty":            {"views: [{name: v, entities: [u], features: [{name: x, type: string, expect: {in: []}}]}]", "views.v.features.x.expect.in: empty: it would refuse every value"},
+		"nulls":               {"views: [{name: v, entities: [u], features: [{name: x, type: int32, expect: {nulls: 5}}]}]", "views.v.features.x.expect.nulls: 5: want a share of the rows, 0 to 1"},
+		"bad":                 {"views: [{name: v, entities: [u], features: [{name: x, type: int32, expect: {bad: -0.1}}]}]", "views.v.features.x.expect.bad: -0.1: want a share of the rows, 0 to 1"},
+		"compliance":          {view("  compliance: SECRET"), `a.yaml:5: views.v.compliance: "SECRET": want PUBLIC, INTERNAL, CONFIDENTIAL or RESTRICTED`},
+		"topic":               {view("  source: {topic: a b}"), `a.yaml:5: views.v.source.topic: "a b": a topic has 1 to 249 letters`},
+		"our own topic":       {view("  source: {topic: sluice.dead}"), "a.yaml:5: views.v.source.topic: sluice.dead is Sluice's own"},
+		"format":              {view("  source: {format: avro}"), `a.yaml:5: views.v.source.format: "avro": the formats that exist are: json`},
+		"map of nothing":      {view("  source: {map: {xx: y}}"), `a.yaml:5: views.v.source.map.xx: "xx" is neither a join key nor a feature of the view`},
+		"window":              {view("  window: {size: 500ms}"), "a.yaml:5: views.v.window.size: 500ms: want at least 1s"},
+		"idle":                {view("  window: {idle: 0s}"), "a.yaml:5: views.v.window.idle: 0s: want a positive duration"},
+		"mode":                {view("  publish: {mode: open}"), `a.yaml:5: views.v.publish.mode: "open": want gated or optimistic`},
+		"probation":           {view("  publish: {probation: {windows: 4}}"), "views.v.publish.probation.windows: 4: with it 5 versions could be visible above the last certified one, and at most 4 may: want at most 3"},
+		"no probation":        {view("  publish: {probation: {windows: 0, fail: 0}}"), "views.v.publish.probation.windows: 0: want 1 to 3"},
+		"probation fail":      {view("  publish: {probation: {windows: 2, fail: 3}}"), "views.v.publish.probation.fail: 3: want 1 to probation.windows, which is 2"},
+		"hold":                {view("  publish: {hold: 4}"), "views.v.publish.hold: 4: with it 5 held versions could become visible at once, and at most 4 may: want at most 3"},
+		"no hold":             {view("  publish: {hold: 0}"), "views.v.publish.hold: 0: want 1 to 3"},
+		"lateness":            {view("  window: {size: 5m, lateness: 1h}"), "views.v.window.lateness: 1h: with windows of 5m 13 would be open at once, and at most 4 may: want at most 15m"},
+		"lateness optimistic": {view("  publish: {mode: optimistic}\n  window: {size: 5m, lateness: 5m}"), "views.v.window.lateness: 5m: optimistic windows of 5m with probation.windows 3 could make 5 versions visible, and at most 4 may"},
+		"rollbacks":           {view("  publish: {max_rollbacks_per_hour: -1}"), "views.v.publish.max_rollbacks_per_hour: -1: want 0 or more"},
+		"stale rollback":      {view("  publish: {on_stale_rollback: stop}"), `views.v.publish.on_stale_rollback: "stop": want serve, freeze or refuse`},
+		"freshness":           {view("  freshness: {warn: 2h, page: 1h}"), "a.yaml:5: views.v.freshness.page: 1h is below warn, which is 2h: want warn <= page <= critical"},
+		"baseline":            {view("  baseline: {from: moving}"), `views.v.baseline.from: "moving": want trailing, pinned or dataset`},
+		"short baseline":      {view("  baseline: {windows: 7}"), "views.v.baseline.windows: 7: a window is judged against at least 8"},
+		"dataset":             {view("  baseline: {from: dataset}"), `views.v.baseline.dataset: "" with from: dataset`},
+		"season":              {view("  baseline: {season: [month]}"), `views.v.baseline.season: "month": want hour_of_day or day_of_week`},
+		"service, no view":    {view("services: [{name: s, features: ['w:x']}]"), `a.yaml:5: services.s.features: "w:x": there is no view "w"`},
+		"service, near":       {"views: [{name: payments, entities: [u], features: [{name: amount, type: bool}]}]\nservices: [{name: s, features: ['payments:amonut']}]", `view payments has no feature "amonut": did you mean amount?`},
+		"service, no feature": {view("services: [{name: s, features: ['v:amount']}]"), `services.s.features: "v:amount": view v has no feature "amount"`},
+		"service, no colon":   {view("services: [{name: s, features: [v]}]"), `services.s.features: "v": want view:feature`},
+		"service, empty":      {view("services: [{name: s}]"), "services.s.features: empty: list features as view:feature"},
+		"two projects":        {"project: a\n---\nproject: b", `a.yaml:3: project: "b", but another file says "a": one folder is one project`},
+		"rules missing":       {"rules: other.yaml", "a.yaml:1: rules: other.yaml: no such file: create it, or leave `rules` out"},
+		"rules here":          {"rules: [{name: x}]", "a.yaml:1: rules: this is a file of rules: name it in a definitions file, `rules: a.yaml`"},
+		"absolute rules":      {"rules: /etc/rules.yaml", `a.yaml:1: rules: "/etc/rules.yaml": want a path relative to this file`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]File{{"a.yaml", tc.text}})
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("Parse(%s)\n got %v\nwant %s", tc.text[:min(len(tc.text), 500)], err, tc.want)
+			}
+		})
+	}
+}
+
+func TestProblemsOfRules(t *testing.T) {
+	for name, tc := range map[string]struct{ rules, want string }{
+		"unknown key":     {"rules:\n- {name: a, method: psi, threshold: 1, colour: red}", "rules.yaml:2: rules: "},
+		"no such view":    {"rules:\n- {name: a, view: vv, method: psi, threshold: 1}", `rules.yaml: rules: rule a: there is no view "vv"`},
+		"no such feature": {"rules:\n- {name: a, view: v, feature: y, method: psi, threshold: 1}", `rules.yaml: rules: rule a: no view of it has a feature "y"`},
+		"syntax":          {"rules: [", "rules.yaml:1: rules: did not find expected node content"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]File{{"a.yaml", view("rules: rules.yaml")}, {"rules.yaml", tc.rules}})
+			if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+				t.Errorf("Parse with rules %s\n got %v\nwant %s", tc.rules, err, tc.want)
+			}
+		})
+	}
+	for name, rules := range map[string]string{
+		"all": `rules: [{name: a, method: psi, threshold: 1}]`, "glob": `rules: [{name: a, view: "v*", feature: "x*", method: psi, threshold: 1}]`, "named": `rules: [{name: a, view: v, feature: x, method: psi, threshold: 1}]`,
+	} {
+		if _, err := Parse([]File{{"a.yaml", view("rules: rules.yaml")}, {"rules.yaml", rules}}); err != nil {
+			t.Errorf("Parse with rules %s: %v", name, err)
+		}
+	}
+}
+
+func TestProblemsAllAtOnce(t *testing.T) {
+	_, err := Parse([]File{{"a.yaml", view("  ttl: x\n  mode: y\n  compliance: z\n  window: {size: 0s}")}, {"b.yaml", "{"}})
+	problems, ok := err.(Problems)
+	if !ok || len(problems) != 5 {
+		t.Fatalf("Parse = %v, want five problems", err)
+	}
+	for i, want := range []string{"a.yaml:5: views.v.ttl:", "a.yaml:6: views.v.mode:", "a.yaml:7: views.v.compliance:", "a.yaml:8: views.v.window.size:", "b.yaml:1:"} {
+		if got := problems[i].Error(); !strings.HasPrefix(got, want) {
+			t.Errorf("problem %d is %q, want %q...", i, got, want)
+		}
+	}
+}
+
+func TestAliasBomb(t *testing.T) {
+	text := "views:\n- &v\n  name: v\n  entities: [u]\n  features: &f [" + strings.Repeat("{name: x, type: bool}, ", 5000) + "]\n" + strings.Repeat("- {name: w, entities: [u], features: *f}\n", 200)
+	_, err := Parse([]File{{"a.yaml", text}})
+	if err == nil || !strings.Contains(err.Error(), "expands to more than 500000 values: split it") {
+		t.Errorf("Parse of an alias bomb = %.200v, want it refused", err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	defs, err := Parse([]File{{"a.yaml", view("")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Validate(&defs); err != nil {
+		t.Errorf("Validate of what Parse accepted = %v", err)
+	}
+	defs.Views = append(defs.Views, defs.Views[0])
+	defs.Entities[0].Type = 0
+	want := "entities.u.type: type(0): a join key is string, int32, int64, bytes, bool or timestamp\nviews.v: declared twice: keep one"
+	if err := Validate(&defs); err == nil || err.Error() != want {
+		t.Errorf("Validate = %v, want %s", err, want)
+	}
+}

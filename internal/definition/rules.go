@@ -1,0 +1,121 @@
+package definition
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"sluice/feature"
+	"sluice/rules"
+)
+
+// rulesOf returns the file that a document names with `rules:`; empty if none.
+func rulesOf(doc *yaml.Node) string {
+	if doc.Kind != yaml.MappingNode {
+		return ""
+	}
+	for i := 0; i+1 < len(doc.Content); i += 2 {
+		if v := doc.Content[i+1]; doc.Content[i].Value == "rules" && v.Kind == yaml.ScalarNode && v.Tag == "!!str" {
+			return v.Value
+		}
+	}
+	return ""
+}
+
+func (p *parser) rulesName(d *decoder) setter {
+	return func(n *yaml.Node, key string) {
+		if n.Kind == yaml.SequenceNode {
+			d.problem(n, key, "this is a file of rules: name it in a definitions file, `rules: %s`", path.Base(d.file))
+			return
+		}
+		var name string
+		d.text(&name)(n, key)
+		switch {
+		case name == "":
+		case path.IsAbs(name):
+			d.problem(n, key, "%s: want a path relative to this file", show(name))
+		case p.rulesAt.file != "":
+			d.problem(n, key, "%s, but %s:%d names the rules already: keep one", show(name), escape(p.rulesAt.file), p.rulesAt.line)
+		default:
+			p.rulesAt = place{d.file, n.Line}
+			p.defs.Rules = resolve(d.file, name) // its text takes its place below
+		}
+	}
+}
+
+// rules replaces the name of the rules file by its text.
+func (p *parser) rules(files []File) {
+	name := p.defs.Rules
+	p.defs.Rules = ""
+	if name == "" {
+		return
+	}
+	for _, f := range files {
+		if f.Name == name {
+			p.defs.Rules = f.Text
+			p.places["rules"] = place{file: f.Name}
+			return
+		}
+	}
+	p.problems.add(p.rulesAt.file, p.rulesAt.line, "rules", "%s: no such file: create it, or leave `rules` out", escape(name))
+}
+
+// validateRules reads the rules and looks up what they name.
+func validateRules(defs *feature.Definitions, found *Problems) {
+	if strings.TrimSpace(defs.Rules) == "" {
+		return
+	}
+	list, err := rules.Parse(defs.Rules)
+	if err != nil {
+		rulesProblems(err, found)
+		return
+	}
+	for i := range list {
+		if !list[i].Default {
+			validateRule(defs, &list[i], found)
+		}
+	}
+}
+
+var lineOfRules = regexp.MustCompile(`^line (\d+): (.*)$`)
+
+// rulesProblems takes over the problems of a rules file, one a line.
+func rulesProblems(err error, found *Problems) {
+	for text := range strings.SplitSeq(strings.TrimPrefix(err.Error(), rules.ErrRules.Error()+":"), "\n") {
+		if m := lineOfRules.FindStringSubmatch(strings.TrimSpace(text)); m != nil {
+			line, _ := strconv.Atoi(m[1]) // the pattern takes digits only
+			found.add("", line, "rules", "%s", m[2])
+		} else if text = strings.TrimSpace(text); text != "" {
+			found.add("", 0, "rules", "%s", text)
+		}
+	}
+}
+
+// validateRule looks up the views that a rule is for, and its feature in them. A
+// * in either stands for any run of characters.
+func validateRule(defs *feature.Definitions, r *rules.Rule, found *Problems) {
+	var views []*feature.View
+	for i := range defs.Views {
+		if r.Applies(defs.Views[i].Name) {
+			views = append(views, &defs.Views[i])
+		}
+	}
+	if len(views) == 0 && r.View != "*" {
+		found.add("", 0, "rules", "rule %s: there is no view %s%s", r.Name, show(r.View), meant(r.View, viewNames(defs)))
+		return
+	}
+	if strings.Contains(r.Feature, "*") || len(views) == 0 {
+		return
+	}
+	var known []string
+	for _, v := range views {
+		known = append(known, featureNames(v)...)
+	}
+	if !slices.Contains(known, r.Feature) {
+		found.add("", 0, "rules", "rule %s: no view of it has a feature %s%s", r.Name, show(r.Feature), meant(r.Feature, known))
+	}
+}
