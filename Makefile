@@ -40,7 +40,7 @@ demo: build ## the main job on real data; fails if a planted fault is missed
 	$(BIN) demo
 
 bench: ## benchmarks of the hot paths
-	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/...
+	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/... ./cmd/sluice/app/...
 
 fuzz: ## every fuzz target for 10 s
 	@for pkg in $$($(GO) list ./...); do \

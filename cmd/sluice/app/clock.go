@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"sluice/feature"
+)
+
+// clockStore keeps a manual clock; the registry provides it.
+type clockStore interface {
+	Clock(ctx context.Context) (time.Time, error)
+	SetClock(ctx context.Context, t time.Time) (time.Time, error)
+}
+
+// clock is the platform's clock: the wall, or one that is moved by hand, stored,
+// and never goes back. It drives TTL, freshness, idleness, future checks and the
+// times of decisions; never leases or timeouts.
+type clock struct {
+	manual bool
+	store  clockStore
+	nanos  atomic.Int64 // of a manual clock; 0: not set yet
+}
+
+// openClock reads what a manual clock was last set to.
+func openClock(ctx context.Context, store clockStore, manual bool) (*clock, error) {
+	c := &clock{manual: manual, store: store}
+	if !manual {
+		return c, nil
+	}
+	t, err := store.Clock(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read clock: %w", err)
+	}
+	if !t.IsZero() {
+		c.nanos.Store(t.UnixNano())
+	}
+	return c, nil
+}
+
+// Now returns the time and whether the clock is set. A manual clock that is not
+// set yet shows the wall: nothing is late or in the future by it.
+func (c *clock) Now() (time.Time, bool) {
+	if !c.manual {
+		return time.Now().UTC(), true
+	}
+	if n := c.nanos.Load(); n != 0 {
+		return time.Unix(0, n).UTC(), true
+	}
+	return time.Now().UTC(), false
+}
+
+// age returns the time that ages are measured by: zero while a manual clock is
+// not set, when nothing has an age.
+func (c *clock) age() time.Time {
+	if now, set := c.Now(); set {
+		return now
+	}
+	return time.Time{}
+}
+
+// Set moves a manual clock.
+func (c *clock) Set(ctx context.Context, t time.Time) (time.Time, error) {
+	if !c.manual {
+		return time.Time{}, &feature.Error{Code: feature.CodeInvalidArgument, Message: "the clock is the wall clock", Hint: "start with -clock=manual to move it by hand"}
+	}
+	now, err := c.store.SetClock(ctx, t)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("set clock to %s: %w", t.Format(time.RFC3339), err)
+	}
+	c.nanos.Store(now.UnixNano())
+	return now, nil
+}

@@ -1,0 +1,129 @@
+package app
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "sluice.yaml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestLoadConfig(t *testing.T) {
+	got, err := LoadConfig(writeConfig(t, "data: ./d\nlisten: {http: 127.0.0.1:1}\nkafka: {brokers: [a:1, b:2], dead_letters: dead}\n"))
+	want := DefaultConfig()
+	want.Data, want.Listen.HTTP, want.Kafka.Brokers, want.Kafka.DeadLetters = "./d", "127.0.0.1:1", []string{"a:1", "b:2"}, "dead"
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("LoadConfig = %+v, %v, want %+v", got, err, want)
+	}
+	if got, err := LoadConfig(""); err != nil || !reflect.DeepEqual(got, DefaultConfig()) {
+		t.Errorf("LoadConfig of no file = %+v, %v, want the defaults", got, err)
+	}
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Errorf("the defaults are not valid: %v", err)
+	}
+}
+
+func TestLoadConfigRefuses(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"unknown key":   {"lisen: {http: x}", "sluice.yaml:1: unknown key lisen: did you mean listen?"},
+		"within":        {"kafka:\n  zzzzzzzzzz: 1", "sluice.yaml:2: unknown key zzzzzzzzzz"},
+		"wrong kind":    {"kafka: {partitions: many}", "sluice.yaml:1: `many` is no int"},
+		"two at once":   {"lisen: 1\nredis: {cluster: 3}", "sluice.yaml:2: `3` is no bool"},
+		"syntax":        {"listen: {", "sluice.yaml: line 1: did not find expected node content"},
+		"two documents": {"data: a\n---\ndata: b", "more than one document"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := LoadConfig(writeConfig(t, tc.text))
+			if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("LoadConfig(%q) = %v, want %s", tc.text, err, tc.want)
+			}
+		})
+	}
+	if _, err := LoadConfig(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("LoadConfig of a file that is not there = %v", err)
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"no data":          {func(c *Config) { c.Data = "" }, "data: empty: name a folder"},
+		"no port":          {func(c *Config) { c.Listen.HTTP = "127.0.0.1" }, `listen.http: "127.0.0.1": want HOST:PORT`},
+		"port too large":   {func(c *Config) { c.Listen.GRPC = "127.0.0.1:99999" }, `listen.grpc: "127.0.0.1:99999": want HOST:PORT`},
+		"every interface":  {func(c *Config) { c.Listen.HTTP = ":6566" }, "listen.http: :6566 is reachable from other machines, and no tokens are configured: set auth.tokens_file, or listen on 127.0.0.1"},
+		"another machine":  {func(c *Config) { c.Listen.Kafka = "10.0.0.1:1" }, "listen.kafka: 10.0.0.1:1 is reachable"},
+		"a name":           {func(c *Config) { c.Listen.GRPC = "example.com:1" }, "listen.grpc: example.com:1 is reachable"},
+		"same port twice":  {func(c *Config) { c.Listen.GRPC = c.Listen.HTTP }, "listen.grpc: 127.0.0.1:6566 is listen.http already: choose another port"},
+		"broker":           {func(c *Config) { c.Kafka.Brokers = []string{"kafka"} }, `kafka.brokers: "kafka": want HOST:PORT`},
+		"partitions":       {func(c *Config) { c.Kafka.Partitions = 0 }, "kafka.partitions: 0: want 1 to 10000"},
+		"topic":            {func(c *Config) { c.Kafka.Writes = "a b" }, `kafka.writes: "a b": a topic has`},
+		"topic twice":      {func(c *Config) { c.Kafka.Profiles = c.Kafka.Writes }, "kafka.profiles: sluice.writes is kafka.writes already: name another topic"},
+		"group":            {func(c *Config) { c.Kafka.Group = "" }, "kafka.group: empty: name the consumer group"},
+		"redis":            {func(c *Config) { c.Redis.Addrs = []string{":6379"} }, `redis.addrs: ":6379": want HOST:PORT`},
+		"cluster of none":  {func(c *Config) { c.Redis.Cluster = true }, "redis.cluster: true without redis.addrs"},
+		"postgres":         {func(c *Config) { c.Registry.Postgres = "localhost" }, "registry.postgres: want postgres://USER@HOST/DATABASE"},
+		"slack, no token":  {func(c *Config) { c.Slack.Channel, c.Slack.TokenEnv = "ops", "SLUICE_TEST_UNSET" }, `slack.token_env: "SLUICE_TEST_UNSET": no such variable in the environment`},
+		"log level":        {func(c *Config) { c.Log.Level = "loud" }, `log.level: "loud": want debug, info, warn or error`},
+		"log format":       {func(c *Config) { c.Log.Format = "xml" }, `log.format: "xml": want text or json`},
+		"empty addresses":  {func(c *Config) { c.Listen = ListenConfig{} }, `listen.kafka: "": want HOST:PORT`},
+		"all at once":      {func(c *Config) { c.Data, c.Kafka.Group = "", "" }, "data: empty: name a folder\nkafka.group: empty"},
+		"admin everywhere": {func(c *Config) { c.Listen.Admin = "0.0.0.0:1" }, "listen.admin: 0.0.0.0:1 is reachable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := DefaultConfig()
+			tc.change(&cfg)
+			if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("Validate = %v, want %s", err, tc.want)
+			}
+		})
+	}
+	for name, change := range map[string]func(*Config){
+		"tokens":      func(c *Config) { c.Listen.HTTP, c.Auth.TokensFile = "0.0.0.0:6566", "tokens.yaml" },
+		"free ports":  func(c *Config) { c.Listen.HTTP, c.Listen.GRPC = "127.0.0.1:0", "127.0.0.1:0" },
+		"localhost":   func(c *Config) { c.Listen.HTTP = "localhost:1" },
+		"IPv6":        func(c *Config) { c.Listen.HTTP = "[::1]:1" },
+		"own brokers": func(c *Config) { c.Kafka.Brokers, c.Listen.Kafka = []string{"kafka:9092"}, "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := DefaultConfig()
+			change(&cfg)
+			if err := cfg.Validate(); err != nil {
+				t.Errorf("Validate = %v, want nil", err)
+			}
+		})
+	}
+}
+
+func TestValidateTarget(t *testing.T) {
+	cfg := DefaultConfig()
+	if err := cfg.ValidateTarget("all"); err != nil {
+		t.Errorf("ValidateTarget(all) = %v", err)
+	}
+	if err := cfg.ValidateTarget("srve"); err == nil || err.Error() != `target: "srve": want all, tap, gate or serve` {
+		t.Errorf("ValidateTarget(srve) = %v", err)
+	}
+	err := cfg.ValidateTarget("serve")
+	for _, part := range []string{"the log is embedded", "set kafka.brokers to a Kafka server", "the registry is embedded", "set registry.postgres", "the online store is embedded", "set redis.addrs"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("ValidateTarget(serve) = %v, want %q", err, part)
+		}
+	}
+	cfg.Kafka.Brokers, cfg.Registry.Postgres, cfg.Redis.Addrs = []string{"a:1"}, "postgres://a/b", []string{"b:1"}
+	for _, target := range Targets {
+		if err := cfg.ValidateTarget(target); err != nil {
+			t.Errorf("ValidateTarget(%s) with servers = %v", target, err)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"sluice/feature"
+	"sluice/internal/control"
+	"sluice/materialize"
+	"sluice/serving"
+	"sluice/tap"
+)
+
+// drain is how long requests in flight may take once the process is told to stop.
+const drain = 5 * time.Second
+
+// serveHTTP serves handler on l until ctx ends, then lets requests in flight end.
+func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
+	// Long polls must not outlive the process: their requests end with ctx.
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := server.Shutdown(ending); err != nil {
+		return errors.Join(server.Close(), <-failedOrNil(failed))
+	}
+	return nil
+}
+
+// failedOrNil waits for Serve to return, and passes over that it was closed.
+func failedOrNil(failed chan error) <-chan error {
+	out := make(chan error, 1)
+	err := <-failed
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	out <- err
+	return out
+}
+
+// serveGRPC serves on l until ctx ends, then lets calls in flight end.
+func serveGRPC(ctx context.Context, server *grpc.Server, l net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	stopped := make(chan struct{})
+	go func() {
+		server.GracefulStop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(drain):
+		server.Stop()
+		<-stopped
+	}
+	<-failed
+	return nil
+}
+
+// appender appends what doors take in to the topic of a view.
+type appender struct {
+	log    *tap.Log
+	topics *topics
+}
+
+// Append appends the lines of the control API as they stand.
+func (a appender) Append(ctx context.Context, view *feature.View, records []control.Record) ([]feature.Span, error) {
+	out := make([]tap.Out, len(records))
+	for i, r := range records {
+		out[i] = tap.Out{Key: r.Key, Value: r.Value}
+		if r.EventID != "" {
+			out[i].Headers = append(out[i].Headers, tap.Header{Key: tap.HeaderEventID, Value: []byte(r.EventID)})
+		}
+		if r.View != "" {
+			out[i].Headers = append(out[i].Headers, tap.Header{Key: tap.HeaderView, Value: []byte(r.View)})
+		}
+	}
+	return a.log.Append(ctx, a.topics.of(view), out)
+}
+
+// Watermark tells every partition of the view's topic how far its event time is.
+func (a appender) Watermark(ctx context.Context, view *feature.View, t time.Time) error {
+	return a.log.WriteWatermark(ctx, a.topics.of(view), view.Name, t)
+}
+
+// Push appends the rows of Feast's push.
+func (a appender) Push(ctx context.Context, view *feature.View, records []serving.PushRecord) error {
+	out := make([]tap.Out, len(records))
+	for i, r := range records {
+		out[i] = tap.Out{Key: r.Key, Value: r.Value}
+	}
+	_, err := a.log.Append(ctx, a.topics.of(view), out)
+	return err
+}
+
+// deadLetters lists dead letters as the control API shows them.
+func deadLetters(log *tap.Log) func(context.Context, string, int) ([]control.DeadLetter, string, error) {
+	return func(ctx context.Context, after string, limit int) ([]control.DeadLetter, string, error) {
+		letters, next, err := log.DeadLetters(ctx, after, limit)
+		if errors.Is(err, tap.ErrCursor) {
+			err = &feature.Error{Code: feature.CodeInvalidArgument, Message: err.Error(), Hint: "pass the `next` of the former answer as ?after="}
+		}
+		items := make([]control.DeadLetter, len(letters))
+		for i, l := range letters {
+			items[i] = control.DeadLetter{Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, At: l.At, Kind: l.Kind,
+				Reason: feature.Code(l.Reason), View: l.View, Feature: l.Feature, Text: l.Text, Bytes: l.Bytes}
+		}
+		return items, next, err
+	}
+}
+
+// follow feeds the board from the profiles topic.
+func follow(log *tap.Log, board *materialize.Board) func(context.Context) error {
+	return func(ctx context.Context) error {
+		caught := false
+		return log.Follow(ctx, func(u tap.Update) error {
+			if u.Progress != nil {
+				board.Update(*u.Progress, u.Partials)
+			}
+			if u.Caught && !caught {
+				caught = true
+				board.CaughtUp()
+			}
+			return nil
+		})
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sluice/feature"
+)
+
+type getCmd struct {
+	connection
+	View     string   `arg:"" help:"View."`
+	Keys     []string `arg:"" help:"Keys, as NAME=VALUE; several join keys as a=1,b=2."`
+	Features []string `help:"Only these features." placeholder:"NAME"`
+	Policy   string   `help:"What to do with stale rows: serve, flag, null, default or refuse." placeholder:"POLICY"`
+}
+
+// Help shows examples.
+func (*getCmd) Help() string {
+	return "Examples:\n  sluice get carrier_delays carrier=UA carrier=AA\n  sluice get trips pickup=JFK,hour=5 --features fare --format json"
+}
+
+func (c *getCmd) Run(e *env) error {
+	var view shownView
+	if err := c.get(e.ctx, viewPath(c.View), &view); err != nil {
+		return err
+	}
+	request := map[string]any{}
+	var keys []map[string]any
+	for _, text := range c.Keys {
+		key, err := parseKey(view.Entities, text)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		keys = append(keys, key)
+	}
+	request["keys"] = keys
+	if len(c.Features) > 0 {
+		request["features"] = c.Features
+	}
+	if c.Policy != "" {
+		request["policy"] = c.Policy
+	}
+	var raw json.RawMessage
+	if err := c.post(e.ctx, viewPath(c.View, "rows"), request, &raw); err != nil {
+		return err
+	}
+	if c.Format == "json" {
+		return printJSON(e.stdout, raw)
+	}
+	return c.print(e, view, raw)
+}
+
+// parseKey reads NAME=VALUE pairs, parted by commas, into JSON values of the join
+// keys' types. A comma belongs to a value unless a join key and = follow it.
+func parseKey(entities []feature.Entity, text string) (map[string]any, error) {
+	key := map[string]any{}
+	for _, part := range splitKey(entities, text) {
+		name, value, ok := strings.Cut(part, "=")
+		at := slices.IndexFunc(entities, func(e feature.Entity) bool { return e.Name == name })
+		if !ok || at < 0 {
+			return nil, fmt.Errorf("key %q: want %s", text, keyForm(entities))
+		}
+		if key[name] != nil {
+			return nil, fmt.Errorf("key %q: %s is given twice", text, name)
+		}
+		typed, err := keyValue(entities[at], value)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", text, err)
+		}
+		key[name] = typed
+	}
+	if len(key) != len(entities) {
+		return nil, fmt.Errorf("key %q: want %s", text, keyForm(entities))
+	}
+	return key, nil
+}
+
+func splitKey(entities []feature.Entity, text string) (parts []string) {
+	for part := range strings.SplitSeq(text, ",") {
+		starts := slices.ContainsFunc(entities, func(e feature.Entity) bool { return strings.HasPrefix(part, e.Name+"=") })
+		if n := len(parts); n > 0 && !starts {
+			parts[n-1] += "," + part
+			continue
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+func keyForm(entities []feature.Entity) string {
+	var form []string
+	for _, e := range entities {
+		form = append(form, e.Name+"="+strings.ToUpper(e.Type.String()))
+	}
+	return strings.Join(form, ",")
+}
+
+func keyValue(e feature.Entity, text string) (any, error) {
+	switch e.Type {
+	case feature.Int32, feature.Int64:
+		bits := 64
+		if e.Type == feature.Int32 {
+			bits = 32
+		}
+		if _, err := strconv.ParseInt(text, 10, bits); err != nil {
+			return nil, fmt.Errorf("%s: %q is no %s", e.Name, text, e.Type)
+		}
+		return json.Number(text), nil
+	case feature.Bool:
+		value, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is no bool", e.Name, text)
+		}
+		return value, nil
+	}
+	return text, nil
+}
+
+// rowsAnswer is the contract's answer to a read.
+type rowsAnswer struct {
+	Rows []struct {
+		Key        map[string]json.RawMessage `json:"key"`
+		Values     map[string]json.RawMessage `json:"values"`
+		Statuses   map[string]string          `json:"statuses"`
+		EventTimes map[string]string          `json:"event_times"`
+	} `json:"rows"`
+	Provenance struct {
+		Version    feature.Version `json:"version"`
+		Verdict    string          `json:"verdict"`
+		Generation uint64          `json:"generation"`
+		AgeSeconds float64         `json:"age_seconds"`
+		Stale      bool            `json:"stale"`
+		Fallback   string          `json:"fallback"`
+	} `json:"provenance"`
+}
+
+func (c *getCmd) print(e *env, view shownView, raw json.RawMessage) error {
+	var answer rowsAnswer
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return fmt.Errorf("answer about rows: %w", err)
+	}
+	names := c.Features
+	if len(names) == 0 {
+		for _, f := range view.Features {
+			names = append(names, f.Name)
+		}
+	}
+	var rows [][]string
+	for _, r := range answer.Rows {
+		var key []string
+		for _, entity := range view.Entities {
+			key = append(key, entity.Name+"="+string(r.Key[entity.Name]))
+		}
+		for _, name := range names {
+			rows = append(rows, []string{strings.Join(key, ","), name, string(r.Values[name]), r.Statuses[name], r.EventTimes[name]})
+		}
+	}
+	if err := table(e.stdout, "KEY FEATURE VALUE STATUS EVENT_TIME", rows); err != nil {
+		return err
+	}
+	p := answer.Provenance
+	stale := ""
+	if p.Stale {
+		stale = ", stale"
+	}
+	if p.Fallback != "" {
+		stale += ", fallback: " + plain(p.Fallback)
+	}
+	_, err := fmt.Fprintf(e.stdout, "version %d, verdict %s, generation %d, age %.0f s%s\n", p.Version, plain(p.Verdict), p.Generation, p.AgeSeconds, stale)
+	return err
+}
