@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -10,7 +11,7 @@ func TestWalkIsCutByCut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var rows [][]float64
 	for range 600 {
-		rows = append(rows, []float64{rng.NormFloat64(), float64(rng.IntN(3)), -0.0, rng.ExpFloat64()})
+		rows = append(rows, []float64{rng.NormFloat64(), float64(rng.IntN(3)), math.Copysign(0, -1), rng.ExpFloat64()})
 	}
 	f, err := FitForest(rows, 9)
 	if err != nil {

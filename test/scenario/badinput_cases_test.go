@@ -66,7 +66,6 @@ type badWrite struct {
 	reason  string   // of the dead letter
 	feature string   // that the dead letter names
 	says    []string // parts of its text: what, where, what to do
-	stored  string   // bytes of the dead letter; empty: the record
 }
 
 // typedRecord is a record of the view typed in the first window.

@@ -137,14 +137,6 @@ type errStatus struct {
 
 func (e *errStatus) Error() string { return fmt.Sprintf("HTTP %d: %s", e.code, e.body) }
 
-func status(err error) int {
-	var e *errStatus
-	if errors.As(err, &e) {
-		return e.code
-	}
-	return 0
-}
-
 func (s *server) get(path string, answer any) error { return s.do(http.MethodGet, path, nil, answer) }
 
 func (s *server) post(path string, body, answer any) error {
