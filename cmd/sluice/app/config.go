@@ -195,6 +195,8 @@ func (c Config) validateListen(add func(format string, args ...any)) {
 			continue
 		case seen[l.addr] != "" && port != 0:
 			add("%s: %s is %s already: choose another port", l.key, l.addr, seen[l.addr])
+		case !loopback(host) && l.key == "listen.kafka":
+			add("%s: %s is reachable from other machines, and the broker inside the process asks for no token: listen on 127.0.0.1, or use kafka.brokers", l.key, l.addr)
 		case !loopback(host) && c.Auth.TokensFile == "":
 			add("%s: %s is reachable from other machines, and no tokens are configured: set auth.tokens_file, or listen on 127.0.0.1", l.key, l.addr)
 		}
