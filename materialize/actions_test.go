@@ -137,27 +137,37 @@ func TestCrashDuringApprove(t *testing.T) {
 	}
 }
 
-// TestApproveUnderWayIsNotTidied starts the gate while an approval of the same
-// process stages rows.
-func TestApproveUnderWayIsNotTidied(t *testing.T) {
+// TestApproveKeepsTidyAway: while an approval of this process stages rows, its open
+// version is not taken for one that a crash left.
+func TestApproveKeepsTidyAway(t *testing.T) {
 	w := newWorld(t, paymentsView())
 	w.run(0, 300, 10)
 	w.states(rules.Fail)
 	w.run(1, 300, 50)
-	w.restart()
-	tidied := make(chan error, 1)
-	w.log.cut = func(done int) error {
-		if done == 0 {
-			go func() { tidied <- w.gate.tidy(t.Context(), w.view) }()
+	looked := 0
+	w.log.cut = func(int) error {
+		if looked++; w.gate.staging.TryLock() {
+			t.Error("the gate may end versions while an approval stages rows")
+			w.gate.staging.Unlock()
 		}
 		return nil
 	}
 	w.act("approve", 2)
-	if err := <-tidied; err != nil {
+	if _, err := w.registry.OpenKind(t.Context(), w.view, feature.VersionInfo{Kind: feature.KindApproved, Window: w.window(1), ApprovedOf: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if info := w.version(3); info.State != feature.StateVisible {
-		t.Errorf("approved while the gate started: %s, want visible", info.State)
+	deps := w.deps()
+	var gate *Gate
+	deps.Registry = &crashing{Registry: w.registry, when: func(feature.Commit) bool {
+		if looked++; gate.staging.TryRLock() {
+			t.Error("an approval may start while the gate ends versions")
+			gate.staging.RUnlock()
+		}
+		return false
+	}}
+	gate = New(DefaultConfig(), deps)
+	if err := gate.tidy(t.Context(), w.view); err != nil || looked < 3 {
+		t.Errorf("tidy = %v, looked %d times", err, looked)
 	}
 }
 

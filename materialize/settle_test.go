@@ -161,6 +161,28 @@ func TestFrozenViewCertifiesNothing(t *testing.T) {
 	}
 }
 
+func TestFrozenViewExpiresNothing(t *testing.T) {
+	l := newLedger(gatedView())
+	before, _ := l.judged(t, rules.Error)
+	l.vector.Frozen = true
+	during, _ := l.judged(t, rules.Error)
+	for range 6 {
+		l.judged(t, rules.Pass)
+	}
+	for _, version := range []feature.Version{before, during} {
+		if got := l.versions[version]; got.State != feature.StateHeld || got.HeldFor != 0 {
+			t.Errorf("frozen for 7 windows: version %d is %s, held for %d; want held for 0", version, got.State, got.HeldFor)
+		}
+	}
+	l.vector.Frozen = false
+	for range 3 {
+		l.judged(t, rules.Fail)
+	}
+	if got := l.versions[before].State; got != feature.StateExpired {
+		t.Errorf("3 windows after the thaw it is %s, want expired", got)
+	}
+}
+
 func TestKeptSuspectIsNotCertified(t *testing.T) {
 	view := gatedView()
 	view.Publish.OnStaleRollback, view.Publish.ProbationFail, view.Freshness.Critical = "freeze", 1, time.Minute
