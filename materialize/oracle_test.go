@@ -180,16 +180,11 @@ func (o *oracle) observe() {
 	for _, version := range v.Visible {
 		o.listed[version] = true
 	}
-	for version := v.Floor; version > 0; version-- { // what waited may be certified and listed at once
-		if v.Sees(version) && o.version(version).PublishedAt.IsZero() {
-			o.rt.Fatalf("version %d is visible and was never published", version)
-		}
-		o.listed[version] = o.listed[version] || v.Sees(version)
-	}
 }
 
 // check reads every key with every vector of the last lease.
 func (o *oracle) check() {
+	o.checkVersions()
 	var keys []feature.Key
 	for _, k := range oracleKeys {
 		keys = append(keys, feature.Key(k))
@@ -213,7 +208,6 @@ func (o *oracle) check() {
 			}
 		}
 	}
-	o.checkVersions()
 }
 
 func (o *oracle) checkVersions() {
@@ -229,6 +223,10 @@ func (o *oracle) checkVersions() {
 		if v.Sees(info.Version) != (info.State == feature.StateVisible) {
 			o.rt.Fatalf("version %d is %s %s, vector %+v", info.Version, info.Step, info.State, v)
 		}
+		if info.State == feature.StateVisible && info.PublishedAt.IsZero() {
+			o.rt.Fatalf("version %d is visible and was never published", info.Version)
+		}
+		o.listed[info.Version] = o.listed[info.Version] || v.Sees(info.Version) // what waited may be listed and certified at once
 	}
 	if n := len(versions); n > 0 && !v.Frozen && o.stuck(v, versions) {
 		o.rt.Fatalf("floor %d waits for version %d, which nothing moves: %+v", v.Floor, v.Floor+1, versions[v.Floor])

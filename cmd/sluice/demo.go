@@ -18,6 +18,6 @@ func (*demoCmd) Help() string {
 func (c *demoCmd) Run(e *env) error {
 	return app.Demo(e.ctx, app.DemoOptions{
 		Format: c.Format, Stay: c.Stay, Brokers: c.Brokers, Redis: c.Redis, Postgres: c.Postgres,
-		Out: e.stdout, Progress: e.stderr, Log: newLogger(e.stderr, app.LogConfig{Level: "warn"}),
+		Out: e.stdout, Progress: e.stderr, Log: newLogger(e.stderr, app.LogConfig{Level: "error"}),
 	})
 }
