@@ -8,8 +8,9 @@
 // window is good is for the judge to say, which it is given.
 //
 // Everything authoritative lies in the registry and every change is a
-// compare-and-set there, so two gates are wasteful, not wrong. Board and Book
-// are safe for concurrent use where their comments say so; a Desk is not.
+// compare-and-set there, so two gates are wasteful, not wrong: the one that was
+// there first is fenced. A Board and Actions are safe for concurrent use; a Book
+// and a Desk belong to one goroutine, and so does a Gate but for Actions.
 //
 // Package materialize imports feature, quality/sketch and rules.
 package materialize

@@ -25,7 +25,7 @@ func TestRefusedStarts(t *testing.T) {
 		"HTTP on all interfaces":       {[]string{"--listen.http=0.0.0.0:0"}, 2, []string{"listen.http", "0.0.0.0:0", "auth.tokens_file"}},
 		"HTTP without host":            {[]string{"--listen.http=:0"}, 2, []string{"listen.http", "auth.tokens_file"}},
 		"gRPC on all interfaces":       {[]string{"--listen.grpc=[::]:0"}, 2, []string{"listen.grpc", "auth.tokens_file"}},
-		"broker on all interfaces":     {[]string{"--listen.kafka=0.0.0.0:0"}, 2, []string{"listen.kafka", "auth.tokens_file"}},
+		"broker on all interfaces":     {[]string{"--listen.kafka=0.0.0.0:0"}, 2, []string{"listen.kafka", "kafka.brokers"}},
 		"admin on all interfaces":      {[]string{"--listen.admin=0.0.0.0:0"}, 2, []string{"listen.admin"}},
 		"HTTP on a host's name":        {[]string{"--listen.http=example.com:80"}, 2, []string{"listen.http", "example.com"}},
 		"no port":                      {[]string{"--listen.http=127.0.0.1"}, 2, []string{"listen.http", "HOST:PORT"}},
