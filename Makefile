@@ -9,7 +9,7 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the binary into bin/
-	$(GO) build -trimpath -o $(BIN) ./cmd/sluice
+	$(GO) build -o $(BIN) ./cmd/sluice
 
 check: format vet lint arrows generated ## everything that needs no running part
 

@@ -18,7 +18,7 @@ import (
 // The error is ErrSample if there is no window with rows, and ErrBins if a window
 // was profiled over another layout.
 func BorrowReference(view *feature.View, layout *sketch.Layout, history []WindowProfile, old *Reference) (*Reference, error) {
-	r, err := buildReference(view, layout, history, 1)
+	r, err := new(Samples).buildReference(view, layout, history, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"sluice/feature"
@@ -54,6 +55,49 @@ func countsOf(c *sketch.Column, s shape, bins int) counts {
 		}
 	}
 	return out
+}
+
+// Samples remembers what was counted in the row samples of windows of history, so
+// that building a reference of the same windows and one more counts one more
+// sample. It holds what the last two references were built of: of a window, and of
+// the windows in probation before it. The zero value is ready; it belongs to one
+// goroutine, and profiles that it has seen must stay as they are.
+type Samples struct {
+	counter newcomers
+	known   map[sampleOf]newcomer
+	builds  int
+}
+
+type sampleOf struct {
+	profile *sketch.Profile
+	feature uint32
+}
+
+type newcomer struct {
+	share   float64
+	sampled int
+	build   int // when it was last asked for
+}
+
+// count does what newcomers.count does.
+func (s *Samples) count(at *sketch.FeatureLayout, p *sketch.Profile, which int, of shape, c *counts) {
+	key := sampleOf{p, at.ID}
+	known, ok := s.known[key]
+	if !ok {
+		s.counter.count(at, p, which, of, c)
+		known.share, known.sampled = c.newcomer, c.sampled
+	}
+	c.newcomer, c.sampled, known.build = known.share, known.sampled, s.builds
+	s.known[key] = known
+}
+
+// begin starts a build and forgets what the last two did not ask for.
+func (s *Samples) begin() {
+	if s.known == nil {
+		s.known = map[sampleOf]newcomer{}
+	}
+	s.builds++
+	maps.DeleteFunc(s.known, func(_ sampleOf, n newcomer) bool { return n.build < s.builds-2 })
 }
 
 // newcomers finds, in row samples, the largest share of one value that has no

@@ -37,18 +37,25 @@ type FeatureReference struct {
 // each, so that 60 windows of 10 features take 5 ms and 2,016 windows 170 ms. The
 // error is ErrBins if a window was profiled over another layout.
 func BuildReference(view *feature.View, layout *sketch.Layout, history []WindowProfile) (*Reference, error) {
-	return buildReference(view, layout, history, MinWindows)
+	return new(Samples).BuildReference(view, layout, history)
+}
+
+// BuildReference does what the function of that name does, the same for the same
+// windows whatever s saw before.
+func (s *Samples) BuildReference(view *feature.View, layout *sketch.Layout, history []WindowProfile) (*Reference, error) {
+	return s.buildReference(view, layout, history, MinWindows)
 }
 
 // buildReference keeps the summaries that at least that many windows measure.
-func buildReference(view *feature.View, layout *sketch.Layout, history []WindowProfile, least int) (*Reference, error) {
+func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, history []WindowProfile, least int) (*Reference, error) {
 	if err := sameLayout(layout, history); err != nil {
 		return nil, fmt.Errorf("build reference of %s: %w", view.Name, err)
 	}
 	history = slices.DeleteFunc(slices.Clone(history), func(w WindowProfile) bool { return w.Profile.Profiled() == 0 })
 	r := &Reference{Layout: layout.Digest(), Windows: len(history), MedianRows: medianRows(history)}
+	s.begin()
 	b := newBuilder(view, layout, history)
-	b.least = least
+	b.least, b.samples = least, s
 	r.Volume = b.volume()
 	r.Features = make([]FeatureReference, len(view.Features))
 	for i := range view.Features {
@@ -87,7 +94,7 @@ type builder struct {
 	values  [summaries][]float64
 	pooled  []uint64
 	scores  []float64
-	rare    newcomers
+	samples *Samples
 }
 
 func newBuilder(view *feature.View, layout *sketch.Layout, history []WindowProfile) *builder {
@@ -155,7 +162,7 @@ func (b *builder) read(i int, s shape, at *sketch.FeatureLayout, bins int) {
 		column := columnOf(p, b.view, i)
 		c := countsOf(column, s, bins)
 		if s.class == categorical {
-			b.rare.count(at, p, place(p, column, i), s, &c)
+			b.samples.count(at, p, place(p, column, i), s, &c)
 		}
 		for k, n := range c.bins {
 			b.pooled[k] += n

@@ -166,7 +166,7 @@ func TestApproveKeepsTidyAway(t *testing.T) {
 		return false
 	}}
 	gate = New(DefaultConfig(), deps)
-	if err := gate.tidy(t.Context(), w.view); err != nil || looked < 3 {
+	if err := gate.tidy(t.Context(), w.view, gate.seat(w.view)); err != nil || looked < 3 {
 		t.Errorf("tidy = %v, looked %d times", err, looked)
 	}
 }

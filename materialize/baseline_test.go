@@ -162,7 +162,7 @@ func TestAcceptBaselineBetween(t *testing.T) {
 	}
 	w.put(3, 300, 10)
 	w.close(3, 0, 1)
-	if _, err := w.gate.turn(t.Context(), w.view); err == nil {
+	if _, err := w.gate.turn(t.Context(), w.view, w.gate.seat(w.view)); err == nil {
 		t.Fatal("a window was decided by a baseline that was no longer in force")
 	}
 	w.seen = nil

@@ -25,7 +25,7 @@ type candidate struct {
 // decide takes one complete window through seal, verdict and decision. What a
 // crash between them leaves is taken up here: a sealed version is judged, a judged
 // one passed over.
-func (g *Gate) decide(ctx context.Context, view *feature.View, due complete) error {
+func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due complete) error {
 	info, err := g.deps.Registry.VersionOf(ctx, view.ID, due.window.Start)
 	if err != nil {
 		return fmt.Errorf("read version: %w", err)
@@ -37,7 +37,7 @@ func (g *Gate) decide(ctx context.Context, view *feature.View, due complete) err
 	if c.desk, err = g.desk(ctx, view); err != nil {
 		return err
 	}
-	if c.book, err = g.book(ctx, c.desk); err != nil {
+	if c.book, err = g.read(ctx, s, c.desk); err != nil {
 		return err
 	}
 	if err := g.profile(ctx, c, due); err != nil {

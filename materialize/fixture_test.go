@@ -119,7 +119,9 @@ func (w *world) deps() Deps {
 	return Deps{
 		Registry: w.registry, Rows: w.rows, Log: w.log, Board: w.board, HashKey: hashKey, Clock: &w.clock,
 		Judge: func(e Evidence) (Opinion, error) {
+			w.mu.Lock()
 			w.seen = append(w.seen, e)
+			w.mu.Unlock()
 			return w.judge(e)
 		},
 		Definitions: func() *feature.Definitions { return w.defs }, Logger: slog.New(slog.DiscardHandler),
@@ -153,7 +155,7 @@ func (w *world) restart() {
 func (w *world) decide() {
 	w.t.Helper()
 	for {
-		decided, err := w.gate.turn(w.t.Context(), w.view)
+		decided, err := w.gate.turn(w.t.Context(), w.view, w.gate.seat(w.view))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -233,7 +235,10 @@ func (w *world) close(n int, partitions ...int32) {
 }
 
 func (w *world) progress(p int32, state feature.ViewProgress) {
-	progress := feature.Progress{Topic: topic, Partition: p, Epoch: 1, Offset: int64(len(w.log.parts[p])), Views: map[string]feature.ViewProgress{w.view.Name: state}}
+	progress := feature.Progress{Topic: topic, Partition: p, Epoch: 1, Offset: int64(len(w.log.parts[p])), Views: map[string]feature.ViewProgress{}}
+	for i := range w.defs.Views {
+		progress.Views[w.defs.Views[i].Name] = state
+	}
 	w.log.progress[p] = progress
 	w.board.Update(progress, w.log.partials(p))
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
+	"runtime"
 	"sync"
 	"time"
 
@@ -46,19 +46,16 @@ type Deps struct {
 }
 
 // Gate judges every complete window once, and makes the verdict so. All of it but
-// staging belongs to the goroutine of Run.
+// staging belongs to the goroutine of Run; during a round, the seat of a view
+// belongs to the view's own goroutine.
 type Gate struct {
 	cfg     Config
 	deps    Deps
 	metrics *metrics
 	log     *slog.Logger
 
-	books  map[feature.ViewID]*Book
-	sweeps map[feature.ViewID]*sweeping
-	looks  map[feature.ViewID]look
-	tidied map[feature.ViewID]bool
-	later  map[feature.ViewID]time.Time // when a decision that could not be taken is tried again
-	named  map[string]bool              // views with series of metrics
+	seats map[feature.ViewID]*seat
+	named map[string]bool // views with series of metrics
 
 	// staging is held for reading while an approval of this process stages rows
 	// into a version that is open.
@@ -69,8 +66,7 @@ type Gate struct {
 func New(cfg Config, deps Deps) *Gate {
 	return &Gate{
 		cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), log: deps.Logger,
-		books: map[feature.ViewID]*Book{}, sweeps: map[feature.ViewID]*sweeping{}, looks: map[feature.ViewID]look{},
-		tidied: map[feature.ViewID]bool{}, later: map[feature.ViewID]time.Time{}, named: map[string]bool{},
+		seats: map[feature.ViewID]*seat{}, named: map[string]bool{},
 	}
 }
 
@@ -102,27 +98,23 @@ func (g *Gate) Run(ctx context.Context) error {
 	}
 }
 
-// round decides the next complete window of every view, so that no view with many
-// of them keeps the others waiting. again tells when to go on without news: at
-// once if there may be more, or after a pause if a decision could not be taken.
+// round decides the next complete window of every view, views side by side, so
+// that none with many of them keeps the others waiting. again tells when to go on
+// without news: at once if there may be more, or after a pause if a decision could
+// not be taken.
 func (g *Gate) round(ctx context.Context) (again <-chan time.Time, err error) {
 	wait := time.Duration(-1)
-	defs := g.deps.Definitions()
-	for i := range defs.Views {
-		view := &defs.Views[i]
-		if left := time.Until(g.later[view.ID]); left > 0 {
-			wait = sooner(wait, left)
-			continue
-		}
-		decided, err := g.turn(ctx, view)
+	for _, t := range g.turns(ctx, g.deps.Definitions()) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, nil
-		case errors.Is(err, feature.ErrFenced):
-			return nil, err
-		case err != nil:
-			wait = sooner(wait, g.postpone(view, err))
-		case decided:
+		case errors.Is(t.err, feature.ErrFenced):
+			return nil, t.err
+		case t.err != nil:
+			wait = sooner(wait, g.postpone(t.view, t.err))
+		case t.left > 0:
+			wait = sooner(wait, t.left)
+		case t.decided:
 			wait = 0
 		}
 	}
@@ -130,6 +122,36 @@ func (g *Gate) round(ctx context.Context) (again <-chan time.Time, err error) {
 		return nil, nil
 	}
 	return time.After(wait), nil
+}
+
+// turned is what became of a view's turn.
+type turned struct {
+	view    *feature.View
+	left    time.Duration // pause that is left; the view had no turn
+	decided bool
+	err     error
+}
+
+// turns gives every view that does not pause a turn, as many at once as there are
+// processors, and at least two: part of a turn is waiting for the registry.
+func (g *Gate) turns(ctx context.Context, defs *feature.Definitions) []turned {
+	all := make([]turned, len(defs.Views))
+	slots := make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+	var running sync.WaitGroup
+	for i := range defs.Views {
+		t, s := &all[i], g.seat(&defs.Views[i])
+		t.view = &defs.Views[i]
+		if t.left = time.Until(s.later); t.left > 0 {
+			continue
+		}
+		slots <- struct{}{}
+		running.Go(func() {
+			t.decided, t.err = g.turn(ctx, t.view, s)
+			<-slots
+		})
+	}
+	running.Wait()
+	return all
 }
 
 func sooner(wait, other time.Duration) time.Duration {
@@ -147,15 +169,15 @@ func (g *Gate) postpone(view *feature.View, err error) time.Duration {
 		g.log.Info("view changed meanwhile, deciding again", "view", view.Name, "err", err)
 		return g.cfg.Retry / 20
 	}
-	g.later[view.ID] = time.Now().Add(g.cfg.Retry)
+	g.seat(view).later = time.Now().Add(g.cfg.Retry)
 	g.metrics.errors.WithLabelValues(view.Name).Inc()
 	g.log.Error("window not decided, trying again", "view", view.Name, "err", err)
 	return g.cfg.Retry
 }
 
 // turn decides the view's next complete window; false if there is none.
-func (g *Gate) turn(ctx context.Context, view *feature.View) (decided bool, err error) {
-	if err := g.tidy(ctx, view); err != nil {
+func (g *Gate) turn(ctx context.Context, view *feature.View, s *seat) (decided bool, err error) {
+	if err := g.tidy(ctx, view, s); err != nil {
 		return false, err
 	}
 	due, ok := g.deps.Board.next(view)
@@ -163,8 +185,8 @@ func (g *Gate) turn(ctx context.Context, view *feature.View) (decided bool, err 
 		return false, nil
 	}
 	start := time.Now()
-	if err := g.decide(ctx, view, due); err != nil {
-		delete(g.books, view.ID)
+	if err := g.decide(ctx, view, s, due); err != nil {
+		s.book = nil
 		return false, fmt.Errorf("window %s: %w", due.window.Start.Format(time.RFC3339), err)
 	}
 	g.metrics.decide.Observe(time.Since(start).Seconds())
@@ -172,23 +194,6 @@ func (g *Gate) turn(ctx context.Context, view *feature.View) (decided bool, err 
 		g.log.Warn("partials of a judged window not deleted", "view", view.Name, "err", err)
 	}
 	return true, nil
-}
-
-// book returns the view's book as of a desk, reading it if the one in memory is
-// older or of another definition.
-func (g *Gate) book(ctx context.Context, desk *Desk) (*Book, error) {
-	b := g.books[desk.view.ID]
-	if b != nil && b.mark == desk.memory.Book && (b.view == desk.view || reflect.DeepEqual(b.view, desk.view)) {
-		b.view = desk.view
-		return b, nil
-	}
-	b, err := readBook(ctx, g.deps.Registry, desk.view, g.deps.HashKey)
-	if err != nil {
-		return nil, err
-	}
-	b.mark = desk.memory.Book
-	g.books[desk.view.ID] = b
-	return b, nil
 }
 
 // commit applies a desk's decision as this gate.

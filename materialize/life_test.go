@@ -135,7 +135,7 @@ func TestSealFailsIfAPartitionLeftIdleness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.gate.turn(t.Context(), w.view); !errors.Is(err, feature.ErrConflict) {
+	if _, err := w.gate.turn(t.Context(), w.view, w.gate.seat(w.view)); !errors.Is(err, feature.ErrConflict) {
 		t.Fatalf("deciding a window whose idle partition left: %v, want ErrConflict", err)
 	}
 	if info := w.version(version); info.Step != feature.StepOpen || len(w.verdicts()) != 0 {

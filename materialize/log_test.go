@@ -3,6 +3,7 @@ package materialize
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"sluice/feature"
 	"sluice/quality/sketch"
@@ -11,6 +12,7 @@ import (
 // memoryLog is a log of two partitions in memory, with the partials that the tap
 // has of its windows.
 type memoryLog struct {
+	mu       sync.Mutex // of held, which views decided side by side forget from
 	parts    map[int32][]logged
 	held     [2][]sketch.Partial // not forgotten yet
 	progress [2]feature.Progress
@@ -116,6 +118,8 @@ func (l *memoryLog) Rows(_ context.Context, _ *feature.View, version feature.Ver
 }
 
 func (l *memoryLog) Forget(_ context.Context, partials []sketch.Partial) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, gone := range partials {
 		l.held[gone.Partition] = slices.DeleteFunc(l.held[gone.Partition], func(x sketch.Partial) bool { return x.Window == gone.Window })
 	}

@@ -101,7 +101,7 @@ func (o *oracle) step() {
 // decideOne decides what is complete and looks at every vector on the way.
 func (o *oracle) decideOne() {
 	for {
-		decided, err := o.gate.turn(o.t.Context(), o.view)
+		decided, err := o.gate.turn(o.t.Context(), o.view, o.gate.seat(o.view))
 		if err != nil {
 			o.rt.Fatal(err)
 		}

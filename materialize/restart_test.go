@@ -47,7 +47,7 @@ func TestRestartAtEachStep(t *testing.T) {
 				deps := w.deps()
 				deps.Registry = &crashing{w.registry, when, after}
 				w.gate = New(DefaultConfig(), deps)
-				if _, err := w.gate.turn(t.Context(), w.view); !errors.Is(err, errCrash) {
+				if _, err := w.gate.turn(t.Context(), w.view, w.gate.seat(w.view)); !errors.Is(err, errCrash) {
 					t.Fatalf("the gate was to crash, got %v", err)
 				}
 				w.restart()
@@ -143,7 +143,7 @@ func TestActionBetween(t *testing.T) {
 				}
 				return verdict(rules.Pass), nil
 			}
-			if _, err := w.gate.turn(t.Context(), w.view); !errors.Is(err, feature.ErrConflict) {
+			if _, err := w.gate.turn(t.Context(), w.view, w.gate.seat(w.view)); !errors.Is(err, feature.ErrConflict) {
 				t.Fatalf("deciding from an old state: %v, want ErrConflict", err)
 			}
 			w.decide()

@@ -10,8 +10,8 @@ import (
 // tidy ends, once per view and process, approvals that a crash cut short: their
 // versions are open and nobody stages rows into them any more, and the floor would
 // wait for them for ever. Approvals of this process that are under way end first.
-func (g *Gate) tidy(ctx context.Context, view *feature.View) error {
-	if g.tidied[view.ID] {
+func (g *Gate) tidy(ctx context.Context, view *feature.View, s *seat) error {
+	if s.tidied {
 		return nil
 	}
 	g.staging.Lock()
@@ -31,7 +31,7 @@ func (g *Gate) tidy(ctx context.Context, view *feature.View) error {
 			return fmt.Errorf("end approvals cut short: %w", err)
 		}
 	}
-	g.tidied[view.ID] = true
+	s.tidied = true
 	return nil
 }
 

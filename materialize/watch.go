@@ -60,7 +60,7 @@ func (g *Gate) forgetOthers(defs *feature.Definitions) {
 	for i := range defs.Views {
 		g.named[defs.Views[i].Name] = true
 	}
-	maps.DeleteFunc(g.books, func(id feature.ViewID, _ *Book) bool {
+	maps.DeleteFunc(g.seats, func(id feature.ViewID, _ *seat) bool {
 		return !slices.ContainsFunc(defs.Views, func(v feature.View) bool { return v.ID == id })
 	})
 }
@@ -80,7 +80,8 @@ func (g *Gate) look(ctx context.Context, view *feature.View) (look, error) {
 	if err != nil {
 		return look{}, fmt.Errorf("read vector of %s: %w", view.Name, err)
 	}
-	if seen := g.looks[view.ID]; seen.known && seen.generation == vector.Generation {
+	s := g.seat(view)
+	if seen := s.look; seen.known && seen.generation == vector.Generation {
 		return seen, nil
 	}
 	desk, err := g.desk(ctx, view)
@@ -89,7 +90,7 @@ func (g *Gate) look(ctx context.Context, view *feature.View) (look, error) {
 	}
 	blind := slices.ContainsFunc(desk.open, func(a feature.Alert) bool { return a.Kind == "blind" })
 	seen := look{true, desk.before.Generation, desk.served(nil), desk.memory.Stale, blind}
-	g.looks[view.ID] = seen
+	s.look = seen
 	return seen, nil
 }
 
@@ -181,7 +182,7 @@ func (g *Gate) overdue(ctx context.Context, view *feature.View, seen look, now t
 	if err := g.commit(ctx, desk.Commit()); err != nil {
 		return fmt.Errorf("report overdue windows of %s: %w", view.Name, err)
 	}
-	delete(g.looks, view.ID)
+	g.seat(view).look = look{}
 	g.deps.tell(desk.events(nil))
 	return nil
 }

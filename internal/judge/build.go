@@ -34,15 +34,17 @@ type Evidence struct {
 // forest, which costs a hundred times as much as a reference.
 const refit = 16
 
-// Builder makes cases, and remembers the forest of every view, which is fitted on
-// the windows of history before the last multiple of 16 windows: so that it
-// follows from the evidence alone, and is made seldom.
+// Builder makes the cases of one view. It remembers what it counted in the windows
+// of history, and the view's forest, which is fitted on the windows before the last
+// multiple of 16 windows: so that it follows from the evidence alone, and is made
+// seldom.
 type Builder struct {
-	forests map[feature.ViewID][]fitted // the latest last
+	samples drift.Samples
+	forests []fitted // the latest last
 }
 
-// remembered is how many forests of a view are: around a refit, windows and
-// windows in probation are judged by different ones.
+// remembered is how many forests are: around a refit, windows and windows in
+// probation are judged by different ones.
 const remembered = 2
 
 type fitted struct {
@@ -51,7 +53,7 @@ type fitted struct {
 }
 
 // NewBuilder returns an empty Builder.
-func NewBuilder() *Builder { return &Builder{forests: map[feature.ViewID][]fitted{}} }
+func NewBuilder() *Builder { return &Builder{} }
 
 // Case builds the case of e. The same evidence gives the same case, whatever the
 // Builder made before.
@@ -69,7 +71,7 @@ func (b *Builder) Case(e Evidence) (*Case, error) {
 			c.Reference, err = nil, nil
 		}
 	} else {
-		c.Reference, err = drift.BuildReference(e.View, e.Layout, e.History)
+		c.Reference, err = b.samples.BuildReference(e.View, e.Layout, e.History)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("build case: %w", err)
@@ -92,7 +94,7 @@ func needsForest(e Evidence) bool {
 func (b *Builder) forest(e Evidence) (*drift.Joint, error) {
 	history := e.History[:settled(e)]
 	key := keyOf(e, history)
-	for _, f := range b.forests[e.View.ID] {
+	for _, f := range b.forests {
 		if f.key == key {
 			return f.forest, nil
 		}
@@ -108,8 +110,8 @@ func (b *Builder) forest(e Evidence) (*drift.Joint, error) {
 	if err != nil {
 		forest = nil
 	}
-	known := append(b.forests[e.View.ID], fitted{key, forest})
-	b.forests[e.View.ID] = known[max(0, len(known)-remembered):]
+	known := append(b.forests, fitted{key, forest})
+	b.forests = known[max(0, len(known)-remembered):]
 	return forest, nil
 }
 
@@ -154,6 +156,3 @@ func keyOf(e Evidence, history []drift.WindowProfile) uint64 {
 	}
 	return h.Sum64()
 }
-
-// Forget drops what the Builder remembers of a view.
-func (b *Builder) Forget(view feature.ViewID) { delete(b.forests, view) }

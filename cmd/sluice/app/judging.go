@@ -21,21 +21,43 @@ import (
 // detector warns. Blocking needs an effect besides (design, section 5).
 const level = 0.001
 
-// judges turns the gate's evidence into verdicts. It is safe for concurrent use.
+// judges turns the gate's evidence into verdicts. It is safe for concurrent use;
+// one view's are made one after another.
 type judges struct {
 	catalog *catalog
 
 	mu         sync.Mutex
-	builder    *judge.Builder
+	views      map[feature.ViewID]*viewJudge
 	generation uint64
 	rules      []rules.Rule
 }
 
-func newJudges(c *catalog) *judges { return &judges{catalog: c, builder: judge.NewBuilder()} }
+type viewJudge struct {
+	mu      sync.Mutex
+	builder *judge.Builder
+}
+
+func newJudges(c *catalog) *judges {
+	return &judges{catalog: c, views: map[feature.ViewID]*viewJudge{}}
+}
+
+// of returns the judge of a view.
+func (j *judges) of(view feature.ViewID) *viewJudge {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	v := j.views[view]
+	if v == nil {
+		v = &viewJudge{builder: judge.NewBuilder()}
+		j.views[view] = v
+	}
+	return v
+}
 
 // inForce returns the rules of the definitions in force; the default ones where
 // they name none.
 func (j *judges) inForce() ([]rules.Rule, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	current := j.catalog.current.Load()
 	if j.rules != nil && j.generation == current.generation {
 		return j.rules, nil
@@ -61,13 +83,14 @@ func rulesOf(defs *feature.Definitions) ([]rules.Rule, error) {
 
 // Judge is a materialize.JudgeFunc.
 func (j *judges) Judge(e materialize.Evidence) (materialize.Opinion, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	of := j.of(e.View.ID)
+	of.mu.Lock()
+	defer of.mu.Unlock()
 	evidence, err := j.evidence(e)
 	if err != nil {
 		return materialize.Opinion{}, err
 	}
-	c, err := j.builder.Case(evidence)
+	c, err := of.builder.Case(evidence)
 	if err != nil {
 		return materialize.Opinion{}, err
 	}
@@ -107,7 +130,7 @@ func (j *judges) evidence(e materialize.Evidence) (judge.Evidence, error) {
 			return out, fmt.Errorf("alarms of %s: %w", e.View.Name, err)
 		}
 	}
-	if len(e.Spread) > 0 {
+	if len(e.Spread) > 0 && len(e.History) < drift.MinWindows { // else history has a spread of its own
 		out.Old = &drift.Reference{}
 		if err := json.Unmarshal(e.Spread, out.Old); err != nil {
 			return out, fmt.Errorf("spread of %s: %w", e.View.Name, err)

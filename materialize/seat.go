@@ -1,0 +1,45 @@
+package materialize
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"sluice/feature"
+)
+
+// seat is what the gate keeps of one view between its windows. None of it is
+// truth: what is lost with the process is read again.
+type seat struct {
+	book   *Book
+	tidied bool      // approvals that a crash cut short were ended
+	later  time.Time // when a decision that could not be taken is tried again
+	sweep  sweeping
+	look   look
+}
+
+// seat returns the view's seat.
+func (g *Gate) seat(view *feature.View) *seat {
+	s := g.seats[view.ID]
+	if s == nil {
+		s = &seat{}
+		g.seats[view.ID] = s
+	}
+	return s
+}
+
+// read returns the view's book as of a desk, from the registry if the one in
+// memory is older or of another definition.
+func (g *Gate) read(ctx context.Context, s *seat, desk *Desk) (*Book, error) {
+	if b := s.book; b != nil && b.mark == desk.memory.Book && (b.view == desk.view || reflect.DeepEqual(b.view, desk.view)) {
+		b.view = desk.view
+		return b, nil
+	}
+	b, err := readBook(ctx, g.deps.Registry, desk.view, g.deps.HashKey)
+	if err != nil {
+		return nil, err
+	}
+	b.mark = desk.memory.Book
+	s.book = b
+	return b, nil
+}
