@@ -68,6 +68,7 @@ type stream struct {
 	rng    *rand.Rand
 	rows   int
 	offset int64
+	begin  func(index int) // of a window, if not nil
 	draw   func(r *rand.Rand, values []feature.Value)
 }
 
@@ -99,6 +100,9 @@ func (s *stream) window(index int, change func(values []feature.Value)) WindowPr
 	w := s.view.Window.Starting(epoch.Add(time.Duration(index) * s.view.Window.Size))
 	p := sketch.NewProfile(s.view, s.layout, s.key)
 	values := make([]feature.Value, len(s.view.Features))
+	if s.begin != nil {
+		s.begin(index)
+	}
 	for range s.rows {
 		s.draw(s.rng, values)
 		if change != nil {

@@ -10,17 +10,18 @@ import (
 	"sluice/feature"
 )
 
-// benchProfile returns writes of one value each, the profile over their layout,
-// and its only column.
-func benchProfile(b *testing.B, t feature.Type, draw func(*rand.Rand) feature.Value) ([]*feature.Write, *Profile) {
+// benchProfile returns values of a type, side by side as those of a write are, the
+// profile over their layout, and its only column.
+func benchProfile(b *testing.B, t feature.Type, draw func(*rand.Rand) feature.Value) ([]feature.Value, *Profile) {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	view := testView(t)
-	writes := make([]*feature.Write, 4096)
+	values, writes := make([]feature.Value, 2048), make([]*feature.Write, 2048)
 	for i := range writes {
-		writes[i] = &feature.Write{View: view, Topic: "t", Offset: int64(i), Values: []feature.Value{draw(rng)}}
+		values[i] = draw(rng)
+		writes[i] = &feature.Write{View: view, Topic: "t", Offset: int64(i), Values: values[i : i+1]}
 	}
-	return writes, profileOf(view, layoutOf(b, view, writes), writes)
+	return values, profileOf(view, layoutOf(b, view, writes), writes)
 }
 
 var families = map[string]func(*rand.Rand) feature.Value{
@@ -41,46 +42,73 @@ var families = map[string]func(*rand.Rand) feature.Value{
 // distinct count, and with it.
 func BenchmarkNumeric(b *testing.B) {
 	for name, draw := range families {
-		writes, p := benchProfile(b, feature.Float64, draw)
+		values, p := benchProfile(b, feature.Float64, draw)
 		c := &p.Columns[0]
 		b.Run("data="+name+"/distinct=no", func(b *testing.B) {
 			n, report := 0, perValue(b)
 			b.ReportAllocs()
 			for b.Loop() {
-				for _, w := range writes {
-					if t, raw := feature.Peek(&w.Values[0]); t == 0 {
+				for i := range values {
+					if t, raw := feature.Peek(&values[i]); t == 0 {
 						c.Nulls++
 					} else {
 						c.addNumber(math.Float64frombits(raw) + 0)
 					}
 				}
-				n += len(writes)
+				n += len(values)
 			}
 			report(n)
 		})
-		b.Run("data="+name+"/distinct=yes", func(b *testing.B) { benchColumn(b, c, p, writes) })
+		b.Run("data="+name+"/distinct=yes", func(b *testing.B) { benchColumn(b, p, values) })
+		b.Run("data="+name+"/distinct=no/way=batch", func(b *testing.B) {
+			benchBlocks(b, values, func(block *block) { c.addNumbers(block.numbers[:c.takeFloats(block, 0)]) })
+		})
+		b.Run("data="+name+"/distinct=yes/way=batch", func(b *testing.B) {
+			benchBlocks(b, values, func(block *block) { c.addBlock(block, 0, &p.hash) })
+		})
 	}
+}
+
+// benchBlocks measures add over blocks of rows of one value.
+func benchBlocks(b *testing.B, values []feature.Value, add func(*block)) {
+	blocks := make([]*block, len(values)/blockRows)
+	for i := range blocks {
+		blocks[i] = &block{starts: make([]int64, blockRows)}
+		for k := range blockRows {
+			blocks[i].rows = append(blocks[i].rows, &feature.Write{Values: values[i*blockRows+k : i*blockRows+k+1]})
+		}
+	}
+	n, report := 0, perValue(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, block := range blocks {
+			add(block)
+		}
+		n += len(values)
+	}
+	report(n)
 }
 
 // BenchmarkString measures a string value with everything: hash, category and
 // distinct count.
 func BenchmarkString(b *testing.B) {
 	for _, distinct := range []int{5, 1000, 100_000} {
-		writes, p := benchProfile(b, feature.String, func(r *rand.Rand) feature.Value {
+		values, p := benchProfile(b, feature.String, func(r *rand.Rand) feature.Value {
 			return feature.StringValue(fmt.Sprintf("N%05d", r.IntN(distinct)))
 		})
-		b.Run(fmt.Sprintf("values=%d", distinct), func(b *testing.B) { benchColumn(b, &p.Columns[0], p, writes) })
+		b.Run(fmt.Sprintf("values=%d", distinct), func(b *testing.B) { benchColumn(b, p, values) })
 	}
 }
 
-func benchColumn(b *testing.B, c *Column, p *Profile, writes []*feature.Write) {
+func benchColumn(b *testing.B, p *Profile, values []feature.Value) {
 	n, report := 0, perValue(b)
+	c := &p.Columns[0]
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, w := range writes {
-			c.add(&w.Values[0], &p.hash, 0)
+		for i := range values {
+			c.add(&values[i], &p.hash, 0)
 		}
-		n += len(writes)
+		n += len(values)
 	}
 	report(n)
 }
@@ -101,7 +129,8 @@ func cpuTime() int64 {
 	return r.Utime.Nano() + r.Stime.Nano()
 }
 
-// BenchmarkAdd measures a whole write of 10 features: 7 numbers, 3 strings.
+// BenchmarkAdd measures whole writes of 10 features as the tap decodes them, 7
+// numbers and 3 strings: everything, sampling too.
 func BenchmarkAdd(b *testing.B) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var types []feature.Type
@@ -111,15 +140,29 @@ func BenchmarkAdd(b *testing.B) {
 	view := testView(types...)
 	writes := randomWrites(rng, view, 20_000)
 	p := profileOf(view, layoutOf(b, view, writes), writes)
-	n, report := 0, perValue(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, w := range writes {
-			p.Add(w)
-		}
-		n += len(writes) * len(types)
+	offset := int64(len(writes))
+	writes = writes[:blockRows]
+	for way, add := range map[string]func(){
+		"single": func() {
+			for _, w := range writes {
+				p.Add(w)
+			}
+		},
+		"batch": func() { p.AddBatch(writes) },
+	} {
+		b.Run("way="+way, func(b *testing.B) {
+			n, report := 0, perValue(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, w := range writes {
+					w.Offset, offset = offset, offset+1
+				}
+				add()
+				n += len(writes) * len(types)
+			}
+			report(n)
+		})
 	}
-	report(n)
 }
 
 // BenchmarkMerge measures one feature, and reports its encoded size.

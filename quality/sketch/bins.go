@@ -12,50 +12,60 @@ const MaxEdges = 127
 // order. The caller has turned -0 into 0.
 func orderedKey(b uint64) uint64 { return b ^ (uint64(int64(b)>>63) | 1<<63) }
 
-// searchKeys holds the ordered keys of up to MaxEdges edges as a search tree: a
-// node of three edges, four of three, sixteen of three, and 64 of one. Each entry
-// is its edge's key less one, and MaxUint64 if there is no such edge.
-type searchKeys struct {
-	top  [4]uint64 // the fourth of a node is there for its size
-	mid  [4][4]uint64
-	low  [16][4]uint64
-	last [64]uint64
-}
+// searchKeys holds the ordered keys of up to MaxEdges edges as a perfect binary
+// search tree: the root at 1, the children of node i at 2i and 2i+1. Each entry is
+// its edge's key less one, and MaxUint64 if there is no such edge. The upper half
+// is there so that a byte is always a valid index, and is not read.
+type searchKeys [256]uint64
 
 func newSearchKeys(edges []float64) *searchKeys {
-	var sorted [MaxEdges]uint64
-	for i := range sorted {
-		sorted[i] = math.MaxUint64
-		if i < len(edges) {
-			sorted[i] = orderedKey(math.Float64bits(edges[i]+0)) - 1
+	k, next := new(searchKeys), 0
+	var fill func(node int)
+	fill = func(node int) {
+		if node > MaxEdges {
+			return
 		}
-	}
-	k := new(searchKeys)
-	for t := range 3 {
-		k.top[t] = sorted[32*t+31]
-		for i := range k.mid {
-			k.mid[i][t] = sorted[32*i+8*t+7]
+		fill(2 * node)
+		k[node] = math.MaxUint64
+		if next < len(edges) {
+			k[node] = orderedKey(math.Float64bits(edges[next]+0)) - 1
 		}
-		for i := range k.low {
-			k.low[i][t] = sorted[8*i+2*t+1]
-		}
+		next++
+		fill(2*node + 1)
 	}
-	for i := range k.last {
-		k.last[i] = sorted[2*i]
-	}
+	fill(1)
 	return k
 }
 
 // find returns how many edges are at or below key: the number of its bin. It has
-// no branch to mispredict, and the three comparisons of a node do not wait for
-// each other.
+// no branch to mispredict, and takes two levels at a time, whose three comparisons
+// do not wait for each other.
 func (k *searchKeys) find(key uint64) uint64 {
-	b := above(key, k.top[0]) + above(key, k.top[1]) + above(key, k.top[2])
-	m := &k.mid[b&3]
-	b = b<<2 + above(key, m[0]) + above(key, m[1]) + above(key, m[2])
-	l := &k.low[b&15]
-	b = b<<2 + above(key, l[0]) + above(key, l[1]) + above(key, l[2])
-	return b<<1 + above(key, k.last[b&63])
+	i := 4 + above(key, k[1]) + above(key, k[2]) + above(key, k[3])
+	i = 4*i + above(key, k[uint8(i)]) + above(key, k[uint8(2*i)]) + above(key, k[uint8(2*i+1)])
+	i = 4*i + above(key, k[uint8(i)]) + above(key, k[uint8(2*i)]) + above(key, k[uint8(2*i+1)])
+	return k.down(i, key) & MaxEdges
+}
+
+// find4 is find for four keys at a time: while one waits for memory, the others
+// move on.
+func (k *searchKeys) find4(a, b, c, d uint64) (i, j, m, n uint64) {
+	i, j, m, n = k.down(1, a), k.down(1, b), k.down(1, c), k.down(1, d)
+	i, j, m, n = k.down(i, a), k.down(j, b), k.down(m, c), k.down(n, d)
+	i, j, m, n = k.down(i, a), k.down(j, b), k.down(m, c), k.down(n, d)
+	i, j, m, n = k.down(i, a), k.down(j, b), k.down(m, c), k.down(n, d)
+	i, j, m, n = k.down(i, a), k.down(j, b), k.down(m, c), k.down(n, d)
+	i, j, m, n = k.down(i, a), k.down(j, b), k.down(m, c), k.down(n, d)
+	i, j, m, n = k.down(i, a), k.down(j, b), k.down(m, c), k.down(n, d)
+	return i & MaxEdges, j & MaxEdges, m & MaxEdges, n & MaxEdges
+}
+
+// down returns the left child of node i, or the right one if key is above its edge:
+// the borrow of the comparison is the way down.
+func (k *searchKeys) down(i, key uint64) uint64 {
+	_, borrow := bits.Sub64(k[uint8(i)], key, 0)
+	i, _ = bits.Add64(i, i, borrow)
+	return i
 }
 
 // above returns 1 if key is above edge, else 0: the borrow of their difference.
@@ -63,3 +73,21 @@ func above(key, edge uint64) uint64 {
 	_, borrow := bits.Sub64(edge, key, 0)
 	return borrow
 }
+
+// count adds finite values, none of which is -0, to their bins.
+func (k *searchKeys) count(bins []uint64, values []float64) {
+	i := 0
+	for ; i+4 <= len(values); i += 4 {
+		v := (*[4]float64)(values[i:])
+		a, b, c, d := k.find4(keyOf(v[0]), keyOf(v[1]), keyOf(v[2]), keyOf(v[3]))
+		bins[a]++
+		bins[b]++
+		bins[c]++
+		bins[d]++
+	}
+	for _, v := range values[i:] {
+		bins[k.find(keyOf(v))]++
+	}
+}
+
+func keyOf(v float64) uint64 { return orderedKey(math.Float64bits(v)) }

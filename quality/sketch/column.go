@@ -101,12 +101,17 @@ func (c *Column) addNumber(v float64) {
 	if f == nil {
 		return
 	}
-	c.bins[f.keys.find(orderedKey(math.Float64bits(v)))]++
-	step, clipped := quantise(v, f.Centre, f.perStep)
+	c.bins[f.keys.find(keyOf(v))]++
+	c.addMoment(steps(v, f.Centre, f.perStep))
+}
+
+// addMoment takes a value into the moments, x steps from the centre.
+func (c *Column) addMoment(x float64) {
+	x, clipped := clip(x)
 	if clipped {
 		c.Clipped++
 	}
-	c.moments.add(step)
+	c.moments.add(nearest(x))
 }
 
 // widen takes v into minimum and maximum, before it is counted.
@@ -157,8 +162,9 @@ func (c *Column) merge(o *Column) {
 	c.NegInf += o.NegInf
 	c.Refused += o.Refused
 	c.Clipped += o.Clipped
+	bins := c.bins[:len(o.bins)]
 	for i, n := range o.bins {
-		c.bins[i] += n
+		bins[i] += n
 	}
 	c.moments.merge(&o.moments)
 	if o.hll != nil {

@@ -28,18 +28,24 @@ func (r *registers) add(hash uint64) {
 	}
 }
 
-// merge takes the larger of each register, eight at a time: registers are below
-// 128, so the top bit of each byte is free to hold the comparison.
+// merge takes the larger of each register, 32 at a time.
 func (r *registers) merge(o *registers) {
-	const top = 0x8080808080808080
-	for i := 0; i < hllRegisters; i += 8 {
-		a := binary.LittleEndian.Uint64(r[i : i+8])
-		b := binary.LittleEndian.Uint64(o[i : i+8])
-		larger := (a | top) - b&^top
-		larger &= top
-		mask := larger - larger>>7
-		binary.LittleEndian.PutUint64(r[i:i+8], a&mask|b&^mask)
+	for i := 0; i < hllRegisters; i += 32 {
+		a, b := (*[32]uint8)(r[i:]), (*[32]uint8)(o[i:])
+		larger((*[8]uint8)(a[0:]), (*[8]uint8)(b[0:]))
+		larger((*[8]uint8)(a[8:]), (*[8]uint8)(b[8:]))
+		larger((*[8]uint8)(a[16:]), (*[8]uint8)(b[16:]))
+		larger((*[8]uint8)(a[24:]), (*[8]uint8)(b[24:]))
 	}
+}
+
+// larger sets eight registers to the larger of a and b. They are below 128, so the
+// top bit of each byte is free to hold the comparison.
+func larger(a, b *[8]uint8) {
+	const top = 0x8080808080808080
+	x, y := binary.LittleEndian.Uint64(a[:]), binary.LittleEndian.Uint64(b[:])
+	atLeast := ((x | top) - y) & top
+	binary.LittleEndian.PutUint64(a[:], y^(x^y)&(atLeast-atLeast>>7))
 }
 
 // set returns the number of registers that are not zero.

@@ -29,22 +29,25 @@ type int128 struct {
 	lo uint64
 }
 
-// quantise returns v in steps from centre, rounded to the nearest, ties to even,
-// and whether it was clipped. perStep is MomentSteps / scale. The conversions to
-// float64 forbid fused multiply-add, so that every machine gets the same steps.
-func quantise(v, centre, perStep float64) (step int64, clipped bool) {
-	x := float64(float64(v-centre) * perStep)
-	if math.Abs(x) > stepLimit {
-		return clippedStep(x), true
-	}
-	return int64(math.Float64bits(x+roundBy) - math.Float64bits(roundBy)), false
+// steps returns v in steps from centre, not yet rounded. perStep is MomentSteps /
+// scale. The conversions to float64 forbid fused multiply-add, so that every machine
+// gets the same steps.
+func steps(v, centre, perStep float64) float64 {
+	return float64(float64(v-centre) * perStep)
 }
 
-// clippedStep is apart from quantise so that the usual case stays short.
-//
-//go:noinline
-func clippedStep(x float64) int64 {
-	return int64(math.Copysign(stepLimit, x))
+// clip returns x within stepLimit of 0, and whether it was not.
+func clip(x float64) (float64, bool) {
+	if math.Abs(x) > stepLimit {
+		return math.Copysign(stepLimit, x), true
+	}
+	return x, false
+}
+
+// nearest returns x rounded to the nearest integer, ties to even. It is at most
+// stepLimit in size.
+func nearest(x float64) int64 {
+	return int64(math.Float64bits(x+roundBy) - math.Float64bits(roundBy))
 }
 
 func (m *moments) add(step int64) {
@@ -53,6 +56,23 @@ func (m *moments) add(step int64) {
 	m.sum.hi += step>>63 + int64(carry)
 	m.squares.lo, carry = bits.Add64(m.squares.lo, uint64(step*step), 0)
 	m.squares.hi += int64(carry)
+}
+
+// nearSteps is how far from the centre, in steps, the squares of blockRows values
+// cannot exceed 64 bits together.
+const nearSteps = 1 << 27
+
+// addNear adds at most blockRows values, all of them within nearSteps of centre,
+// summed in registers.
+func (m *moments) addNear(values []float64, centre, perStep float64) {
+	sum, squares := int64(0), uint64(0)
+	for _, v := range values {
+		step := nearest(steps(v, centre, perStep))
+		sum += step
+		squares += uint64(step * step)
+	}
+	m.sum.add(int128{sum >> 63, uint64(sum)})
+	m.squares.add(int128{0, squares})
 }
 
 func (m *moments) merge(o *moments) {

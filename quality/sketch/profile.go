@@ -28,6 +28,7 @@ type Profile struct {
 	places  []int
 	scratch []feature.Value
 	aged    bool // there are timestamps
+	block   *block
 }
 
 // NewProfile returns the empty profile of a window of view over the bins of

@@ -152,8 +152,9 @@ func TestQuantise(t *testing.T) {
 		"far below":       {-math.MaxFloat64, -stepLimit, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if step, clipped := quantise(tc.v, 10, MomentSteps/2.0); step != tc.step || clipped != tc.clipped {
-				t.Errorf("quantise(%v) = %d, %t, want %d, %t", tc.v, step, clipped, tc.step, tc.clipped)
+			x, clipped := clip(steps(tc.v, 10, MomentSteps/2.0))
+			if step := nearest(x); step != tc.step || clipped != tc.clipped {
+				t.Errorf("%v is %d steps away, %t, want %d, %t", tc.v, step, clipped, tc.step, tc.clipped)
 			}
 		})
 	}
