@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,16 +32,15 @@ const (
 // version that was never opened, and ErrInvalid for a commit that could show rows
 // of a version that is not visible, that changes a vector without an audit row, or
 // whose blobs are not what their names say.
-func (s *SQLite) Apply(ctx context.Context, c feature.Commit) (feature.Vector, error) {
+func (s *Registry) Apply(ctx context.Context, c feature.Commit) (feature.Vector, error) {
 	a := &application{Commit: c}
-	err := s.apply(ctx, a)
-	if err != nil {
-		return a.old, fmt.Errorf("apply to view %d at generation %d: %w", c.View, c.IfGeneration, s.explain(err))
+	if err := s.apply(ctx, a); err != nil {
+		return a.old, fmt.Errorf("apply to view %d at generation %d: %w", c.View, c.IfGeneration, err)
 	}
 	return a.next, nil
 }
 
-func (s *SQLite) apply(ctx context.Context, a *application) error {
+func (s *Registry) apply(ctx context.Context, a *application) error {
 	if a.View == 0 {
 		return invalid("view without id")
 	}
@@ -53,10 +50,10 @@ func (s *SQLite) apply(ctx context.Context, a *application) error {
 	if err := a.pack(ctx, s); err != nil {
 		return err
 	}
-	return s.write(ctx, func(tx *sql.Tx) error {
-		a.tx = tx
+	return s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		a.tx, tx.view = tx, a.View
 		for _, step := range []func(context.Context) error{
-			a.compare, a.versions, a.vector, a.verdicts, a.blobs, a.log, a.history, a.baseline,
+			a.lock, a.compare, a.versions, a.vector, a.verdicts, a.blobs, a.history, a.baseline, a.log,
 		} {
 			if err := step(ctx); err != nil {
 				return err
@@ -69,7 +66,7 @@ func (s *SQLite) apply(ctx context.Context, a *application) error {
 // application is a commit on its way into the registry.
 type application struct {
 	feature.Commit
-	tx        *sql.Tx
+	tx        *transaction
 	old, next feature.Vector
 	packed    map[string][]byte // blobs that were not there before
 }
@@ -79,11 +76,11 @@ type application struct {
 func (a *application) pack(ctx context.Context, s *SQLite) error {
 	a.packed = make(map[string][]byte, len(a.Blobs))
 	for digest, blob := range a.Blobs {
-		there, err := hasBlob(ctx, s.reader, digest)
+		there, err := one(ctx, s, scanCount, hasBlobQuery, digest)
 		if err != nil {
 			return err
 		}
-		if there {
+		if there > 0 {
 			continue
 		}
 		if digest != digestOf(blob) {
@@ -92,6 +89,16 @@ func (a *application) pack(ctx context.Context, s *SQLite) error {
 		a.packed[digest] = pack(blob)
 	}
 	return nil
+}
+
+// lock keeps others from changing what the commit is compared with: the view's state,
+// and who is in charge.
+func (a *application) lock(ctx context.Context) error {
+	locks := []lock{viewLock(a.View)}
+	if a.Owner != "" {
+		locks = append(locks, ownerLock(a.Owner, true))
+	}
+	return a.tx.lock(ctx, locks...)
 }
 
 // compare holds the commit against what others may have changed.
@@ -120,11 +127,13 @@ func (a *application) versions(ctx context.Context) error {
 		if err == nil {
 			err = checkMove(stored, info)
 		}
-		if err == nil {
-			err = putVersion(ctx, a.tx, updateVersion, a.View, inUTC(info))
-		}
 		if err != nil {
 			return fmt.Errorf("version %d: %w", info.Version, missing(err))
+		}
+	}
+	for _, info := range a.Versions {
+		if err := putVersion(ctx, a.tx, updateVersion, a.View, inUTC(info)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -171,16 +180,21 @@ func (a *application) verdicts(ctx context.Context) error {
 		if v.At.IsZero() {
 			v.At = a.Now
 		}
-		_, err := a.tx.ExecContext(ctx, insertVerdict, v.ID, int64(a.View), v.Kind, int64(v.Version), nanos(v.Window.Start), nanos(v.Window.End),
-			v.State, v.Decision, nanos(v.At), pack(notNil(v.Body)), pack(notNil(v.Case)))
-		if taken(err) {
-			return fmt.Errorf("verdict %s, or another %s verdict of version %d, is there already: %w", v.ID, v.Kind, v.Version, feature.ErrConflict)
-		}
-		if err != nil {
-			return fmt.Errorf("verdict %s: %w", v.ID, err)
+		if err := a.tx.put(ctx, func(_ int64, err error) error { return a.judged(v, err) },
+			insertVerdict, v.ID, int64(a.View), v.Kind, int64(v.Version), nanos(v.Window.Start), nanos(v.Window.End),
+			v.State, v.Decision, nanos(v.At), pack(notNil(v.Body)), pack(notNil(v.Case))); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// judged says what an error at storing a verdict means.
+func (a *application) judged(v feature.VerdictRow, err error) error {
+	if a.tx.taken(err) {
+		return fmt.Errorf("verdict %s, or another %s verdict of version %d, is there already: %w", v.ID, v.Kind, v.Version, feature.ErrConflict)
+	}
+	return naming("verdict %s", v.ID)(0, err)
 }
 
 func notNil(b []byte) []byte {
@@ -192,8 +206,8 @@ func notNil(b []byte) []byte {
 
 func (a *application) blobs(ctx context.Context) error {
 	for _, digest := range slices.Sorted(maps.Keys(a.packed)) {
-		if _, err := a.tx.ExecContext(ctx, insertBlob, digest, a.packed[digest]); err != nil {
-			return fmt.Errorf("blob %s: %w", digest, err)
+		if err := a.tx.put(ctx, naming("blob %s", digest), insertBlob, digest, a.packed[digest]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -228,7 +242,7 @@ func (a *application) log(ctx context.Context) error {
 
 func (a *application) history(ctx context.Context) error {
 	for _, start := range a.DropHistory {
-		if _, err := a.tx.ExecContext(ctx, deleteHistory, int64(a.View), nanos(start)); err != nil {
+		if err := a.tx.put(ctx, naming("drop history"), deleteHistory, int64(a.View), nanos(start)); err != nil {
 			return err
 		}
 	}
@@ -237,21 +251,20 @@ func (a *application) history(ctx context.Context) error {
 		if h.Normal {
 			normal = 1
 		}
-		if _, err := a.tx.ExecContext(ctx, upsertHistory, int64(a.View), nanos(h.Window.Start), nanos(h.Window.End), int64(h.Version),
+		if err := a.tx.put(ctx, naming("history"), upsertHistory, int64(a.View), nanos(h.Window.Start), nanos(h.Window.End), int64(h.Version),
 			h.Layout, normal, pack(h.Profile), pack(h.Summary)); err != nil {
-			return fmt.Errorf("history: %w", err)
+			return err
 		}
 	}
 	for _, l := range a.Layouts {
-		if _, err := a.tx.ExecContext(ctx, insertLayout, int64(a.View), nanos(l.From), l.Digest, pack(notNil(l.Body))); err != nil {
-			return fmt.Errorf("layout %s: %w", l.Digest, err)
+		if err := a.tx.put(ctx, naming("layout %s", l.Digest), insertLayout, int64(a.View), nanos(l.From), l.Digest, pack(notNil(l.Body))); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 func (a *application) baseline(ctx context.Context) error {
-	var errs []error
 	if a.Baseline != nil {
 		row := *a.Baseline
 		if row.At.IsZero() {
@@ -262,12 +275,12 @@ func (a *application) baseline(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = a.tx.ExecContext(ctx, insertBaseline, int64(a.View), body)
-		errs = append(errs, err)
+		if err := a.tx.put(ctx, naming("baseline"), insertBaseline, int64(a.View), body); err != nil {
+			return err
+		}
 	}
-	if a.Memory != nil {
-		_, err := a.tx.ExecContext(ctx, upsertMemory, int64(a.View), pack(a.Memory))
-		errs = append(errs, err)
+	if a.Memory == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return a.tx.put(ctx, naming("memory"), upsertMemory, int64(a.View), pack(a.Memory))
 }

@@ -13,7 +13,7 @@ import (
 
 // bench is a registry of one view whose first versions are visible.
 type bench struct {
-	*registry.SQLite
+	*registry.Registry
 	view  *feature.View
 	infos []feature.VersionInfo
 }
@@ -25,21 +25,27 @@ func window(i int) feature.Window {
 	return feature.Window{Start: from, End: from.Add(5 * time.Minute)}
 }
 
-// newBench opens a synced registry with a view of versions versions, each of rows
-// entities, of which the first two are visible.
-func newBench(b *testing.B, versions int, rows uint64) *bench {
+// synced opens a registry whose commits survive a loss of power.
+func synced(b *testing.B) *registry.Registry {
 	b.Helper()
-	ctx := context.Background()
-	s, err := registry.OpenSQLite(ctx, filepath.Join(b.TempDir(), "registry.db"), registry.Options{Sync: true})
+	s, err := registry.OpenSQLite(context.Background(), filepath.Join(b.TempDir(), "registry.db"), registry.Options{Sync: true})
 	if err != nil {
 		b.Fatal(err)
 	}
+	return s
+}
+
+// newBench gives a registry a view of versions versions, each of rows entities, of
+// which the first two are visible.
+func newBench(b *testing.B, s *registry.Registry, versions int, rows uint64) *bench {
+	b.Helper()
+	ctx := context.Background()
 	b.Cleanup(func() { s.Close() })
 	defs, _, err := s.SaveDefinitions(ctx, 0, feature.Definitions{Views: []feature.View{{Name: "delays"}}}, feature.Audit{Action: "apply"})
 	if err != nil {
 		b.Fatal(err)
 	}
-	f := &bench{SQLite: s, view: &defs.Views[0]}
+	f := &bench{Registry: s, view: &defs.Views[0]}
 	for i := range versions {
 		info, err := s.OpenVersion(ctx, f.view, window(i), start)
 		if err != nil {
@@ -58,10 +64,12 @@ func newBench(b *testing.B, versions int, rows uint64) *bench {
 
 // BenchmarkCommit is the commit of a publication or a rollback as the gate makes
 // it, synced: vector, version, verdict with a case, history, audit row, memory.
-func BenchmarkCommit(b *testing.B) {
+func BenchmarkCommit(b *testing.B) { benchmarkCommit(b, synced) }
+
+func benchmarkCommit(b *testing.B, open func(b *testing.B) *registry.Registry) {
 	for _, rows := range []uint64{1_000, 1_000_000} {
 		b.Run(fmt.Sprintf("entities=%d", rows), func(b *testing.B) {
-			f := newBench(b, 200, rows)
+			f := newBench(b, open(b), 200, rows)
 			ctx, n := context.Background(), 0
 			profile := make([]byte, 12_000)
 			for i := range profile {
@@ -85,8 +93,10 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-func BenchmarkVector(b *testing.B) {
-	f := newBench(b, 50, 1)
+func BenchmarkVector(b *testing.B) { benchmarkVector(b, synced) }
+
+func benchmarkVector(b *testing.B, open func(b *testing.B) *registry.Registry) {
+	f := newBench(b, open(b), 50, 1)
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -97,14 +107,46 @@ func BenchmarkVector(b *testing.B) {
 }
 
 // BenchmarkOpenVersion opens the version of a window that is there.
-func BenchmarkOpenVersion(b *testing.B) {
-	f := newBench(b, 2000, 1)
+func BenchmarkOpenVersion(b *testing.B) { benchmarkOpenVersion(b, synced) }
+
+func benchmarkOpenVersion(b *testing.B, open func(b *testing.B) *registry.Registry) {
+	f := newBench(b, open(b), 2000, 1)
 	ctx, n := context.Background(), 0
 	b.ReportAllocs()
 	for b.Loop() {
 		n++
 		if _, err := f.OpenVersion(ctx, f.view, window(2+n%1900), start); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRetain looks for history to remove, of 26,000 windows of 12 kB, where
+// there is none.
+func BenchmarkRetain(b *testing.B) { benchmarkRetain(b, synced) }
+
+func benchmarkRetain(b *testing.B, open func(b *testing.B) *registry.Registry) {
+	const windows, newest = 26_000, 2016
+	f := newBench(b, open(b), 2, 1)
+	ctx, profile := context.Background(), make([]byte, 12_000)
+	for from := 0; from < windows; from += 1000 {
+		var rows []feature.HistoryRow
+		for i := range 1000 {
+			row := feature.HistoryRow{Window: window(from + i), Version: 1, Summary: profile[:100]}
+			if from+i >= windows-newest {
+				row.Profile = append([]byte(fmt.Sprint(from+i)), profile...)
+			}
+			rows = append(rows, row)
+		}
+		if _, err := f.Apply(ctx, feature.Commit{View: f.view.ID, History: rows, Now: start}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	end := window(windows).End
+	b.ReportAllocs()
+	for b.Loop() {
+		if profiles, windows, err := f.Retain(ctx, f.view.ID, newest, end.Add(-48*time.Hour), start); profiles+windows != 0 || err != nil {
+			b.Fatal(profiles, windows, err)
 		}
 	}
 }

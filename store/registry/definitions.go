@@ -22,10 +22,15 @@ const (
 
 // Definitions returns what the last apply put in force and its generation, which
 // is 0, with nothing defined, before the first.
-func (s *SQLite) Definitions(ctx context.Context) (feature.Definitions, uint64, error) {
-	defs, generation, err := definitions(ctx, s.reader)
+func (s *Registry) Definitions(ctx context.Context) (feature.Definitions, uint64, error) {
+	var defs feature.Definitions
+	var generation uint64
+	err := s.read(ctx, func(ctx context.Context, q querier) (err error) {
+		defs, generation, err = definitions(ctx, q)
+		return err
+	})
 	if err != nil {
-		return feature.Definitions{}, 0, fmt.Errorf("read definitions: %w", s.explain(err))
+		return feature.Definitions{}, 0, fmt.Errorf("read definitions: %w", err)
 	}
 	return defs, generation, nil
 }
@@ -47,9 +52,12 @@ func definitions(ctx context.Context, q querier) (defs feature.Definitions, gene
 // a feature by its name and type, so that one whose type changes gets another id,
 // and its former one again if the type comes back. ErrConflict unless
 // ifGeneration is the current generation; ErrInvalid for a name used twice.
-func (s *SQLite) SaveDefinitions(ctx context.Context, ifGeneration uint64, defs feature.Definitions, why feature.Audit) (feature.Definitions, uint64, error) {
+func (s *Registry) SaveDefinitions(ctx context.Context, ifGeneration uint64, defs feature.Definitions, why feature.Audit) (feature.Definitions, uint64, error) {
 	defs = withViews(defs)
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := tx.lock(ctx, lock{space: spaceDefinitions}); err != nil {
+			return err
+		}
 		_, generation, err := definitions(ctx, tx)
 		if err != nil {
 			return err
@@ -85,7 +93,7 @@ func withViews(defs feature.Definitions) feature.Definitions {
 }
 
 // number gives every view and feature its id.
-func number(ctx context.Context, tx *sql.Tx, views []feature.View) error {
+func number(ctx context.Context, tx *transaction, views []feature.View) error {
 	seen := map[string]bool{}
 	for i := range views {
 		v := &views[i]
@@ -105,7 +113,7 @@ func number(ctx context.Context, tx *sql.Tx, views []feature.View) error {
 	return nil
 }
 
-func numberFeatures(ctx context.Context, tx *sql.Tx, v *feature.View) error {
+func numberFeatures(ctx context.Context, tx *transaction, v *feature.View) error {
 	for i := range v.Features {
 		f := &v.Features[i]
 		if v.FeatureAt(f.Name) != i {
@@ -121,7 +129,7 @@ func numberFeatures(ctx context.Context, tx *sql.Tx, v *feature.View) error {
 }
 
 // idOf returns the id that query finds, which insert makes if there is none.
-func idOf(ctx context.Context, tx *sql.Tx, query, insert string, args ...any) (id int64, err error) {
+func idOf(ctx context.Context, tx *transaction, query, insert string, args ...any) (id int64, err error) {
 	if err = tx.QueryRowContext(ctx, query, args...).Scan(&id); !errors.Is(err, sql.ErrNoRows) {
 		return id, err
 	}

@@ -22,9 +22,16 @@ const (
 )
 
 // Acquire makes the caller the owner of that name and returns its epoch, from 1.
-// Commits with an earlier epoch are refused with ErrFenced from then on.
-func (s *SQLite) Acquire(ctx context.Context, owner string) (epoch uint64, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
+// Commits with an earlier epoch are refused with ErrFenced from then on, and a lease
+// that somebody has ends: see Lead.
+func (s *Registry) Acquire(ctx context.Context, owner string) (epoch uint64, err error) {
+	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := tx.lock(ctx, ownerLock(owner, false)); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, dropLease, owner); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, upsertEpoch, owner); err != nil {
 			return err
 		}
@@ -36,7 +43,7 @@ func (s *SQLite) Acquire(ctx context.Context, owner string) (epoch uint64, err e
 	return epoch, nil
 }
 
-func checkEpoch(ctx context.Context, tx *sql.Tx, owner string, epoch uint64) error {
+func checkEpoch(ctx context.Context, tx *transaction, owner string, epoch uint64) error {
 	var current uint64
 	err := tx.QueryRowContext(ctx, epochQuery, owner).Scan(unsigned[uint64]{&current})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -51,9 +58,13 @@ func checkEpoch(ctx context.Context, tx *sql.Tx, owner string, epoch uint64) err
 // LeaveIdle notes that a partition is no longer idle for a view, before anything
 // of it is staged, and returns how often it has left so far. A seal that counted
 // it idle with a smaller number is refused from then on.
-func (s *SQLite) LeaveIdle(ctx context.Context, topic string, partition int32, view feature.ViewID) (left uint64, err error) {
+func (s *Registry) LeaveIdle(ctx context.Context, topic string, partition int32, view feature.ViewID) (left uint64, err error) {
 	name := topic + "/" + strconv.Itoa(int(partition))
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		tx.view = view
+		if err := tx.lock(ctx, viewLock(view)); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, upsertLeft, int64(view), name); err != nil {
 			return err
 		}
@@ -67,10 +78,14 @@ func (s *SQLite) LeaveIdle(ctx context.Context, topic string, partition int32, v
 
 // Idle returns how often each partition, as topic/partition, has left idleness for
 // a view. One that never has is not in it.
-func (s *SQLite) Idle(ctx context.Context, view feature.ViewID) (map[string]uint64, error) {
-	left, err := idle(ctx, s.reader, view)
+func (s *Registry) Idle(ctx context.Context, view feature.ViewID) (map[string]uint64, error) {
+	var left map[string]uint64
+	err := s.read(ctx, func(ctx context.Context, q querier) (err error) {
+		left, err = idle(ctx, q, view)
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read idleness for view %d: %w", view, s.explain(err))
+		return nil, fmt.Errorf("read idleness for view %d: %w", view, err)
 	}
 	return left, nil
 }
@@ -94,7 +109,7 @@ func idle(ctx context.Context, q querier, view feature.ViewID) (map[string]uint6
 }
 
 // checkIdle refuses a seal that counted partitions idle which have left since.
-func checkIdle(ctx context.Context, tx *sql.Tx, view feature.ViewID, seen map[string]uint64) error {
+func checkIdle(ctx context.Context, tx *transaction, view feature.ViewID, seen map[string]uint64) error {
 	if len(seen) == 0 {
 		return nil
 	}

@@ -23,35 +23,37 @@ const (
 
 // AuditLog lists who did what in the order of the commits, behind the cursor
 // after, at most limit rows. The cursor it returns is that of Verdicts.
-func (s *SQLite) AuditLog(ctx context.Context, after string, limit int) ([]feature.Audit, string, error) {
+func (s *Registry) AuditLog(ctx context.Context, after string, limit int) ([]feature.Audit, string, error) {
 	seq, err := parseCursor(after)
 	if err != nil {
 		return nil, "", fmt.Errorf("list audit rows: %w", err)
 	}
-	pages, err := list(ctx, s.reader, func(row scanner) (p page[feature.Audit], err error) {
-		var body []byte
-		if err = row.Scan(&p.seq, &body); err != nil {
-			return p, err
-		}
-		return p, decode(body, &p.item)
-	}, auditQuery, seq, rowLimit(limit))
+	pages, err := all(ctx, s, scanAudit, auditQuery, seq, rowLimit(limit))
 	if err != nil {
-		return nil, "", fmt.Errorf("list audit rows: %w", s.explain(err))
+		return nil, "", fmt.Errorf("list audit rows: %w", err)
 	}
 	rows, next := cut(pages, after)
 	return rows, next, nil
 }
 
+func scanAudit(row scanner) (p page[feature.Audit], err error) {
+	var body []byte
+	if err = row.Scan(&p.seq, &body); err != nil {
+		return p, err
+	}
+	return p, decode(body, &p.item)
+}
+
 // WriteAudit stores an audit row of something that is no commit. An empty id is
 // assigned; ErrConflict if the id exists.
-func (s *SQLite) WriteAudit(ctx context.Context, row feature.Audit) error {
-	if err := s.write(ctx, func(tx *sql.Tx) error { return insertAudit(ctx, tx, row) }); err != nil {
+func (s *Registry) WriteAudit(ctx context.Context, row feature.Audit) error {
+	if err := s.write(ctx, func(ctx context.Context, tx *transaction) error { return insertAudit(ctx, tx, row) }); err != nil {
 		return fmt.Errorf("write audit row: %w", err)
 	}
 	return nil
 }
 
-func insertAudit(ctx context.Context, tx *sql.Tx, row feature.Audit) error {
+func insertAudit(ctx context.Context, tx *transaction, row feature.Audit) error {
 	if row.ID == "" {
 		row.ID = NewID()
 	}
@@ -66,23 +68,27 @@ func insertAudit(ctx context.Context, tx *sql.Tx, row feature.Audit) error {
 	if err != nil {
 		return fmt.Errorf("audit row %s: %w", row.ID, err)
 	}
-	_, err = tx.ExecContext(ctx, insertAuditRow, row.ID, body)
-	if taken(err) {
-		return fmt.Errorf("audit row %s is there already: %w", row.ID, feature.ErrConflict)
+	if err := tx.lockLog(ctx); err != nil {
+		return err
 	}
-	return err
+	return tx.put(ctx, func(_ int64, err error) error {
+		if tx.taken(err) {
+			return fmt.Errorf("audit row %s is there already: %w", row.ID, feature.ErrConflict)
+		}
+		return err
+	}, insertAuditRow, row.ID, body)
 }
 
 // Alerts lists alerts in the order in which they were first stored, behind the
 // cursor after, at most limit of them. The cursor it returns is that of Verdicts.
-func (s *SQLite) Alerts(ctx context.Context, after string, limit int) ([]feature.Alert, string, error) {
+func (s *Registry) Alerts(ctx context.Context, after string, limit int) ([]feature.Alert, string, error) {
 	seq, err := parseCursor(after)
 	if err != nil {
 		return nil, "", fmt.Errorf("list alerts: %w", err)
 	}
-	pages, err := list(ctx, s.reader, scanAlert, alertsQuery, seq, rowLimit(limit))
+	pages, err := all(ctx, s, scanAlert, alertsQuery, seq, rowLimit(limit))
 	if err != nil {
-		return nil, "", fmt.Errorf("list alerts: %w", s.explain(err))
+		return nil, "", fmt.Errorf("list alerts: %w", err)
 	}
 	alerts, next := cut(pages, after)
 	return alerts, next, nil
@@ -90,14 +96,14 @@ func (s *SQLite) Alerts(ctx context.Context, after string, limit int) ([]feature
 
 // OpenAlerts lists the alerts of a view, or of all if view is empty, that are not
 // resolved.
-func (s *SQLite) OpenAlerts(ctx context.Context, view string) ([]feature.Alert, error) {
+func (s *Registry) OpenAlerts(ctx context.Context, view string) ([]feature.Alert, error) {
 	query, args := openAlertsQuery, []any{view}
 	if view == "" {
 		query, args = allOpenQuery, nil
 	}
-	pages, err := list(ctx, s.reader, scanAlert, query, args...)
+	pages, err := all(ctx, s, scanAlert, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list open alerts: %w", s.explain(err))
+		return nil, fmt.Errorf("list open alerts: %w", err)
 	}
 	alerts, _ := cut(pages, "")
 	return alerts, nil
@@ -122,14 +128,14 @@ func scanAlert(row scanner) (p page[feature.Alert], err error) {
 
 // WriteAlert stores an alert that comes with no commit. An empty id is assigned;
 // an alert whose id exists replaces that one, in its place.
-func (s *SQLite) WriteAlert(ctx context.Context, alert feature.Alert) error {
-	if err := s.write(ctx, func(tx *sql.Tx) error { return putAlert(ctx, tx, alert) }); err != nil {
+func (s *Registry) WriteAlert(ctx context.Context, alert feature.Alert) error {
+	if err := s.write(ctx, func(ctx context.Context, tx *transaction) error { return putAlert(ctx, tx, alert) }); err != nil {
 		return fmt.Errorf("write alert: %w", err)
 	}
 	return nil
 }
 
-func putAlert(ctx context.Context, tx *sql.Tx, alert feature.Alert) error {
+func putAlert(ctx context.Context, tx *transaction, alert feature.Alert) error {
 	if alert.ID == "" {
 		alert.ID = NewID()
 	}
@@ -142,17 +148,20 @@ func putAlert(ctx context.Context, tx *sql.Tx, alert feature.Alert) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, upsertAlert, alert.ID, alert.View, resolved, body); err != nil {
-		return fmt.Errorf("alert %s: %w", alert.ID, err)
+	if err := tx.lockLog(ctx); err != nil {
+		return err
 	}
-	return nil
+	return tx.put(ctx, naming("alert %s", alert.ID), upsertAlert, alert.ID, alert.View, resolved, body)
 }
 
 // resolve ends alerts at now. Those that ended before, or never were, stay so.
-func resolve(ctx context.Context, tx *sql.Tx, ids []string, now time.Time) error {
+func resolve(ctx context.Context, tx *transaction, ids []string, now time.Time) error {
 	for _, id := range ids {
-		if _, err := tx.ExecContext(ctx, resolveAlert, id, nanos(now)); err != nil {
-			return fmt.Errorf("resolve alert %s: %w", id, err)
+		if err := tx.lockLog(ctx); err != nil {
+			return err
+		}
+		if err := tx.put(ctx, naming("resolve alert %s", id), resolveAlert, id, nanos(now)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -27,10 +27,10 @@ const (
 )
 
 // Verdict returns a verdict; ErrNotFound if there is none of that id.
-func (s *SQLite) Verdict(ctx context.Context, id string) (feature.VerdictRow, error) {
-	p, err := scanVerdict(s.reader.QueryRowContext(ctx, verdictQuery, id))
+func (s *Registry) Verdict(ctx context.Context, id string) (feature.VerdictRow, error) {
+	p, err := one(ctx, s, scanVerdict, verdictQuery, id)
 	if err != nil {
-		return feature.VerdictRow{}, fmt.Errorf("read verdict %.80q: %w", id, s.explain(missing(err)))
+		return feature.VerdictRow{}, fmt.Errorf("read verdict %.80q: %w", id, missing(err))
 	}
 	return p.item, nil
 }
@@ -39,14 +39,14 @@ func (s *SQLite) Verdict(ctx context.Context, id string) (feature.VerdictRow, er
 // cursor after, at most limit of them. It returns the cursor behind the last one,
 // which is after if there is none: pages end when a page is empty, and whoever
 // waits for news asks with it again.
-func (s *SQLite) Verdicts(ctx context.Context, view feature.ViewID, after string, limit int) ([]feature.VerdictRow, string, error) {
+func (s *Registry) Verdicts(ctx context.Context, view feature.ViewID, after string, limit int) ([]feature.VerdictRow, string, error) {
 	seq, err := parseCursor(after)
 	if err != nil {
 		return nil, "", fmt.Errorf("list verdicts: %w", err)
 	}
-	pages, err := list(ctx, s.reader, scanVerdict, verdictsQuery, int64(view), seq, rowLimit(limit))
+	pages, err := all(ctx, s, scanVerdict, verdictsQuery, int64(view), seq, rowLimit(limit))
 	if err != nil {
-		return nil, "", fmt.Errorf("list verdicts of view %d: %w", view, s.explain(err))
+		return nil, "", fmt.Errorf("list verdicts of view %d: %w", view, err)
 	}
 	rows, next := cut(pages, after)
 	return rows, next, nil
@@ -74,47 +74,43 @@ func digestOf(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func hasBlob(ctx context.Context, q querier, digest string) (bool, error) {
-	var n int
-	err := q.QueryRowContext(ctx, hasBlobQuery, digest).Scan(&n)
-	return n > 0, err
-}
+func scanCount(row scanner) (n int, err error) { return n, row.Scan(&n) }
 
 // Blob returns the bytes of a digest; ErrNotFound if they were never stored.
-func (s *SQLite) Blob(ctx context.Context, digest string) ([]byte, error) {
-	b, err := s.packed(ctx, blobQuery, digest)
+func (s *Registry) Blob(ctx context.Context, digest string) ([]byte, error) {
+	b, err := one(ctx, s, scanPacked, blobQuery, digest)
 	if err != nil {
-		return nil, fmt.Errorf("read blob %.80q: %w", digest, s.explain(missing(err)))
+		return nil, fmt.Errorf("read blob %.80q: %w", digest, missing(err))
 	}
 	return b, nil
 }
 
-func (s *SQLite) packed(ctx context.Context, query string, arg any) (b []byte, err error) {
-	if err := s.reader.QueryRowContext(ctx, query, arg).Scan(&b); err != nil {
+func scanPacked(row scanner) (b []byte, err error) {
+	if err := row.Scan(&b); err != nil {
 		return nil, err
 	}
 	return b, unpackIn(&b)
 }
 
 // Memory returns what the gate last stored of a view; nil before that.
-func (s *SQLite) Memory(ctx context.Context, view feature.ViewID) ([]byte, error) {
-	b, err := s.packed(ctx, memoryQuery, int64(view))
+func (s *Registry) Memory(ctx context.Context, view feature.ViewID) ([]byte, error) {
+	b, err := one(ctx, s, scanPacked, memoryQuery, int64(view))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("read memory of view %d: %w", view, s.explain(err))
+		return nil, fmt.Errorf("read memory of view %d: %w", view, err)
 	}
 	return b, nil
 }
 
 // History lists the windows of a view's history that start within [from, to),
 // rising. A zero time leaves that end open. Profiles that Prune removed are nil.
-func (s *SQLite) History(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.HistoryRow, error) {
+func (s *Registry) History(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.HistoryRow, error) {
 	until := nanos(to)
 	if to.IsZero() {
 		until = math.MaxInt64
 	}
-	rows, err := list(ctx, s.reader, scanHistory, historyQuery, int64(view), nanos(from), until)
+	rows, err := all(ctx, s, scanHistory, historyQuery, int64(view), nanos(from), until)
 	if err != nil {
-		return nil, fmt.Errorf("list history of view %d: %w", view, s.explain(err))
+		return nil, fmt.Errorf("list history of view %d: %w", view, err)
 	}
 	return rows, nil
 }
@@ -131,8 +127,8 @@ func scanHistory(row scanner) (h feature.HistoryRow, err error) {
 
 // Layouts lists a view's layouts by the window they apply from; of two with the
 // same one, the later stored is the later listed.
-func (s *SQLite) Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error) {
-	rows, err := list(ctx, s.reader, func(row scanner) (l feature.LayoutRow, err error) {
+func (s *Registry) Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error) {
+	rows, err := all(ctx, s, func(row scanner) (l feature.LayoutRow, err error) {
 		var from int64
 		if err = row.Scan(&from, &l.Digest, &l.Body); err != nil {
 			return l, err
@@ -141,19 +137,19 @@ func (s *SQLite) Layouts(ctx context.Context, view feature.ViewID) ([]feature.La
 		return l, unpackIn(&l.Body)
 	}, layoutsQuery, int64(view))
 	if err != nil {
-		return nil, fmt.Errorf("list layouts of view %d: %w", view, s.explain(err))
+		return nil, fmt.Errorf("list layouts of view %d: %w", view, err)
 	}
 	return rows, nil
 }
 
 // Baseline returns the last decision about a view's baseline; nil without any.
-func (s *SQLite) Baseline(ctx context.Context, view feature.ViewID) (*feature.BaselineRow, error) {
-	row, err := decoded[feature.BaselineRow](s.reader.QueryRowContext(ctx, baselineQuery, int64(view)))
+func (s *Registry) Baseline(ctx context.Context, view feature.ViewID) (*feature.BaselineRow, error) {
+	row, err := one(ctx, s, decoded[feature.BaselineRow], baselineQuery, int64(view))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read baseline of view %d: %w", view, s.explain(err))
+		return nil, fmt.Errorf("read baseline of view %d: %w", view, err)
 	}
 	return &row, nil
 }

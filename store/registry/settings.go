@@ -21,10 +21,14 @@ const (
 )
 
 // Clock returns the manual clock; the zero time before it is first set.
-func (s *SQLite) Clock(ctx context.Context) (time.Time, error) {
-	now, err := clock(ctx, s.reader)
+func (s *Registry) Clock(ctx context.Context) (time.Time, error) {
+	var now time.Time
+	err := s.read(ctx, func(ctx context.Context, q querier) (err error) {
+		now, err = clock(ctx, q)
+		return err
+	})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read clock: %w", s.explain(err))
+		return time.Time{}, fmt.Errorf("read clock: %w", err)
 	}
 	return now, nil
 }
@@ -39,8 +43,12 @@ func clock(ctx context.Context, q querier) (time.Time, error) {
 
 // SetClock sets the manual clock and returns the one in force. It never goes back:
 // ErrConflict, with the clock as it is.
-func (s *SQLite) SetClock(ctx context.Context, t time.Time) (now time.Time, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
+func (s *Registry) SetClock(ctx context.Context, t time.Time) (now time.Time, err error) {
+	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := tx.lock(ctx, lock{space: spaceSettings}); err != nil {
+			return err
+		}
+		var err error
 		if now, err = clock(ctx, tx); err != nil {
 			return err
 		}
@@ -48,7 +56,7 @@ func (s *SQLite) SetClock(ctx context.Context, t time.Time) (now time.Time, err 
 			return fmt.Errorf("the clock is at %s: %w", now.Format(time.RFC3339Nano), feature.ErrConflict)
 		}
 		now = t.UTC()
-		_, err := tx.ExecContext(ctx, upsertSetting, settingClock, binary.BigEndian.AppendUint64(nil, uint64(nanos(t))))
+		_, err = tx.ExecContext(ctx, upsertSetting, settingClock, binary.BigEndian.AppendUint64(nil, uint64(nanos(t))))
 		return err
 	})
 	if err != nil {
@@ -59,19 +67,26 @@ func (s *SQLite) SetClock(ctx context.Context, t time.Time) (now time.Time, err 
 
 // Installation returns 16 random bytes that are made once and then stay: the key
 // under which profiles hash values.
-func (s *SQLite) Installation(ctx context.Context) (id [16]byte, err error) {
-	b, err := setting(ctx, s.reader, settingInstallation, len(id))
+func (s *Registry) Installation(ctx context.Context) (id [16]byte, err error) {
+	var b []byte
+	err = s.read(ctx, func(ctx context.Context, q querier) (err error) {
+		b, err = setting(ctx, q, settingInstallation, len(id))
+		return err
+	})
 	if err == nil && b == nil {
 		b, err = s.install(ctx)
 	}
 	if err != nil {
-		return id, fmt.Errorf("read installation: %w", s.explain(err))
+		return id, fmt.Errorf("read installation: %w", err)
 	}
 	return [16]byte(b), nil
 }
 
-func (s *SQLite) install(ctx context.Context) (id []byte, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
+func (s *Registry) install(ctx context.Context) (id []byte, err error) {
+	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := tx.lock(ctx, lock{space: spaceSettings}); err != nil {
+			return err
+		}
 		if id, err = setting(ctx, tx, settingInstallation, 16); id != nil || err != nil {
 			return err
 		}

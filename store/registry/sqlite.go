@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"sync"
+
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Options say how a registry treats its file.
@@ -20,53 +22,54 @@ type Options struct {
 // readers is how many connections read at once.
 const readers = 4
 
-// SQLite is a registry in one file.
-type SQLite struct {
+// sqlite is a registry's file.
+type sqlite struct {
 	path   string
 	writer *sql.DB // one connection, whose transactions take the write lock at once
 	reader *sql.DB
-
-	selectVector  *sql.Stmt
-	selectWindow  *sql.Stmt
-	selectVersion *sql.Stmt
-
-	mu      sync.Mutex
-	changed chan struct{}
+	hot    map[string]*sql.Stmt // what the tap and the servers ask most often
 }
 
 // OpenSQLite opens the registry file at path, and makes it and its folder if they
 // are not there. The error is ErrForeign for a file that is something else and
 // ErrCorrupt for a damaged one, and says what to do.
-func OpenSQLite(ctx context.Context, path string, opts Options) (*SQLite, error) {
-	s := &SQLite{path: path, changed: make(chan struct{})}
-	if err := s.open(ctx, opts); err != nil {
-		return nil, errors.Join(fmt.Errorf("open registry: %w", s.explain(err)), s.Close())
+func OpenSQLite(ctx context.Context, path string, opts Options) (*Registry, error) {
+	f := &sqlite{path: path, hot: map[string]*sql.Stmt{}}
+	if err := f.open(ctx, opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("open registry: %w", f.explain(err)), f.Close())
 	}
+	s := newRegistry(f, f)
+	s.closers = append(s.closers, f)
 	return s, nil
 }
 
-func (s *SQLite) open(ctx context.Context, opts Options) error {
-	if err := checkFile(s.path); err != nil {
+func (f *sqlite) open(ctx context.Context, opts Options) error {
+	if err := checkFile(f.path); err != nil {
 		return err
 	}
-	absolute, err := filepath.Abs(s.path)
+	absolute, err := filepath.Abs(f.path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.path, err)
+		return fmt.Errorf("%s: %w", f.path, err)
 	}
 	synchronous := "OFF"
 	if opts.Sync {
 		synchronous = "FULL"
 	}
-	if s.writer, err = connect(absolute, 1, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous("+synchronous+")"); err != nil {
+	if f.writer, err = connect(absolute, 1, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous("+synchronous+")"); err != nil {
 		return err
 	}
-	if err := s.migrate(ctx); err != nil {
+	if err := f.migrate(ctx); err != nil {
 		return err
 	}
-	if s.reader, err = connect(absolute, readers, "_pragma=query_only(1)"); err != nil {
+	if f.reader, err = connect(absolute, readers, "_pragma=query_only(1)"); err != nil {
 		return err
 	}
-	return s.prepare(ctx)
+	for _, query := range []string{vectorQuery, windowQuery, versionQuery} {
+		if f.hot[query], err = f.reader.PrepareContext(ctx, query); err != nil {
+			return fmt.Errorf("%s: %w", f.path, err)
+		}
+	}
+	return nil
 }
 
 func connect(path string, connections int, params ...string) (*sql.DB, error) {
@@ -83,97 +86,73 @@ func connect(path string, connections int, params ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// prepare prepares what the tap and the servers ask most often.
-func (s *SQLite) prepare(ctx context.Context) error {
-	for stmt, query := range map[**sql.Stmt]string{
-		&s.selectVector:  vectorQuery,
-		&s.selectWindow:  windowQuery,
-		&s.selectVersion: versionQuery,
-	} {
-		prepared, err := s.reader.PrepareContext(ctx, query)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.path, err)
-		}
-		*stmt = prepared
-	}
-	return nil
-}
-
-// Close closes the file. Nothing may use the registry any more.
-func (s *SQLite) Close() error {
+// Close closes the file.
+func (f *sqlite) Close() error {
 	var errs []error
-	for _, db := range []*sql.DB{s.reader, s.writer} {
+	for _, db := range []*sql.DB{f.reader, f.writer} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("close registry %s: %w", s.path, err)
+		return fmt.Errorf("%s: %w", f.path, err)
 	}
 	return nil
 }
 
-// Changed returns a channel that is closed by the next change that this SQLite
-// commits; then ask again. Take the channel before reading what it guards.
-func (s *SQLite) Changed() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changed
+// QueryContext reads rows.
+func (f *sqlite) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return f.reader.QueryContext(ctx, query, args...)
 }
 
-func (s *SQLite) announce() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.changed)
-	s.changed = make(chan struct{})
+// QueryRowContext reads one row.
+func (f *sqlite) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if stmt := f.hot[query]; stmt != nil {
+		return stmt.QueryRowContext(ctx, args...)
+	}
+	return f.reader.QueryRowContext(ctx, query, args...)
 }
 
-// write runs fn in one transaction, which holds the write lock from its start.
-func (s *SQLite) write(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
+// begin waits for the write lock, which the transaction holds from its start: no
+// two of them run at once, so that there is nothing else to lock.
+func (f *sqlite) begin(ctx context.Context) (*sql.Tx, *sql.Conn, error) {
+	tx, err := f.writer.BeginTx(ctx, nil)
+	return tx, nil, err
+}
+
+func (f *sqlite) put(ctx context.Context, tx *transaction, p put) error {
+	result, err := tx.ExecContext(ctx, p.query, p.args...)
 	if err != nil {
-		return s.explain(err)
+		return p.result(0, err)
 	}
-	if err := fn(tx); err != nil {
-		return s.explain(errors.Join(err, rollback(tx)))
-	}
-	if err := tx.Commit(); err != nil {
-		return s.explain(err)
-	}
-	s.announce()
-	return nil
+	n, err := result.RowsAffected()
+	return p.result(n, err)
 }
 
-// rollback ends tx without its changes. One that its context ended is over already.
-func rollback(tx *sql.Tx) error {
-	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+func (f *sqlite) flush(context.Context, *transaction) error             { return nil }
+func (f *sqlite) lockPut([]lock) (put, bool)                            { return put{}, false }
+func (f *sqlite) finishPut(*transaction) (put, bool)                    { return put{}, false }
+func (f *sqlite) doubtful(error) bool                                   { return false }
+func (f *sqlite) committed(context.Context, *transaction) (bool, error) { return false, nil }
+func (f *sqlite) transient(error) bool                                  { return false }
+
+func (f *sqlite) clock() string { return `SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)` }
+
+// taken reports whether err is a row that is there already.
+func (f *sqlite) taken(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+// explain names the file and what to do where SQLite found damage; other errors
+// stay as they are.
+func (f *sqlite) explain(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) {
 		return err
 	}
-	return nil
-}
-
-// querier is what reads: the pool, or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// list reads every row of a query with scan.
-func list[T any](ctx context.Context, q querier, scan func(row scanner) (T, error), query string, args ...any) (items []T, err error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
+	if code := e.Code() & 0xff; code != sqlite3.SQLITE_CORRUPT && code != sqlite3.SQLITE_NOTADB || errors.Is(err, ErrCorrupt) {
+		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		item, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, item)
-	}
-	return items, rows.Err()
+	return fmt.Errorf("%s: %w: restore it from a backup, or move it away to start anew: %w", f.path, ErrCorrupt, err)
 }
-
-// scanner is one row of a result.
-type scanner interface{ Scan(dest ...any) error }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"sluice/feature"
@@ -14,27 +15,29 @@ const (
 	vectorQuery  = `SELECT body FROM vectors WHERE view_id = $1`
 	vectorsQuery = `SELECT view_id, body FROM vectors`
 	upsertVector = `INSERT INTO vectors (view_id, generation, body) VALUES ($1, $2, $3)
-		ON CONFLICT (view_id) DO UPDATE SET generation = excluded.generation, body = excluded.body`
-	hiddenQuery = `SELECT version FROM versions WHERE view_id = $1 AND version <= $2 AND state <> 'visible' AND step <> 'swept' ORDER BY version`
+		ON CONFLICT (view_id) DO UPDATE SET generation = excluded.generation, body = excluded.body
+		WHERE vectors.generation = excluded.generation - 1`
+	shownQuery = `SELECT version, state FROM versions WHERE view_id = $1 AND version IN ($3, $4, $5, $6)
+		UNION ALL SELECT version, state FROM versions WHERE view_id = $1 AND version <= $2 AND state <> 'visible' AND step <> 'swept'`
 )
 
 // Vector returns a view's vector; its generation is 0 before the first change.
-func (s *SQLite) Vector(ctx context.Context, view feature.ViewID) (feature.Vector, error) {
-	v, err := vector(s.selectVector.QueryRowContext(ctx, int64(view)))
+func (s *Registry) Vector(ctx context.Context, view feature.ViewID) (feature.Vector, error) {
+	v, err := one(ctx, s, vector, vectorQuery, int64(view))
 	if err != nil {
-		return feature.Vector{}, fmt.Errorf("read vector of view %d: %w", view, s.explain(err))
+		return feature.Vector{}, fmt.Errorf("read vector of view %d: %w", view, err)
 	}
 	return v, nil
 }
 
 // Vectors returns the vector of every view whose vector was ever changed, all of
 // one moment.
-func (s *SQLite) Vectors(ctx context.Context) (map[feature.ViewID]feature.Vector, error) {
+func (s *Registry) Vectors(ctx context.Context) (map[feature.ViewID]feature.Vector, error) {
 	type item struct {
 		view   int64
 		vector feature.Vector
 	}
-	items, err := list(ctx, s.reader, func(row scanner) (i item, err error) {
+	items, err := all(ctx, s, func(row scanner) (i item, err error) {
 		var body []byte
 		if err = row.Scan(&i.view, &body); err != nil {
 			return i, err
@@ -42,7 +45,7 @@ func (s *SQLite) Vectors(ctx context.Context) (map[feature.ViewID]feature.Vector
 		return i, decode(body, &i.vector)
 	}, vectorsQuery)
 	if err != nil {
-		return nil, fmt.Errorf("read vectors: %w", s.explain(err))
+		return nil, fmt.Errorf("read vectors: %w", err)
 	}
 	vectors := make(map[feature.ViewID]feature.Vector, len(items))
 	for _, i := range items {
@@ -60,13 +63,18 @@ func vector(row scanner) (feature.Vector, error) {
 	return v, err
 }
 
-func putVector(ctx context.Context, tx *sql.Tx, view feature.ViewID, v feature.Vector) error {
+// putVector stores the vector that follows the one in force.
+func putVector(ctx context.Context, tx *transaction, view feature.ViewID, v feature.Vector) error {
 	body, err := encode(v)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, upsertVector, int64(view), int64(v.Generation), body)
-	return err
+	return tx.put(ctx, func(rows int64, err error) error {
+		if err == nil && rows != 1 {
+			return fmt.Errorf("generation %d does not follow the one in force: %w", v.Generation, feature.ErrConflict)
+		}
+		return err
+	}, upsertVector, int64(view), int64(v.Generation), body)
 }
 
 // checkVector refuses a vector that is out of order or lets its floor fall.
@@ -98,28 +106,50 @@ func rising(versions []feature.Version) bool {
 // checkShown refuses a commit after which a reader could see rows of a version
 // that is not visible: listed though it is staged, held or dead, or passed by the
 // floor without being among the vector's dead.
-func checkShown(ctx context.Context, tx *sql.Tx, view feature.ViewID, v feature.Vector) error {
-	for _, version := range v.Visible {
-		info, err := decoded[feature.VersionInfo](tx.QueryRowContext(ctx, versionQuery, int64(view), int64(version)))
-		if err != nil {
-			return fmt.Errorf("listed version %d: %w", version, missing(err))
-		}
-		if info.State != feature.StateVisible {
-			return invalid("version %d is listed and its state is %s", version, info.State)
-		}
+func checkShown(ctx context.Context, tx *transaction, view feature.ViewID, v feature.Vector) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
 	}
-	hidden, err := list(ctx, tx, func(row scanner) (version feature.Version, err error) {
-		return version, row.Scan(unsigned[feature.Version]{&version})
-	}, hiddenQuery, int64(view), int64(v.Floor))
+	states, err := shown(ctx, tx, view, v)
 	if err != nil {
 		return err
 	}
-	for _, version := range hidden {
-		if _, dead := slices.BinarySearch(v.Dead, version); !dead {
+	for _, version := range v.Visible {
+		state, opened := states[version]
+		if !opened {
+			return fmt.Errorf("listed version %d: %w", version, feature.ErrNotFound)
+		}
+		if state != feature.StateVisible {
+			return invalid("version %d is listed and its state is %s", version, state)
+		}
+	}
+	for _, version := range slices.Sorted(maps.Keys(states)) {
+		if _, dead := slices.BinarySearch(v.Dead, version); version <= v.Floor && !dead {
 			return invalid("floor %d shows version %d, which is neither visible, nor dead, nor swept", v.Floor, version)
 		}
 	}
 	return nil
+}
+
+// shown returns the states of what a vector lists, and of what lies hidden below its
+// floor.
+func shown(ctx context.Context, tx *transaction, view feature.ViewID, v feature.Vector) (map[feature.Version]feature.State, error) {
+	args := []any{int64(view), int64(v.Floor)}
+	for i := range feature.MaxVisible {
+		listed := int64(0) // no version has it
+		if i < len(v.Visible) {
+			listed = int64(v.Visible[i])
+		}
+		args = append(args, listed)
+	}
+	states := map[feature.Version]feature.State{}
+	_, err := list(ctx, tx, func(row scanner) (version feature.Version, err error) {
+		var state feature.State
+		err = row.Scan(unsigned[feature.Version]{&version}, &state)
+		states[version] = state
+		return version, err
+	}, shownQuery, args...)
+	return states, err
 }
 
 // showVectors fills in what an audit row leaves out of a change of vector.

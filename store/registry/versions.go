@@ -27,8 +27,8 @@ const (
 // A new version of an optimistic view is listed in the vector in the same
 // transaction, with an audit row "list", unless the view is frozen or MaxVisible
 // versions are listed; it then stays staged until it has passed.
-func (s *SQLite) OpenVersion(ctx context.Context, view *feature.View, w feature.Window, now time.Time) (feature.VersionInfo, error) {
-	info, err := decoded[feature.VersionInfo](s.selectWindow.QueryRowContext(ctx, int64(view.ID), nanos(w.Start)))
+func (s *Registry) OpenVersion(ctx context.Context, view *feature.View, w feature.Window, now time.Time) (feature.VersionInfo, error) {
+	info, err := one(ctx, s, decoded[feature.VersionInfo], windowQuery, int64(view.ID), nanos(w.Start))
 	if errors.Is(err, sql.ErrNoRows) {
 		info, err = s.allocate(ctx, view, w, now)
 	}
@@ -36,17 +36,22 @@ func (s *SQLite) OpenVersion(ctx context.Context, view *feature.View, w feature.
 		err = fmt.Errorf("version %d is %s: %w", info.Version, info.Step, feature.ErrSealed)
 	}
 	if err != nil {
-		return info, fmt.Errorf("open version of %s for the window at %s: %w", view.Name, w.Start.UTC().Format(time.RFC3339Nano), s.explain(err))
+		return info, fmt.Errorf("open version of %s for the window at %s: %w", view.Name, w.Start.UTC().Format(time.RFC3339Nano), err)
 	}
 	return info, nil
 }
 
 // allocate makes the version of a window, unless somebody else just did.
-func (s *SQLite) allocate(ctx context.Context, view *feature.View, w feature.Window, now time.Time) (info feature.VersionInfo, err error) {
+func (s *Registry) allocate(ctx context.Context, view *feature.View, w feature.Window, now time.Time) (info feature.VersionInfo, err error) {
 	if view.ID == 0 {
 		return info, invalid("view without id: save its definition first")
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		tx.view = view.ID
+		if err := tx.lock(ctx, viewLock(view.ID)); err != nil {
+			return err
+		}
+		var err error
 		info, err = decoded[feature.VersionInfo](tx.QueryRowContext(ctx, windowQuery, int64(view.ID), nanos(w.Start)))
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
@@ -61,7 +66,7 @@ func (s *SQLite) allocate(ctx context.Context, view *feature.View, w feature.Win
 }
 
 // listNew inserts a version that readers see from its first row, if there is room.
-func listNew(ctx context.Context, tx *sql.Tx, view *feature.View, info *feature.VersionInfo, now time.Time) error {
+func listNew(ctx context.Context, tx *transaction, view *feature.View, info *feature.VersionInfo, now time.Time) error {
 	old, err := vector(tx.QueryRowContext(ctx, vectorQuery, int64(view.ID)))
 	if err != nil {
 		return err
@@ -91,11 +96,17 @@ func listNew(ctx context.Context, tx *sql.Tx, view *feature.View, info *feature.
 // OpenKind allocates a fresh version of kind batch or approved for info's window,
 // which may have others, and returns info with its number. Without a step it is
 // open, without a state staged.
-func (s *SQLite) OpenKind(ctx context.Context, view *feature.View, info feature.VersionInfo) (feature.VersionInfo, error) {
+func (s *Registry) OpenKind(ctx context.Context, view *feature.View, info feature.VersionInfo) (feature.VersionInfo, error) {
 	err := invalid("kind %q is neither batch nor approved, or the view has no id", info.Kind)
 	info.Step, info.State = cmp.Or(info.Step, feature.StepOpen), cmp.Or(info.State, feature.StateStaged)
 	if view.ID != 0 && (info.Kind == feature.KindBatch || info.Kind == feature.KindApproved) {
-		err = s.write(ctx, func(tx *sql.Tx) error { return insertNew(ctx, tx, view.ID, &info) })
+		err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+			tx.view = view.ID
+			if err := tx.lock(ctx, viewLock(view.ID)); err != nil {
+				return err
+			}
+			return insertNew(ctx, tx, view.ID, &info)
+		})
 	}
 	if err != nil {
 		return feature.VersionInfo{}, fmt.Errorf("open %s version of %s: %w", info.Kind, view.Name, err)
@@ -104,7 +115,7 @@ func (s *SQLite) OpenKind(ctx context.Context, view *feature.View, info feature.
 }
 
 // insertNew gives info the view's next number and inserts it.
-func insertNew(ctx context.Context, tx *sql.Tx, view feature.ViewID, info *feature.VersionInfo) error {
+func insertNew(ctx context.Context, tx *transaction, view feature.ViewID, info *feature.VersionInfo) error {
 	if err := tx.QueryRowContext(ctx, nextVersion, int64(view)).Scan(unsigned[feature.Version]{&info.Version}); err != nil {
 		return err
 	}
@@ -112,14 +123,13 @@ func insertNew(ctx context.Context, tx *sql.Tx, view feature.ViewID, info *featu
 	return putVersion(ctx, tx, insertVersion, view, *info)
 }
 
-func putVersion(ctx context.Context, tx *sql.Tx, query string, view feature.ViewID, info feature.VersionInfo) error {
+func putVersion(ctx context.Context, tx *transaction, query string, view feature.ViewID, info feature.VersionInfo) error {
 	body, err := encode(info)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, query, int64(view), int64(info.Version), string(info.Kind), nanos(info.Window.Start),
+	return tx.put(ctx, naming("version %d", info.Version), query, int64(view), int64(info.Version), string(info.Kind), nanos(info.Window.Start),
 		string(info.Step), string(info.State), body)
-	return err
 }
 
 func inUTC(info feature.VersionInfo) feature.VersionInfo {
@@ -130,10 +140,10 @@ func inUTC(info feature.VersionInfo) feature.VersionInfo {
 }
 
 // Version returns a version of a view; ErrNotFound if there is none.
-func (s *SQLite) Version(ctx context.Context, view feature.ViewID, version feature.Version) (feature.VersionInfo, error) {
-	info, err := decoded[feature.VersionInfo](s.selectVersion.QueryRowContext(ctx, int64(view), int64(version)))
+func (s *Registry) Version(ctx context.Context, view feature.ViewID, version feature.Version) (feature.VersionInfo, error) {
+	info, err := one(ctx, s, decoded[feature.VersionInfo], versionQuery, int64(view), int64(version))
 	if err != nil {
-		return feature.VersionInfo{}, fmt.Errorf("read version %d of view %d: %w", version, view, s.explain(missing(err)))
+		return feature.VersionInfo{}, fmt.Errorf("read version %d of view %d: %w", version, view, missing(err))
 	}
 	return info, nil
 }
@@ -141,20 +151,20 @@ func (s *SQLite) Version(ctx context.Context, view feature.ViewID, version featu
 // VersionOf returns the version that the tap stages the window starting at start
 // into; ErrNotFound if there is none. Batch and approved versions of the same
 // window are not meant.
-func (s *SQLite) VersionOf(ctx context.Context, view feature.ViewID, start time.Time) (feature.VersionInfo, error) {
-	info, err := decoded[feature.VersionInfo](s.selectWindow.QueryRowContext(ctx, int64(view), nanos(start)))
+func (s *Registry) VersionOf(ctx context.Context, view feature.ViewID, start time.Time) (feature.VersionInfo, error) {
+	info, err := one(ctx, s, decoded[feature.VersionInfo], windowQuery, int64(view), nanos(start))
 	if err != nil {
-		return feature.VersionInfo{}, fmt.Errorf("read version of view %d at %s: %w", view, start.UTC().Format(time.RFC3339Nano), s.explain(missing(err)))
+		return feature.VersionInfo{}, fmt.Errorf("read version of view %d at %s: %w", view, start.UTC().Format(time.RFC3339Nano), missing(err))
 	}
 	return info, nil
 }
 
 // Versions lists the versions of a view above after, rising, at most limit of
 // them; every one if limit is 0.
-func (s *SQLite) Versions(ctx context.Context, view feature.ViewID, after feature.Version, limit int) ([]feature.VersionInfo, error) {
-	infos, err := list(ctx, s.reader, decoded[feature.VersionInfo], versionsQuery, int64(view), int64(after), rowLimit(limit))
+func (s *Registry) Versions(ctx context.Context, view feature.ViewID, after feature.Version, limit int) ([]feature.VersionInfo, error) {
+	infos, err := all(ctx, s, decoded[feature.VersionInfo], versionsQuery, int64(view), int64(after), rowLimit(limit))
 	if err != nil {
-		return nil, fmt.Errorf("list versions of view %d: %w", view, s.explain(err))
+		return nil, fmt.Errorf("list versions of view %d: %w", view, err)
 	}
 	return infos, nil
 }

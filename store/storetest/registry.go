@@ -33,6 +33,7 @@ type RegistryStore interface {
 	History(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.HistoryRow, error)
 	Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error)
 	Baseline(ctx context.Context, view feature.ViewID) (*feature.BaselineRow, error)
+	Retain(ctx context.Context, view feature.ViewID, newest int, profilesBefore, windowsBefore time.Time) (profiles, windows int, err error)
 	Prune(ctx context.Context, view feature.ViewID, profilesBefore, windowsBefore time.Time) (profiles, windows int, err error)
 
 	AuditLog(ctx context.Context, after string, limit int) ([]feature.Audit, string, error)
@@ -42,6 +43,8 @@ type RegistryStore interface {
 	WriteAlert(ctx context.Context, alert feature.Alert) error
 
 	Acquire(ctx context.Context, owner string) (uint64, error)
+	Lead(ctx context.Context, owner, holder string, ttl time.Duration) (uint64, error)
+	Resign(ctx context.Context, owner, holder string) error
 	LeaveIdle(ctx context.Context, topic string, partition int32, view feature.ViewID) (uint64, error)
 	Idle(ctx context.Context, view feature.ViewID) (map[string]uint64, error)
 	Clock(ctx context.Context) (time.Time, error)
@@ -66,6 +69,8 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"versions go forward":             testForward,
 		"two swappers":                    testSwappers,
 		"fenced":                          testFenced,
+		"lease":                           testLease,
+		"lease that ends":                 testLeaseEnds,
 		"seal and leave idle":             testSeal,
 		"verdicts":                        testVerdicts,
 		"verdicts once":                   testVerdictsOnce,
@@ -81,6 +86,11 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"changed":                         testChanged,
 		"open again":                      testRegistryRestart,
 		"random commits of many deciders": testDeciders,
+		"seal against leave idle":         testSealRace,
+		"owner against owner":             testFenceRace,
+		"follow the log":                  testFollow,
+		"numbers once":                    testIDsRace,
+		"retain":                          testRetain,
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &reg{t: t, dir: t.TempDir(), invalid: invalid, openAt: open}

@@ -142,8 +142,12 @@ func testInstallation(t *testing.T, r *reg) {
 	if again, err := r.second().Installation(ctx); again != first || err != nil {
 		t.Errorf("Installation of another opening = %x, %v, want %x", again, err, first)
 	}
-	if other, err := r.openAt(t, t.TempDir()).Installation(ctx); other == first || err != nil {
+	elsewhere := r.openAt(t, t.TempDir())
+	if other, err := elsewhere.Installation(ctx); other == first || err != nil {
 		t.Errorf("Installation of another registry = %x, %v, want another", other, err)
+	}
+	if err := elsewhere.Close(); err != nil {
+		t.Errorf("Close() = %v", err)
 	}
 }
 

@@ -163,6 +163,53 @@ func testPrune(t *testing.T, r *reg) {
 	}
 }
 
+// testRetain: the newest windows stay whole, and nothing to do is no change.
+func testRetain(t *testing.T, r *reg) {
+	view, other := r.view(feature.Gated), r.view(feature.Gated)
+	const windows = 12
+	var rows []feature.HistoryRow
+	for i := range windows {
+		rows = append(rows, past(i, fmt.Sprint("profile ", i)))
+	}
+	r.apply(feature.Commit{View: view.ID, History: rows})
+	r.apply(feature.Commit{View: other.ID, History: rows})
+	for _, tc := range []struct {
+		name                      string
+		newest                    int
+		profiles, windows         time.Time
+		wantProfiles, wantWindows int
+	}{
+		{"no times", 1, time.Time{}, time.Time{}, 0, 0},
+		{"fewer than stay", 20, window(windows).End, window(windows).End, 0, 0},
+		{"just as many as stay", windows, window(windows).End, window(windows).End, 0, 0},
+		{"two more than stay", 10, window(windows).End, time.Time{}, 2, 0},
+		{"again", 10, window(windows).End, time.Time{}, 0, 0},
+		{"by age", 4, window(3).End, window(2).End.Add(-1), 2, 2},
+		{"both beyond what stays", 6, window(windows).End, window(windows).End, 0, 4},
+		{"windows alone", 0, time.Time{}, window(6).End, 0, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			changed := r.Changed()
+			profiles, windows, err := r.Retain(t.Context(), view.ID, tc.newest, tc.profiles, tc.windows)
+			if profiles != tc.wantProfiles || windows != tc.wantWindows || err != nil {
+				t.Errorf("Retain = %d profiles, %d windows, %v, want %d and %d", profiles, windows, err, tc.wantProfiles, tc.wantWindows)
+			}
+			select {
+			case <-changed:
+				if profiles+windows == 0 {
+					t.Error("Retain changed nothing and told of it")
+				}
+			default:
+				if profiles+windows > 0 {
+					t.Error("Retain changed something and did not tell of it")
+				}
+			}
+		})
+	}
+	r.wantHistory(view.ID, time.Time{}, time.Time{}, rows[7:]...)
+	r.wantHistory(other.ID, time.Time{}, time.Time{}, rows...)
+}
+
 func testLayouts(t *testing.T, r *reg) {
 	view := r.view(feature.Gated)
 	at := func(i int, name string) feature.LayoutRow {

@@ -1,0 +1,383 @@
+//go:build services
+
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/feature"
+	"sluice/store/registry"
+)
+
+// load is deciders at work, each on a view of its own.
+type load struct {
+	views []*feature.View
+	acked []atomic.Uint64 // changes that were answered with success, by view
+}
+
+const deciders = 4
+
+func newLoad(t *testing.T, s *registry.Registry) *load {
+	t.Helper()
+	var defs feature.Definitions
+	for i := range deciders {
+		defs.Views = append(defs.Views, feature.View{Name: fmt.Sprint("view", i)})
+	}
+	defs, _, err := s.SaveDefinitions(t.Context(), 0, defs, feature.Audit{Action: "apply"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &load{acked: make([]atomic.Uint64, deciders)}
+	for i := range defs.Views {
+		l.views = append(l.views, &defs.Views[i])
+	}
+	return l
+}
+
+func (l *load) total() (n uint64) {
+	for i := range l.acked {
+		n += l.acked[i].Load()
+	}
+	return n
+}
+
+// change is the n-th decision about a view, from 0.
+func change(view *feature.View, n uint64) feature.Commit {
+	return feature.Commit{
+		View: view.ID, IfGeneration: n, Vector: &feature.Vector{Frozen: n%2 == 0}, Now: start,
+		Verdicts: []feature.VerdictRow{{ID: fmt.Sprintf("%s-%d", view.Name, n), Kind: "served", Body: []byte("{}")}},
+		Audit:    []feature.Audit{{Action: "freeze", View: view.Name}},
+	}
+}
+
+// run decides until ctx ends. A decider that is alone in its view is never refused:
+// ErrConflict would mean that a change which failed had been made, or made twice.
+// Errors that tolerate accepts leave it to the registry how far it had come.
+func (l *load) run(ctx context.Context, s *registry.Registry, tolerate func(error) bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i, view := range l.views {
+		group.Go(func() error {
+			for next := l.acked[i].Load(); ctx.Err() == nil; {
+				v, err := s.Apply(context.WithoutCancel(ctx), change(view, next))
+				switch {
+				case err == nil && v.Generation != next+1:
+					return fmt.Errorf("change %d of %s gave generation %d", next, view.Name, v.Generation)
+				case err == nil:
+					next++
+					l.acked[i].Store(next)
+				case tolerate(err):
+					v, err := s.Vector(context.WithoutCancel(ctx), view.ID)
+					if err == nil && (v.Generation < next || v.Generation > next+1) {
+						return fmt.Errorf("%s is at generation %d after %d changes were acknowledged and one was not", view.Name, v.Generation, next)
+					}
+					if err == nil {
+						next = v.Generation
+						l.acked[i].Store(next)
+					} else if !tolerate(err) {
+						return err
+					}
+				default:
+					return fmt.Errorf("change %d of %s: %w", next, view.Name, err)
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// check compares what the registry holds with what was acknowledged: every change,
+// with its verdict and audit row, once.
+func (l *load) check(t *testing.T, s *registry.Registry) {
+	t.Helper()
+	audit, _, err := s.AuditLog(t.Context(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]uint64{}
+	for _, a := range audit {
+		rows[a.View]++
+	}
+	for i, view := range l.views {
+		v, err := s.Vector(t.Context(), view.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verdicts, _, err := s.Verdicts(t.Context(), view.ID, "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := l.acked[i].Load(); v.Generation != want || uint64(len(verdicts)) != want || rows[view.Name] != want {
+			t.Errorf("%s: %d changes acknowledged, generation %d, %d verdicts, %d audit rows", view.Name, want, v.Generation, len(verdicts), rows[view.Name])
+		}
+	}
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, met func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(30 * time.Second)
+	for !met() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("waited 30 s for %s", what)
+		}
+	}
+}
+
+// TestPostgresTerminated terminates every connection of a registry under load, again
+// and again.
+func TestPostgresTerminated(t *testing.T) {
+	const rounds = 20
+	dsn := databaseOf(t, superuser(t), t.TempDir())
+	s := openPostgres(t, dsn, registry.PostgresOptions{})
+	defer s.Close()
+	l := newLoad(t, s)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.run(ctx, s, func(error) bool { return false }) })
+	killed := 0
+	for range rounds {
+		before := l.total()
+		until(t, "ten changes", func() bool { return l.total() >= before+10 || ctx.Err() != nil })
+		killed += terminate(t, dsn, "")
+	}
+	stop()
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	l.check(t, s)
+	t.Logf("%d changes, %d connections terminated", l.total(), killed)
+	if killed < rounds {
+		t.Errorf("only %d connections were terminated", killed)
+	}
+}
+
+// terminate ends the connections to a database whose last statement begins so, and
+// returns how many there were.
+func terminate(t *testing.T, dsn, statement string) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if err := conn.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE $1 || '%'`, statement).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestPostgresLostDuringCommit loses the connection while a decision is committed.
+func TestPostgresLostDuringCommit(t *testing.T) {
+	for name, f := range map[string]fault{
+		"before the server has it":      {cut: true, late: -1},
+		"after it was carried out":      {cut: true, after: true},
+		"and the server has it at once": {cut: true},
+		"and the server has it later":   {cut: true, late: 300 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, dsn := startProxy(t, databaseOf(t, superuser(t), t.TempDir()))
+			s := openPostgres(t, dsn, registry.PostgresOptions{})
+			defer s.Close()
+			l := newLoad(t, s)
+			view := l.views[0]
+			faults := p.commits(f, 1)
+			v, err := s.Apply(t.Context(), change(view, 0))
+			if err != nil || v.Generation != 1 {
+				t.Errorf("Apply = %+v, %v, want generation 1", v, err)
+			}
+			l.acked[0].Store(1)
+			if faults.Load() != 1 {
+				t.Error("no commit met the fault")
+			}
+			l.check(t, s)
+			faults = p.commits(f, 1)
+			if epoch, err := s.Acquire(t.Context(), "gate"); epoch != 1 || err != nil {
+				t.Errorf("Acquire = %d, %v, want 1", epoch, err)
+			}
+			if again, err := s.Acquire(t.Context(), "gate"); again != 2 || err != nil || faults.Load() != 1 {
+				t.Errorf("second Acquire = %d, %v, want 2: the first counts once", again, err)
+			}
+			p.commits(f, 1)
+			info, err := s.OpenVersion(t.Context(), view, window(0), start)
+			if info.Version != 1 || err != nil {
+				t.Errorf("OpenVersion = %+v, %v, want version 1", info, err)
+			}
+		})
+	}
+}
+
+// commits has the next n commits meet a fault, and returns how many have.
+func (p *proxy) commits(f fault, n int32) *atomic.Int32 {
+	var met atomic.Int32
+	p.at(func(query string) fault {
+		if strings.EqualFold(query, "commit") && met.Load() < n {
+			met.Add(1)
+			return f
+		}
+		return fault{}
+	})
+	return &met
+}
+
+// TestPostgresUncertain loses the server during a commit, and does not get it back
+// in time.
+func TestPostgresUncertain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault fault
+		want  uint64 // the generation that is found later
+	}{
+		"carried out":     {fault{cut: true, after: true}, 1},
+		"not carried out": {fault{cut: true, late: -1}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, dsn := startProxy(t, databaseOf(t, superuser(t), t.TempDir()))
+			s := openPostgres(t, dsn, registry.PostgresOptions{Writes: 200 * time.Millisecond})
+			defer s.Close()
+			l := newLoad(t, s)
+			p.at(func(query string) fault {
+				if strings.EqualFold(query, "commit") {
+					p.setRefuse(true)
+					return tc.fault
+				}
+				return fault{}
+			})
+			changed := s.Changed()
+			_, err := s.Apply(t.Context(), change(l.views[0], 0))
+			if !errors.Is(err, registry.ErrUncertain) || errors.Is(err, feature.ErrConflict) || !strings.Contains(err.Error(), "registry.postgres") {
+				t.Errorf("Apply = %v, want %v that names registry.postgres", err, registry.ErrUncertain)
+			}
+			select {
+			case <-changed:
+			default:
+				t.Error("nobody was told of a change that may have been made")
+			}
+			p.at(nil)
+			p.setRefuse(false)
+			v, err := s.Vector(t.Context(), l.views[0].ID)
+			if v.Generation != tc.want || err != nil {
+				t.Errorf("Vector = %+v, %v, want generation %d", v, err, tc.want)
+			}
+			_, err = s.Apply(t.Context(), change(l.views[0], 0))
+			if got := errors.Is(err, feature.ErrConflict); got != (tc.want == 1) || err != nil && !got {
+				t.Errorf("Apply once more = %v, want a conflict only if it was carried out", err)
+			}
+			l.acked[0].Store(1)
+			l.check(t, s)
+		})
+	}
+}
+
+// TestPostgresFrozen: a server that no longer answers holds nobody for longer than
+// agreed, and what was asked of it is not done behind anybody's back.
+func TestPostgresFrozen(t *testing.T) {
+	p, dsn := startProxy(t, databaseOf(t, superuser(t), t.TempDir()))
+	s := openPostgres(t, dsn, registry.PostgresOptions{Connect: 200 * time.Millisecond, Attempt: 300 * time.Millisecond, Reads: 300 * time.Millisecond, Writes: 500 * time.Millisecond})
+	defer s.Close()
+	l := newLoad(t, s)
+	p.freeze()
+	began := time.Now()
+	if _, err := s.Vector(t.Context(), l.views[0].ID); !errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("Vector = %v, want %v", err, registry.ErrUnavailable)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("a read took %s", took)
+	}
+	began = time.Now()
+	if _, err := s.Apply(t.Context(), change(l.views[0], 0)); !errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("Apply = %v, want %v", err, registry.ErrUnavailable)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("a write took %s", took)
+	}
+	p.thaw()
+	if v, err := s.Apply(t.Context(), change(l.views[0], 0)); v.Generation != 1 || err != nil {
+		t.Errorf("Apply = %+v, %v, want generation 1: nothing was done while it was frozen", v, err)
+	}
+	l.acked[0].Store(1)
+	l.check(t, s)
+}
+
+// TestPostgresChanged: another process hears of a change within a second, and after
+// its connection was lost of a change that there may have been.
+func TestPostgresChanged(t *testing.T) {
+	dsn := databaseOf(t, superuser(t), t.TempDir())
+	s, other := openPostgres(t, dsn, registry.PostgresOptions{}), openPostgres(t, dsn, registry.PostgresOptions{})
+	defer s.Close()
+	defer other.Close()
+	l := newLoad(t, s)
+	heard := func(what string, changed <-chan struct{}, limit time.Duration) time.Duration {
+		t.Helper()
+		began := time.Now()
+		select {
+		case <-changed:
+		case <-time.After(limit):
+			t.Fatalf("%s was not heard of within %s", what, limit)
+		}
+		return time.Since(began)
+	}
+	var longest time.Duration
+	for n := range uint64(20) {
+		changed := other.Changed()
+		if _, err := s.Apply(t.Context(), change(l.views[0], n)); err != nil {
+			t.Fatal(err)
+		}
+		longest = max(longest, heard("a change", changed, time.Second))
+		if v, err := other.Vector(t.Context(), l.views[0].ID); v.Generation != n+1 || err != nil {
+			t.Fatalf("Vector after the news = %+v, %v, want generation %d", v, err, n+1)
+		}
+	}
+	t.Logf("20 changes, heard of at most %s after the commit", longest)
+	changed := other.Changed()
+	if n := terminate(t, dsn, "LISTEN"); n != 2 {
+		t.Fatalf("%d connections listened, want 2", n)
+	}
+	heard("the loss", changed, 5*time.Second)
+	changed = other.Changed()
+	if _, err := s.Apply(t.Context(), change(l.views[0], 20)); err != nil {
+		t.Fatal(err)
+	}
+	heard("a change after the loss", changed, time.Second)
+}
+
+// TestPostgresOpeners opens one new database many times at once.
+func TestPostgresOpeners(t *testing.T) {
+	dsn := databaseOf(t, superuser(t), t.TempDir())
+	var ids sync.Map
+	var group errgroup.Group
+	for range 8 {
+		group.Go(func() error {
+			s, err := registry.OpenPostgres(t.Context(), dsn, registry.PostgresOptions{Connections: 2})
+			if err != nil {
+				return err
+			}
+			id, err := s.Installation(t.Context())
+			ids.Store(id, true)
+			return errors.Join(err, s.Close())
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	ids.Range(func(any, any) bool { n++; return true })
+	if n != 1 {
+		t.Errorf("%d installations in one registry", n)
+	}
+}
