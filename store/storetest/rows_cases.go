@@ -29,6 +29,11 @@ func testNewest(t *testing.T, r *rows) {
 		"replay":                        {[][]feature.Record{{old, newest}, {old, newest}, {old}}, newest},
 		"deletion wins by event time":   {[][]feature.Record{{old}, {record(3, 11, 2, "")}}, record(3, 11, 2, "")},
 		"deletion is older":             {[][]feature.Record{{newest}, {record(3, 11, 2, "")}}, newest},
+		"later before 1970":             {[][]feature.Record{{record(3, -5, 1, "later")}, {record(3, -10, 2, "earlier")}}, record(3, -5, 1, "later")},
+		"from before 1970 to after":     {[][]feature.Record{{old}, {record(3, -10, 9, "before")}}, old},
+		"times that differ by 1 ns":     {[][]feature.Record{{record(3, 1<<62+1, 1, "later")}, {record(3, 1<<62, 2, "earlier")}}, record(3, 1<<62+1, 1, "later")},
+		"seqs that differ by 1":         {[][]feature.Record{{record(3, 1, 1<<64-1, "greater")}, {record(3, 1, 1<<64-2, "lesser")}}, record(3, 1, 1<<64-1, "greater")},
+		"a long row":                    {[][]feature.Record{{old}, {record(3, 12, 2, strings.Repeat("long ", 1<<18))}}, record(3, 12, 2, strings.Repeat("long ", 1<<18))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := feature.Key(name)
@@ -181,6 +186,9 @@ func testFold(t *testing.T, r *rows) {
 		"older deletion":                    {[]feature.Record{gone(1, 1), v(2, 2)}, 3, nil, all, []feature.Record{v(2, 2)}},
 		"dead deletion":                     {[]feature.Record{v(1, 1), gone(2, 2)}, 3, []feature.Version{2}, all, []feature.Record{v(1, 1)}},
 		"deletion above":                    {[]feature.Record{v(1, 1), gone(4, 2)}, 3, nil, all, []feature.Record{v(1, 1), gone(4, 2)}},
+		"event times before 1970":           {[]feature.Record{v(1, -5), v(2, -7), v(3, -9)}, 3, nil, all, []feature.Record{v(1, -5)}},
+		"event times on both sides of 1970": {[]feature.Record{v(1, 1), v(2, -1)}, 2, nil, all, []feature.Record{v(1, 1)}},
+		"event times that differ by 1 ns":   {[]feature.Record{v(1, 1<<62+1), v(2, 1<<62)}, 2, nil, all, []feature.Record{v(1, 1<<62+1)}},
 		"floor 0":                           {[]feature.Record{v(1, 1), v(2, 2)}, 0, nil, all, []feature.Record{v(1, 1), v(2, 2)}},
 		"touched by another version alone":  {[]feature.Record{v(1, 1), v(2, 2)}, 3, nil, []feature.Version{3}, []feature.Record{v(1, 1), v(2, 2)}},
 		"touched from above the floor":      {[]feature.Record{v(1, 1), v(2, 2), v(4, 4)}, 3, nil, []feature.Version{4}, []feature.Record{v(2, 2), v(4, 4)}},

@@ -1,0 +1,128 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// What the store needs of a server.
+const (
+	minMajor = 7 // Functions
+	// minListpackValue is the longest record, 18 bytes with its row, that should be
+	// kept in the compact form of a hash.
+	minListpackValue = 512
+	// minListpackEntries is more records than a chain may have.
+	minListpackEntries = 32
+)
+
+// Finding is a setting of a server that does not suit, or that could not be read.
+type Finding struct {
+	Server  string // host:port
+	Setting string
+	Value   string
+	Want    string
+	Why     string
+	Unknown bool // it could not be read: Value says why
+	Refused bool // the store does not open: rows would be lost, or nothing would work
+}
+
+func (f Finding) String() string {
+	if f.Unknown {
+		return fmt.Sprintf("%s: %s cannot be read (%s): make sure that it is %s: %s", f.Server, f.Setting, f.Value, f.Want, f.Why)
+	}
+	return fmt.Sprintf("%s: %s is %s: set it to %s: %s", f.Server, f.Setting, f.Value, f.Want, f.Why)
+}
+
+// setting is something that a server is asked for.
+type setting struct {
+	name, want, why string
+	cluster         bool // only in a Cluster
+	must            bool // else the store works without, at a price
+	fits            func(value string) bool
+}
+
+func atLeast(n int) func(string) bool {
+	return func(value string) bool {
+		got, err := strconv.Atoi(value)
+		return err == nil && got >= n
+	}
+}
+
+func is(want string) func(string) bool { return func(value string) bool { return value == want } }
+
+var settings = []setting{
+	{name: "hash-max-listpack-value", want: strconv.Itoa(minListpackValue), fits: atLeast(minListpackValue),
+		why: "a hash with one longer record takes twice the memory"},
+	{name: "hash-max-listpack-entries", want: strconv.Itoa(minListpackEntries), fits: atLeast(minListpackEntries),
+		why: "a hash with more records takes twice the memory"},
+	{name: "maxmemory-policy", want: "noeviction", fits: is("noeviction"), must: true,
+		why: "eviction deletes features without anybody being told"},
+	{name: "cluster-require-full-coverage", want: "no", fits: is("no"), cluster: true,
+		why: "otherwise every shard refuses while one of them fails over"},
+}
+
+// CheckServer asks a server for the settings that the store needs, and returns those
+// that do not suit or could not be read. The error is that the server does not
+// answer.
+func CheckServer(ctx context.Context, c *goredis.Client) ([]Finding, error) {
+	server := c.Options().Addr
+	info, err := c.Info(ctx, "server").Result()
+	if err != nil {
+		return nil, fmt.Errorf("check server %s: %w", server, err)
+	}
+	var findings []Finding
+	version := infoField(info, "redis_version")
+	major, _, _ := strings.Cut(version, ".")
+	if !atLeast(minMajor)(major) {
+		findings = append(findings, Finding{Server: server, Setting: "version", Value: version, Want: fmt.Sprintf("%d or newer", minMajor), Why: "older servers have no Functions", Refused: true})
+	}
+	for _, want := range settings {
+		if want.cluster && infoField(info, "redis_mode") != "cluster" {
+			continue
+		}
+		if f, ok := want.check(ctx, c, server); !ok {
+			findings = append(findings, f)
+		}
+	}
+	return findings, nil
+}
+
+func (want setting) check(ctx context.Context, c *goredis.Client, server string) (f Finding, ok bool) {
+	f = Finding{Server: server, Setting: want.name, Want: want.want, Why: want.why}
+	values, err := c.ConfigGet(ctx, want.name).Result()
+	switch value, found := values[want.name]; {
+	case err != nil:
+		f.Value, f.Unknown = err.Error(), true
+	case !found:
+		f.Value, f.Unknown = "the server does not have it", true
+	default:
+		f.Value, f.Refused = value, want.must
+		return f, want.fits(value)
+	}
+	return f, false
+}
+
+// checkAll checks shards: the error is ErrServer and says what to set. What costs
+// memory or availability, or could not be read, is logged.
+func checkAll(ctx context.Context, log *slog.Logger, shards []*shard) error {
+	errs := make([]error, len(shards))
+	for i, at := range shards {
+		findings, err := CheckServer(ctx, at.slow)
+		for _, f := range findings {
+			if f.Refused {
+				err = errors.Join(err, fmt.Errorf("%w: %s", ErrServer, f))
+			} else {
+				log.Warn("row store: " + f.String())
+			}
+		}
+		errs[i] = err
+	}
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
+}

@@ -1,0 +1,180 @@
+package redis
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Config says where Redis is and how the store talks to it. Everything that
+// go-redis has a default for is set: those defaults turn one frozen primary of a
+// Cluster into an outage of 40 s for all shards.
+type Config struct {
+	Addrs            []string `yaml:"addrs"`       // host:port; of a Cluster or of Sentinels: some of them
+	Cluster          bool     `yaml:"cluster"`     // addrs are nodes of a Cluster
+	MasterName       string   `yaml:"master_name"` // addrs are Sentinels, and this is what they watch
+	Username         string   `yaml:"username"`
+	Password         string   `yaml:"password"`
+	SentinelUsername string   `yaml:"sentinel_username"`
+	SentinelPassword string   `yaml:"sentinel_password"`
+	DB               int      `yaml:"db"`     // 0 in a Cluster
+	Prefix           string   `yaml:"prefix"` // of every key; stores with different prefixes share a server
+
+	ReadDeadline  time.Duration `yaml:"read_deadline"`  // of one read on one shard, retries and dialing included
+	WriteDeadline time.Duration `yaml:"write_deadline"` // of one batch of up to 1 MiB on one shard, and of each step of a sweep
+	DialTimeout   time.Duration `yaml:"dial_timeout"`
+	ReadTimeout   time.Duration `yaml:"read_timeout"`  // of one answer to a read, and to what the client asks by itself
+	WriteTimeout  time.Duration `yaml:"write_timeout"` // of sending a read
+
+	PoolSize    int           `yaml:"pool_size"`    // connections to a node
+	MinIdle     int           `yaml:"min_idle"`     // connections to a node that are kept open
+	PoolTimeout time.Duration `yaml:"pool_timeout"` // longest wait for a connection
+	IdleTimeout time.Duration `yaml:"idle_timeout"` // after which an unused connection is closed
+
+	MaxRetries      int           `yaml:"max_retries"` // of a call to a node, after errors that a new connection may cure
+	MinRetryBackoff time.Duration `yaml:"min_retry_backoff"`
+	MaxRetryBackoff time.Duration `yaml:"max_retry_backoff"`
+	MaxRedirects    int           `yaml:"max_redirects"` // in a Cluster, of a key that has moved
+	StateReload     time.Duration `yaml:"state_reload"`  // age at which a Cluster's map of slots is read again; errors do so at once
+
+	SyncReplicas int           `yaml:"sync_replicas"` // replicas that must have the rows before Sync returns; 0 does not wait
+	SyncTimeout  time.Duration `yaml:"sync_timeout"`  // longest wait for them
+}
+
+// DefaultConfig returns the configuration that the reference page documents. Addrs
+// has no default.
+func DefaultConfig() Config {
+	return Config{
+		Prefix:       "sl:",
+		ReadDeadline: 100 * time.Millisecond, WriteDeadline: 2 * time.Second,
+		DialTimeout: 60 * time.Millisecond, ReadTimeout: 60 * time.Millisecond, WriteTimeout: 60 * time.Millisecond,
+		PoolSize: 64, MinIdle: 2, PoolTimeout: 30 * time.Millisecond, IdleTimeout: 5 * time.Minute,
+		MaxRetries: 1, MinRetryBackoff: 5 * time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond,
+		MaxRedirects: 2, StateReload: time.Second,
+		SyncReplicas: 0, SyncTimeout: time.Second,
+	}
+}
+
+// maxPrefix keeps keys short: a byte of it is a byte of every row.
+const maxPrefix = 32
+
+// Validate returns every problem of c, joined, each with its key and value.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Addrs) == 0 {
+		errs = append(errs, errors.New("addrs: empty"))
+	}
+	for _, addr := range c.Addrs {
+		if !strings.Contains(addr, ":") {
+			errs = append(errs, fmt.Errorf("addrs: %q is not host:port", addr))
+		}
+	}
+	if c.Cluster && c.MasterName != "" {
+		errs = append(errs, fmt.Errorf("master_name: %q, but cluster is set", c.MasterName))
+	}
+	if !c.Cluster && c.MasterName == "" && len(c.Addrs) > 1 {
+		errs = append(errs, fmt.Errorf("addrs: %d for one server: set cluster or master_name", len(c.Addrs)))
+	}
+	if c.DB < 0 || c.Cluster && c.DB != 0 {
+		errs = append(errs, fmt.Errorf("db: %d cannot be chosen", c.DB))
+	}
+	if strings.ContainsAny(c.Prefix, "{}") || len(c.Prefix) > maxPrefix {
+		errs = append(errs, fmt.Errorf("prefix: %q has a brace or more than %d bytes", c.Prefix, maxPrefix))
+	}
+	return errors.Join(append(errs, c.validateTimes(), c.validateCounts())...)
+}
+
+func (c Config) validateTimes() error {
+	var errs []error
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"read_deadline", c.ReadDeadline}, {"write_deadline", c.WriteDeadline}, {"dial_timeout", c.DialTimeout},
+		{"read_timeout", c.ReadTimeout}, {"write_timeout", c.WriteTimeout}, {"pool_timeout", c.PoolTimeout},
+		{"idle_timeout", c.IdleTimeout}, {"min_retry_backoff", c.MinRetryBackoff}, {"max_retry_backoff", c.MaxRetryBackoff},
+		{"state_reload", c.StateReload}, {"sync_timeout", c.SyncTimeout},
+	} {
+		if d.value <= 0 {
+			errs = append(errs, fmt.Errorf("%s: %s is not positive", d.key, d.value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) validateCounts() error {
+	var errs []error
+	if c.PoolSize <= 0 {
+		errs = append(errs, fmt.Errorf("pool_size: %d is not positive", c.PoolSize))
+	}
+	for _, n := range []struct {
+		key         string
+		value, most int
+	}{
+		{"min_idle", c.MinIdle, c.PoolSize}, {"max_retries", c.MaxRetries, 10},
+		{"max_redirects", c.MaxRedirects, 10}, {"sync_replicas", c.SyncReplicas, 10},
+	} {
+		if n.value < 0 || n.value > n.most {
+			errs = append(errs, fmt.Errorf("%s: %d is not in 0 to %d", n.key, n.value, n.most))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// orNone turns a count into the form in which go-redis takes none.
+func orNone(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+// RESP2 has all that is needed, and no messages that the server sends unasked.
+const protocol = 2
+
+const bufferBytes = 32 << 10
+
+func (c Config) simple() *goredis.Options {
+	return &goredis.Options{
+		Addr: c.Addrs[0], Protocol: protocol, Username: c.Username, Password: c.Password, DB: c.DB,
+		MaxRetries: orNone(c.MaxRetries), MinRetryBackoff: c.MinRetryBackoff, MaxRetryBackoff: c.MaxRetryBackoff,
+		DialTimeout: c.DialTimeout, DialerRetries: 1, DialerRetryTimeout: c.MinRetryBackoff,
+		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, ContextTimeoutEnabled: true,
+		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, PipelinePoolSize: -1,
+		PoolSize: c.PoolSize, MaxConcurrentDials: c.PoolSize, PoolTimeout: c.PoolTimeout, MinIdleConns: c.MinIdle, MaxIdleConns: c.PoolSize,
+		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+}
+
+func (c Config) failover() *goredis.FailoverOptions {
+	return &goredis.FailoverOptions{
+		MasterName: c.MasterName, SentinelAddrs: c.Addrs, SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword,
+		Protocol: protocol, Username: c.Username, Password: c.Password, DB: c.DB,
+		MaxRetries: orNone(c.MaxRetries), MinRetryBackoff: c.MinRetryBackoff, MaxRetryBackoff: c.MaxRetryBackoff,
+		DialTimeout: c.DialTimeout, DialerRetries: 1, DialerRetryTimeout: c.MinRetryBackoff,
+		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, ContextTimeoutEnabled: true,
+		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, PipelinePoolSize: -1,
+		PoolSize: c.PoolSize, MaxConcurrentDials: c.PoolSize, PoolTimeout: c.PoolTimeout, MinIdleConns: c.MinIdle, MaxIdleConns: c.PoolSize,
+		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true,
+	}
+}
+
+func (c Config) clustered() *goredis.ClusterOptions {
+	return &goredis.ClusterOptions{
+		Addrs: c.Addrs, Protocol: protocol, Username: c.Username, Password: c.Password,
+		MaxRetries: orNone(c.MaxRetries), MinRetryBackoff: c.MinRetryBackoff, MaxRetryBackoff: c.MaxRetryBackoff,
+		MaxRedirects: orNone(c.MaxRedirects), ClusterStateReloadInterval: c.StateReload,
+		ReadOnly: false, RouteByLatency: false, RouteRandomly: false, // rows are read where they are written
+		DialTimeout: c.DialTimeout, DialerRetries: 1, DialerRetryTimeout: c.MinRetryBackoff,
+		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, ContextTimeoutEnabled: true,
+		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, PipelinePoolSize: -1,
+		PoolSize: c.PoolSize, MaxConcurrentDials: c.PoolSize, PoolTimeout: c.PoolTimeout, MinIdleConns: c.MinIdle, MaxIdleConns: c.PoolSize,
+		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true, FailingTimeoutSeconds: 1,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+}

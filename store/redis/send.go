@@ -1,0 +1,121 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// send makes the calls, on every shard at once, and says which rows failed.
+func (s *Store) send(ctx context.Context, calls []*stageCall, total int, from *from) error {
+	batches := map[*shard][]*stageCall{}
+	for _, x := range calls {
+		if x.err == nil {
+			batches[x.at] = append(batches[x.at], x)
+		}
+	}
+	var group sync.WaitGroup
+	for at, batch := range batches {
+		group.Go(func() { s.sendShard(ctx, at, batch) })
+	}
+	group.Wait()
+	var failed []int
+	var errs []error
+	reported := map[*shard]bool{}
+	lost := false
+	for _, x := range calls {
+		n, err := int64(0), x.err
+		if err == nil {
+			n, err = x.cmd.Int64()
+		}
+		switch {
+		case err == nil && n < 0:
+			lost = true
+		case err == nil:
+			from.acknowledged(x.number, x.buckets)
+			continue
+		case x.at == nil || !reported[x.at]:
+			errs = append(errs, shardError(x.at, err))
+			reported[x.at] = true
+		}
+		for _, i := range x.rows {
+			failed = append(failed, int(i))
+		}
+	}
+	if lost {
+		errs = append(errs, fmt.Errorf("source %s: %w", from.name, ErrLost))
+	}
+	return partial(failed, total, errs)
+}
+
+func shardError(at *shard, err error) error {
+	if at == nil {
+		return err
+	}
+	return fmt.Errorf("shard %s: %w", at, explain(err))
+}
+
+// sendShard makes the calls of one shard, in batches; the commands have the errors.
+func (s *Store) sendShard(ctx context.Context, at *shard, calls []*stageCall) {
+	for len(calls) > 0 {
+		n, size := 0, 0
+		cmds := []goredis.Cmder{}
+		for ; n < len(calls) && (n == 0 || size < batchBytes); n++ {
+			size += calls[n].size
+			cmds = append(cmds, calls[n].cmd)
+		}
+		s.exec(ctx, at, cmds)
+		calls = calls[n:]
+	}
+}
+
+// exec runs commands on a shard, and once more those that another run can cure:
+// after the Functions were loaded, or wherever the keys are now. Every command is
+// one that may be repeated.
+func (s *Store) exec(ctx context.Context, at *shard, cmds []goredis.Cmder) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.WriteDeadline)
+	defer cancel()
+	run(ctx, at.slow, cmds)
+	if missing := failing(cmds, isMissing); len(missing) > 0 {
+		if err := loadLibrary(ctx, at.slow); err != nil {
+			s.log.Error("row store", "shard", at.String(), "err", err)
+			return
+		}
+		run(ctx, at.slow, missing)
+	}
+	if moved := failing(cmds, isElsewhere); len(moved) > 0 {
+		s.places.suspect()
+		s.places.follow(ctx, moved)
+	}
+	if len(failing(cmds, isConnection)) > 0 {
+		s.places.suspect()
+	}
+}
+
+// run runs commands in one round trip; each has its own error.
+func run(ctx context.Context, c *goredis.Client, cmds []goredis.Cmder) {
+	p := c.Pipeline()
+	for _, cmd := range cmds {
+		cmd.SetErr(nil)
+		_ = p.Process(ctx, cmd)
+	}
+	_, err := p.Exec(ctx)
+	if err == nil || len(failing(cmds, func(error) bool { return true })) > 0 {
+		return
+	}
+	for _, cmd := range cmds {
+		cmd.SetErr(err)
+	}
+}
+
+// failing returns the commands whose error is of a kind.
+func failing(cmds []goredis.Cmder, kind func(error) bool) (list []goredis.Cmder) {
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && kind(err) {
+			list = append(list, cmd)
+		}
+	}
+	return list
+}

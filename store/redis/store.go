@@ -1,0 +1,218 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"sluice/feature"
+)
+
+// Row is a record of an entity on its way to the store.
+type Row = feature.Row
+
+// Options say where a store is.
+type Options struct {
+	Config Config
+	Log    *slog.Logger // nil: silent
+}
+
+// Store is an online store on Redis.
+type Store struct {
+	cfg    Config
+	log    *slog.Logger
+	layout layout
+	places topology
+	expiry sync.Map // feature.ViewID → time.Duration
+	marks  sources
+
+	life   sync.RWMutex // held for writing by Close alone
+	closed bool
+}
+
+// Open connects to Redis, checks its settings (see CheckServer) and loads the
+// Functions. ctx bounds that alone.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	if err := opts.Config.Validate(); err != nil {
+		return nil, fmt.Errorf("open row store: %w", err)
+	}
+	s := &Store{cfg: opts.Config, log: opts.Log, layout: layout{opts.Config.Prefix}, places: connect(opts.Config)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open row store on %s: %w", strings.Join(opts.Config.Addrs, ","), err), s.places.close())
+	}
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context) error {
+	shards, err := s.places.all(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkAll(ctx, s.log, shards); err != nil {
+		return err
+	}
+	return s.everywhere(ctx, shards, func(ctx context.Context, at *shard) error { return loadLibrary(ctx, at.slow) })
+}
+
+// everywhere calls fn for every shard at once, and joins the errors, which name it.
+func (s *Store) everywhere(ctx context.Context, shards []*shard, fn func(context.Context, *shard) error) error {
+	errs := make([]error, len(shards))
+	var group sync.WaitGroup
+	for i, at := range shards {
+		group.Go(func() {
+			if err := fn(ctx, at); err != nil {
+				s.noticed(err)
+				errs[i] = fmt.Errorf("shard %s: %w", at, err)
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// noticed has the Cluster's map read again if err may come from its being old.
+func (s *Store) noticed(err error) {
+	if isConnection(err) || isElsewhere(err) {
+		s.places.suspect()
+	}
+}
+
+// Close closes the connections.
+func (s *Store) Close() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if err := s.places.close(); err != nil {
+		return fmt.Errorf("close row store: %w", err)
+	}
+	return nil
+}
+
+// enter keeps the store open until leave.
+func (s *Store) enter(ctx context.Context) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.life.RLock()
+	if s.closed {
+		s.life.RUnlock()
+		return nil, ErrClosed
+	}
+	return s.life.RUnlock, nil
+}
+
+// SetExpiry makes rows of a view that are written from now on, and what belongs to
+// them, expire when their entity has not been written for d; 0, which is how it
+// starts, is never. Redis rounds to milliseconds.
+//
+// d must be at least the view's TTL plus the longest time until a version can no
+// longer be rolled back, dropped or folded, plus how far event times may lie in the
+// future: rows that expire earlier would be missing after a rollback, while those
+// past their TTL are for the reader to refuse.
+func (s *Store) SetExpiry(view feature.ViewID, d time.Duration) { s.expiry.Store(view, d) }
+
+// expiryMillis returns the expiry of a view's rows; 0 is none.
+func (s *Store) expiryMillis(view feature.ViewID) int64 {
+	d, ok := s.expiry.Load(view)
+	if !ok || d.(time.Duration) <= 0 {
+		return 0
+	}
+	return max(1, d.(time.Duration).Milliseconds())
+}
+
+// Sync waits until every row staged so far is on as many replicas of its shard as
+// the configuration says; with none it returns at once. It cannot tell that a
+// failover has lost rows: Lost does. Redis itself calls this no strong consistency.
+func (s *Store) Sync(ctx context.Context) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return fmt.Errorf("sync rows: %w", err)
+	}
+	defer leave()
+	if s.cfg.SyncReplicas == 0 {
+		return nil
+	}
+	shards, err := s.places.all(ctx)
+	if err == nil {
+		err = s.everywhere(ctx, shards, s.waitReplicas)
+	}
+	if err != nil {
+		return fmt.Errorf("sync rows: %w", err)
+	}
+	return nil
+}
+
+// waitReplicas waits for the replicas of one shard. WAIT is for what was written up to
+// the connection's last command, so there has to be one, whatever it is.
+func (s *Store) waitReplicas(ctx context.Context, at *shard) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.SyncTimeout+s.cfg.WriteDeadline)
+	defer cancel()
+	client := at.slow.WithTimeout(s.cfg.SyncTimeout + s.cfg.WriteDeadline)
+	p := client.Pipeline()
+	p.Ping(ctx)
+	n := goredis.NewIntCmd(ctx, "wait", s.cfg.SyncReplicas, s.cfg.SyncTimeout.Milliseconds())
+	_ = p.Process(ctx, n)
+	if _, err := p.Exec(ctx); err != nil {
+		return err
+	}
+	if n.Val() < int64(s.cfg.SyncReplicas) {
+		return fmt.Errorf("%d of %d replicas have the rows after %s", n.Val(), s.cfg.SyncReplicas, s.cfg.SyncTimeout)
+	}
+	return nil
+}
+
+// Size returns the bytes of memory that the primaries use, for whatever; 0 if one
+// does not answer.
+func (s *Store) Size() uint64 {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.WriteDeadline)
+	defer cancel()
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return 0
+	}
+	defer leave()
+	shards, err := s.places.all(ctx)
+	if err != nil {
+		return 0
+	}
+	var mu sync.Mutex
+	total := uint64(0)
+	err = s.everywhere(ctx, shards, func(ctx context.Context, at *shard) error {
+		info, err := at.slow.Info(ctx, "memory").Result()
+		if err != nil {
+			return err
+		}
+		used, err := strconv.ParseUint(infoField(info, "used_memory"), 10, 64)
+		mu.Lock()
+		total += used
+		mu.Unlock()
+		return err
+	})
+	if err != nil {
+		return 0
+	}
+	return total
+}
+
+// infoField returns a field of the answer to INFO; empty if it has none.
+func infoField(info, name string) string {
+	for line := range strings.SplitSeq(info, "\r\n") {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,336 @@
+//go:build services
+
+package redis_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"sluice/feature"
+	"sluice/store/redis"
+)
+
+// both runs a test on one server and on a Cluster.
+func both(t *testing.T, test func(*testing.T, *server)) {
+	t.Run("single", func(t *testing.T) { test(t, oneServer(t)) })
+	t.Run("cluster", func(t *testing.T) { test(t, aCluster(t)) })
+}
+
+// everyPrimary calls fn for each primary.
+func (s *server) everyPrimary(t testing.TB, fn func(context.Context, *goredis.Client) error) {
+	t.Helper()
+	var err error
+	switch c := s.admin.(type) {
+	case *goredis.Client:
+		err = fn(t.Context(), c)
+	case *goredis.ClusterClient:
+		err = c.ForEachMaster(t.Context(), fn)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keysOf lists the keys that a test has made.
+func (s *server) keysOf(t testing.TB, prefix string) (all []string) {
+	t.Helper()
+	found := make(chan []string, 100)
+	s.everyPrimary(t, func(ctx context.Context, c *goredis.Client) error {
+		keys, err := c.Keys(ctx, prefix+"*").Result()
+		found <- keys
+		return err
+	})
+	close(found)
+	for keys := range found {
+		all = append(all, keys...)
+	}
+	return all
+}
+
+func TestFunctionsComeBack(t *testing.T) {
+	both(t, func(t *testing.T, on *server) {
+		s := open(t, on.prefix(t))
+		on.everyPrimary(t, func(ctx context.Context, c *goredis.Client) error { return c.FunctionDelete(ctx, "sluice_1").Err() })
+		if _, err := s.Stage(t.Context(), 1, 1, batch(0, 500, 1)); err != nil {
+			t.Fatalf("Stage without Functions on the server = %v", err)
+		}
+		if n, _, err := s.Stat(t.Context(), 1, 1); n != 500 || err != nil {
+			t.Errorf("Stat = %d rows, %v, want 500", n, err)
+		}
+	})
+}
+
+// TestNothingStays checks that once every version was folded or dropped there is
+// nothing left but rows that are visible, and one bitmap a view.
+func TestNothingStays(t *testing.T) {
+	both(t, func(t *testing.T, on *server) {
+		c := on.prefix(t)
+		s := open(t, c)
+		for v := feature.Version(1); v <= 3; v++ {
+			if _, err := s.Stage(t.Context(), 1, v, batch(0, 1000, v)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := s.Drop(t.Context(), 1, 2); n != 1000 || err != nil {
+			t.Fatalf("Drop(2) = %d, %v, want 1000", n, err)
+		}
+		if n, err := s.Fold(t.Context(), 1, 3, nil, []feature.Version{1, 3}); n != 1000 || err != nil {
+			t.Fatalf("Fold = %d, %v, want 1000", n, err)
+		}
+		if keys := on.keysOf(t, c.Prefix); len(keys) != 1001 {
+			t.Errorf("%d keys stay, want 1000 rows and a bitmap", len(keys))
+		}
+		if n, err := s.Drop(t.Context(), 1, 3); n != 1000 || err != nil { // its index is gone: by scanning
+			t.Fatalf("Drop(3) = %d, %v, want 1000", n, err)
+		}
+		if keys := on.keysOf(t, c.Prefix); len(keys) > 1 {
+			t.Errorf("%d keys stay, want at most a bitmap", len(keys))
+		}
+	})
+}
+
+func TestExpiry(t *testing.T) {
+	both(t, func(t *testing.T, on *server) {
+		c := on.prefix(t)
+		s := open(t, c)
+		s.SetExpiry(1, time.Hour)
+		for view := feature.ViewID(1); view <= 2; view++ {
+			if _, err := s.Stage(t.Context(), view, 1, batch(0, 50, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		with, without := 0, 0
+		for _, k := range on.keysOf(t, c.Prefix) {
+			switch d, err := on.admin.PTTL(t.Context(), k).Result(); {
+			case err != nil:
+				t.Fatal(err)
+			case d < 0:
+				without++
+			case d > 59*time.Minute && d <= time.Hour:
+				with++
+			default:
+				t.Errorf("key %q expires after %s, want 1h or never", k, d)
+			}
+		}
+		if with != without || with <= 50 {
+			t.Errorf("%d keys expire and %d do not, want as many: rows and indexes of one of two views", with, without)
+		}
+	})
+}
+
+func TestDamage(t *testing.T) {
+	both(t, func(t *testing.T, on *server) {
+		c := on.prefix(t)
+		s := open(t, c)
+		rows := batch(0, 4, 1)
+		if _, err := s.Stage(t.Context(), 1, 1, rows); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range on.keysOf(t, c.Prefix) {
+			if strings.HasSuffix(k, key(2)) && strings.Contains(k, "}r") {
+				if err := on.admin.HSet(t.Context(), k, "\x01", "garbage").Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var partial *redis.PartialError
+		chains, err := s.Read(t.Context(), 1, []feature.Key{rows[0].Key, rows[2].Key, rows[3].Key}, nil)
+		if !errors.Is(err, redis.ErrCorrupt) || !errors.As(err, &partial) || !reflect.DeepEqual(partial.Failed, []int{1}) {
+			t.Errorf("Read = %v, want %v for key 1 alone", err, redis.ErrCorrupt)
+		}
+		if len(chains[0]) != 1 || len(chains[1]) != 0 || len(chains[2]) != 1 {
+			t.Errorf("Read gave chains of %d, %d and %d records, want 1, 0 and 1", len(chains[0]), len(chains[1]), len(chains[2]))
+		}
+		newer := batch(0, 4, 2)
+		if _, err := s.Stage(t.Context(), 1, 1, newer); !errors.Is(err, redis.ErrCorrupt) {
+			t.Errorf("Stage over a damaged record = %v, want %v", err, redis.ErrCorrupt)
+		}
+		if _, err := s.Fold(t.Context(), 1, 1, nil, []feature.Version{1}); !errors.Is(err, redis.ErrCorrupt) {
+			t.Errorf("Fold over a damaged record = %v, want %v", err, redis.ErrCorrupt)
+		}
+	})
+}
+
+func TestVersionRange(t *testing.T) {
+	s := open(t, oneServer(t).prefix(t))
+	for _, v := range []feature.Version{0, redis.MaxVersion + 1} {
+		if _, err := s.Stage(t.Context(), 1, v, batch(0, 1, 1)); !errors.Is(err, redis.ErrVersion) {
+			t.Errorf("Stage(version %d) = %v, want %v", v, err, redis.ErrVersion)
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s := open(t, oneServer(t).prefix(t))
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Fatalf("Close twice = %v", err)
+	}
+	if _, err := s.Read(t.Context(), 1, nil, nil); !errors.Is(err, redis.ErrClosed) {
+		t.Errorf("Read of a closed store = %v, want %v", err, redis.ErrClosed)
+	}
+}
+
+func TestCheckServer(t *testing.T) {
+	on := oneServer(t)
+	node := on.admin.(*goredis.Client)
+	if found, err := redis.CheckServer(t.Context(), node); len(found) > 0 || err != nil {
+		t.Errorf("CheckServer = %v, %v, want nothing", found, err)
+	}
+	for setting, tc := range map[string]struct {
+		bad     string
+		refused bool // else it is a warning
+	}{"hash-max-listpack-value": {"64", false}, "hash-max-listpack-entries": {"2", false}, "maxmemory-policy": {"allkeys-lru", true}} {
+		t.Run(setting, func(t *testing.T) {
+			good := node.ConfigGet(t.Context(), setting).Val()[setting]
+			defer node.ConfigSet(context.Background(), setting, good)
+			if err := node.ConfigSet(t.Context(), setting, tc.bad).Err(); err != nil {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			s, err := redis.Open(t.Context(), redis.Options{Config: on.config, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if errors.Is(err, redis.ErrServer) != tc.refused {
+				t.Errorf("Open = %v, want it refused: %v", err, tc.refused)
+			}
+			if said := fmt.Sprint(err) + log.String(); !strings.Contains(said, setting) || !strings.Contains(said, on.config.Addrs[0]) {
+				t.Errorf("Open said %q, want %s and the server", said, setting)
+			}
+			if err == nil {
+				s.Close()
+			}
+		})
+	}
+}
+
+// TestFrozenShard stops a primary of the Cluster for less than its node timeout, so
+// that there is no failover: reads of the others must not notice, and the error must
+// name what failed, in time.
+func TestFrozenShard(t *testing.T) {
+	on := aCluster(t)
+	c := on.prefix(t)
+	quick := redis.DefaultConfig()
+	fill := open(t, c)
+	rows := batch(0, 600, 1)
+	if _, err := fill.Stage(t.Context(), 1, 1, rows); err != nil {
+		t.Fatal(err)
+	}
+	c.ReadDeadline, c.ReadTimeout, c.WriteTimeout, c.DialTimeout = 200*time.Millisecond, 150*time.Millisecond, 150*time.Millisecond, quick.DialTimeout
+	c.WriteDeadline = 400 * time.Millisecond
+	s := open(t, c)
+	keys := make([]feature.Key, len(rows))
+	for i := range rows {
+		keys[i] = rows[i].Key
+	}
+	if _, err := s.Read(t.Context(), 1, keys, nil); err != nil {
+		t.Fatal(err)
+	}
+	victim, err := on.admin.(*goredis.ClusterClient).MasterForKey(t.Context(), "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := processOf(t, victim)
+	freeze(t, pid)
+	var partial *redis.PartialError
+	began := time.Now()
+	chains, err := s.Read(t.Context(), 1, keys, nil)
+	if took := time.Since(began); !errors.As(err, &partial) || took > time.Second {
+		t.Fatalf("Read = %v after %s, want a partial error soon", err, took)
+	}
+	if n := len(partial.Failed); n < len(keys)/6 || n > len(keys)/2 {
+		t.Errorf("%d of %d keys failed, want a third", n, len(keys))
+	}
+	if !strings.Contains(err.Error(), victim.Options().Addr) {
+		t.Errorf("Read = %v, want it to name %s", err, victim.Options().Addr)
+	}
+	healthy := remove(keys, partial.Failed, chains, t)
+	for range 20 {
+		if _, err := s.Read(t.Context(), 1, healthy, nil); err != nil {
+			t.Fatalf("Read of healthy shards = %v", err)
+		}
+	}
+	if _, err := s.Stage(t.Context(), 1, 2, batch(0, 600, 2)); !errors.As(err, &partial) || len(partial.Failed) > len(keys)/2 {
+		t.Errorf("Stage = %v, want that a third failed", err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		_, err := s.Stage(t.Context(), 1, 2, batch(0, 600, 2))
+		return err
+	})
+	if n, _, err := fill.Stat(t.Context(), 1, 2); n != 600 || err != nil {
+		t.Errorf("Stat = %d rows, %v, want 600", n, err)
+	}
+}
+
+// remove returns the keys that did not fail, whose chains must be there.
+func remove(keys []feature.Key, failed []int, chains [][]feature.Record, t *testing.T) (good []feature.Key) {
+	t.Helper()
+	bad := map[int]bool{}
+	for _, i := range failed {
+		bad[i] = true
+	}
+	for i, k := range keys {
+		if bad[i] != (len(chains[i]) == 0) {
+			t.Errorf("key %d has %d records, failed: %t", i, len(chains[i]), bad[i])
+		}
+		if !bad[i] {
+			good = append(good, k)
+		}
+	}
+	return good
+}
+
+// TestMovedKeys has a replica take over from its primary in good order, while the
+// store's map of the Cluster is as good as never read again by itself.
+func TestMovedKeys(t *testing.T) {
+	on := aCluster(t)
+	c := on.prefix(t)
+	c.StateReload = time.Hour
+	s := open(t, c)
+	rows := batch(0, 600, 1)
+	if _, err := s.Stage(t.Context(), 1, 1, rows); err != nil {
+		t.Fatal(err)
+	}
+	admin := on.admin.(*goredis.ClusterClient)
+	replica, err := admin.SlaveForKey(t.Context(), "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { return replica.ClusterFailover(t.Context()).Err() })
+	eventually(t, func() error {
+		if role := infoOf(t, replica, "replication", "role"); role != "master" {
+			return fmt.Errorf("the replica is still a %s", role)
+		}
+		return nil
+	})
+	keys := make([]feature.Key, len(rows))
+	for i := range rows {
+		keys[i] = rows[i].Key
+	}
+	chains, err := s.Read(t.Context(), 1, keys, nil)
+	for i, chain := range chains {
+		if len(chain) != 1 {
+			t.Fatalf("key %d has %d records, %v, want 1", i, len(chain), err)
+		}
+	}
+	if err != nil {
+		t.Fatalf("Read = %v", err)
+	}
+	if _, err := s.Stage(t.Context(), 1, 2, batch(0, 600, 2)); err != nil {
+		t.Fatalf("Stage = %v", err)
+	}
+	if n, err := s.Drop(t.Context(), 1, 2); n != 600 || err != nil {
+		t.Errorf("Drop = %d, %v, want 600", n, err)
+	}
+	admin.ReloadState(t.Context()) // for the clearing up
+}

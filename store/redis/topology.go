@@ -1,0 +1,122 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// shard is a primary. Both clients share its connections; slow waits as long as a
+// write may take, quick as long as a read may.
+type shard struct {
+	quick, slow *goredis.Client
+}
+
+func (s *shard) String() string { return s.quick.Options().Addr }
+
+// topology says which shard a bucket is on.
+type topology interface {
+	of(ctx context.Context, bucket uint8) (*shard, error)
+	// all returns every primary.
+	all(ctx context.Context) ([]*shard, error)
+	// suspect says that what is known may be out of date.
+	suspect()
+	// follow runs commands wherever their keys are now, or returns false if
+	// there is only one place.
+	follow(ctx context.Context, cmds []goredis.Cmder) bool
+	close() error
+}
+
+// quiet keeps go-redis from writing to the standard error what its calls return as
+// errors anyway.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var silence = sync.OnceFunc(func() { goredis.SetLogger(quiet{}) })
+
+func connect(c Config) topology {
+	silence()
+	switch {
+	case c.Cluster:
+		return &cluster{client: goredis.NewClusterClient(c.clustered()), slow: c.WriteDeadline}
+	case c.MasterName != "":
+		return newSingle(goredis.NewFailoverClient(c.failover()), c.WriteDeadline)
+	}
+	return newSingle(goredis.NewClient(c.simple()), c.WriteDeadline)
+}
+
+// single is one server, or the primary that Sentinel names.
+type single struct{ shard shard }
+
+func newSingle(c *goredis.Client, slow time.Duration) *single {
+	return &single{shard{quick: c, slow: c.WithTimeout(slow)}}
+}
+
+func (s *single) of(context.Context, uint8) (*shard, error)    { return &s.shard, nil }
+func (s *single) all(context.Context) ([]*shard, error)        { return []*shard{&s.shard}, nil }
+func (s *single) suspect()                                     {}
+func (s *single) follow(context.Context, []goredis.Cmder) bool { return false }
+func (s *single) close() error                                 { return s.shard.quick.Close() }
+
+// cluster is a Redis Cluster.
+type cluster struct {
+	client *goredis.ClusterClient
+	slow   time.Duration
+	shards sync.Map // *goredis.Client → *shard
+}
+
+func (c *cluster) of(ctx context.Context, bucket uint8) (*shard, error) {
+	node, err := c.client.MasterForKey(ctx, tags()[bucket])
+	if err != nil {
+		return nil, fmt.Errorf("find the shard of bucket %d: %w", bucket, err)
+	}
+	return c.shard(node), nil
+}
+
+func (c *cluster) shard(node *goredis.Client) *shard {
+	if s, ok := c.shards.Load(node); ok {
+		return s.(*shard)
+	}
+	s, _ := c.shards.LoadOrStore(node, &shard{quick: node, slow: node.WithTimeout(c.slow)})
+	return s.(*shard)
+}
+
+func (c *cluster) all(ctx context.Context) ([]*shard, error) {
+	var mu sync.Mutex
+	var list []*shard
+	err := c.client.ForEachMaster(ctx, func(_ context.Context, node *goredis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, c.shard(node))
+		return nil
+	})
+	if err == nil && len(list) == 0 {
+		err = errors.New("no primaries")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the primaries: %w", err)
+	}
+	slices.SortFunc(list, func(a, b *shard) int { return strings.Compare(a.String(), b.String()) })
+	return list, nil
+}
+
+func (c *cluster) suspect() { c.client.ReloadState(context.Background()) }
+
+func (c *cluster) follow(ctx context.Context, cmds []goredis.Cmder) bool {
+	p := c.client.Pipeline()
+	for _, cmd := range cmds {
+		cmd.SetErr(nil)
+		_ = p.Process(ctx, cmd)
+	}
+	_, _ = p.Exec(ctx) // each command has its own error
+	return true
+}
+
+func (c *cluster) close() error { return c.client.Close() }
