@@ -1,12 +1,13 @@
 # Everything that people and CI run. `make help` lists the targets.
 GO      ?= go
 BIN     := bin/sluice
+REAL    := ./test/services/... ./store/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: help build check format vet lint arrows generated test race bench demo fuzz clean
+.PHONY: help build check format vet lint arrows generated test race bench demo fuzz clean services-up services-down test-services
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the binary into bin/
 	$(GO) build -o $(BIN) ./cmd/sluice
@@ -18,9 +19,11 @@ format: ## fail if a file is not formatted
 
 vet: ## go vet
 	$(GO) vet ./...
+	$(GO) vet -tags services ./test/... ./store/...
 
 lint: ## staticcheck
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags services ./test/... ./store/...
 
 arrows: ## which package may import which
 	$(GO) test -count=1 ./internal/arch
@@ -31,6 +34,7 @@ generated: ## generated code, dashboards and reference pages are current
 test: check ## the whole test run: checks, unit and scenario tests, races, the demo
 	$(GO) test -timeout 25m ./...
 	$(MAKE) race
+	$(MAKE) test-services
 	$(MAKE) demo
 
 race: ## the packages with goroutines, under the race detector
@@ -38,6 +42,19 @@ race: ## the packages with goroutines, under the race detector
 
 demo: build ## the main job on real data; fails if a planted fault is missed
 	$(BIN) demo
+
+SERVICES    := test/services/services
+SERVICE_SET ?= kafka redis redis-cluster postgres toxiproxy
+
+services-up: ## start the services that tests with the tag services share
+	@exec env SERVICES_STATE=$(CURDIR)/.services/dev $(SERVICES) up $(SERVICE_SET)
+	@echo "export SLUICE_TEST_SERVICES=$(CURDIR)/.services/dev"
+
+services-down: ## stop them
+	@exec env SERVICES_STATE=$(CURDIR)/.services/dev $(SERVICES) wipe
+
+test-services: ## the tests against real services, which it starts and stops
+	exec env SERVICES_STATE=$(CURDIR)/.services/test $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -p 1 -tags services -timeout 25m $(REAL)
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/... ./cmd/sluice/app/...

@@ -65,7 +65,7 @@ func TestCheckFinds(t *testing.T) {
 		"outside module elsewhere": {"rules/x.go", "package rules\n\nimport _ \"github.com/twmb/franz-go/pkg/kgo\"\n", "rules/x.go: github.com/twmb/franz-go/pkg/kgo is for tap only"},
 		"outside module by major":  {"rules/x.go", "package rules\n\nimport _ \"github.com/cockroachdb/pebble/v2\"\n", "rules/x.go: github.com/cockroachdb/pebble/v2 is for store only"},
 		"module for tests":         {"rules/x.go", "package rules\n\nimport _ \"github.com/prometheus/prometheus/promql/parser\"\n", "rules/x.go: github.com/prometheus/prometheus/promql/parser is for tests only"},
-		"testing in the product":   {"store/x.go", "// Package store stores.\npackage store\n\nimport _ \"testing\"\n", "store/x.go: testing is for store/storetest only"},
+		"testing in the product":   {"store/x.go", "// Package store stores.\npackage store\n\nimport _ \"testing\"\n", "store/x.go: testing is for store/storetest, test only"},
 		"folder not listed":        {"engine/x.go", "// Package engine runs.\npackage engine\n", "engine/x.go: its folder is not in the table of arrows"},
 		"internal not listed":      {"internal/x/x.go", "// Package x runs.\npackage x\n", "internal/x/x.go: its folder is not in the table of arrows"},
 		"file at the root":         {"x.go", "// Package x runs.\npackage x\n", "x.go: its folder is not in the table of arrows"},
