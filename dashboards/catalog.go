@@ -28,6 +28,8 @@ var Catalog = []Metric{
 		"Times that a partition's state was dropped and read again from the log."},
 	{"sluice_tap_partitions", Gauge, "tap", nil,
 		"Partitions that this process reads."},
+	{"sluice_tap_foreign_records_total", Counter, "tap", nil,
+		"Records on the profiles topic that no tap wrote. They are passed over; those still there count again after a restart."},
 
 	{"sluice_feature_severity_ratio", Gauge, "gate", []Label{view, feat},
 		"Statistic over its own threshold in the newest judged window, worst over tests; 1 is the threshold."},
@@ -55,6 +57,8 @@ var Catalog = []Metric{
 		"1 while the view is frozen: every decision is hold; else 0."},
 	{"sluice_gate_decide_duration_seconds", Histogram, "gate", nil,
 		"Time to judge a complete window and commit the decision."},
+	{"sluice_gate_leading", Gauge, "gate", nil,
+		"1 in the process that judges and publishes, 0 in those that stand by or serve."},
 	{"sluice_gate_errors_total", Counter, "gate", []Label{view},
 		"Decisions that could not be taken and are tried again."},
 	{"sluice_gate_swept_rows_total", Counter, "gate", []Label{view},

@@ -119,10 +119,11 @@ func freshnessPanels() []Panel {
 				{`histogram_quantile(0.5, sum(rate(sluice_gate_decide_duration_seconds[$__rate_interval])))`, "decision p50"},
 				{`histogram_quantile(0.99, sum(rate(sluice_gate_decide_duration_seconds[$__rate_interval])))`, "decision p99"},
 			}, unit("s"), fromZero),
-		graph("Partitions read", "Partitions by process, and how often state was dropped and read again.",
+		graph("Partitions read", "Partitions by process, how often state was dropped and read again, and records of others on the profiles topic.",
 			[]query{
 				{`sluice_tap_partitions`, "{{instance}}"},
 				{`sum by (reason) (increase(sluice_tap_errors_total[$__rate_interval]))`, "read again: {{reason}}"},
+				{`sum(increase(sluice_tap_foreign_records_total[$__rate_interval]))`, "records of others"},
 			}, fromZero),
 		graph("Rows swept", "Rows of dead and superseded versions removed per second.",
 			[]query{{`sum by (view) (rate(sluice_gate_swept_rows_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"}}, unit("rowsps"), fromZero),

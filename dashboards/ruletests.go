@@ -132,6 +132,13 @@ func platformTests() []RuleTest {
 			},
 			quiet("SluiceAlertsNotSent", "4m"),
 			fires("SluiceAlertsNotSent", "8m", "", "channel_kind", "slack")),
+		ruleTest("a gate that takes over in time is no news, none at all is",
+			[]Series{
+				{`sluice_gate_leading{instance="a"}`, "1x9 0x20"},
+				{`sluice_gate_leading{instance="b"}`, "0x10 1x4 0x20"},
+			},
+			quiet("SluiceNoGate", "12m"),
+			fires("SluiceNoGate", "18m", "")),
 		ruleTest("a process that is not scraped is reported",
 			[]Series{{`sluice_build_info{version="1",revision="a",goversion="go1.26"}`, "1x10 stale"}},
 			quiet("SluiceAbsent", "10m"),

@@ -38,7 +38,7 @@ type Actions struct {
 // NewActions returns the actions of a platform; gate may be nil if it runs elsewhere.
 func NewActions(deps Deps, gate *Gate) *Actions {
 	if gate == nil {
-		return &Actions{deps: deps, metrics: newMetrics(nil)}
+		return &Actions{deps: deps, metrics: newMetrics(deps.Registerer)}
 	}
 	return &Actions{deps: deps, metrics: gate.metrics, gate: gate}
 }

@@ -124,6 +124,22 @@ func (b *Board) Judged(view string, start time.Time) []sketch.Partial {
 	return p.list()
 }
 
+// Forgotten notes that the log no longer keeps the partial of a judged window:
+// another gate has judged it. The rest of the window goes with its last partial.
+func (b *Board) Forgotten(view string, start time.Time, topic string, partition int32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.views[view][start.UnixNano()]
+	if p == nil {
+		return
+	}
+	delete(p.parts, part{topic, partition})
+	if len(p.parts) == 0 {
+		delete(b.views[view], start.UnixNano())
+	}
+	b.signal()
+}
+
 func (p *pending) list() []sketch.Partial {
 	var all []sketch.Partial
 	for _, partial := range p.parts {

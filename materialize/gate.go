@@ -70,9 +70,18 @@ func New(cfg Config, deps Deps) *Gate {
 	}
 }
 
+// Lead makes g the gate of an epoch, before a Run: it forgets what it kept of the
+// views, which another gate may have changed meanwhile.
+func (g *Gate) Lead(epoch uint64) {
+	g.deps.Epoch = epoch
+	clear(g.seats)
+}
+
 // Run decides windows until ctx ends. It returns feature.ErrFenced if another
-// gate has taken over.
+// gate has taken over; it may run again after Lead.
 func (g *Gate) Run(ctx context.Context) error {
+	g.metrics.leading.Set(1)
+	defer g.metrics.leading.Set(0)
 	sweep, watch := time.NewTicker(g.cfg.Sweep), time.NewTicker(g.cfg.Watch)
 	defer sweep.Stop()
 	defer watch.Stop()

@@ -27,6 +27,7 @@ type metrics struct {
 	severity  *prometheus.HistogramVec
 	close     *prometheus.HistogramVec
 	decide    prometheus.Histogram
+	leading   prometheus.Gauge
 	errors    *prometheus.CounterVec
 	swept     *prometheus.CounterVec
 }
@@ -56,10 +57,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		feature:   gauge("feature_severity_ratio", "Worst severity over the methods in the newest judged window, by view and feature; 1 is the threshold.", "view", "feature"),
 		severity: auto.NewHistogramVec(native("drift_severity_ratio", "Severity of the scores that a verdict shows, by view, test (method) and window (base, probation); 1 is the threshold."),
 			[]string{"view", "test", "window"}),
-		close:  auto.NewHistogramVec(native("window_close_delay_seconds", "Time from the end of a window plus lateness to its decision, by window (base)."), []string{"window"}),
-		decide: auto.NewHistogram(native("gate_decide_duration_seconds", "Time to judge one complete window and commit the decision.")),
-		errors: counter("gate_errors_total", "Decisions that could not be taken and are tried again, by view.", "view"),
-		swept:  counter("gate_swept_rows_total", "Rows of dead and superseded versions removed from the online store, by view.", "view"),
+		close:   auto.NewHistogramVec(native("window_close_delay_seconds", "Time from the end of a window plus lateness to its decision, by window (base)."), []string{"window"}),
+		decide:  auto.NewHistogram(native("gate_decide_duration_seconds", "Time to judge one complete window and commit the decision.")),
+		leading: auto.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "gate_leading", Help: "1 in the process that judges and publishes, 0 in those that stand by."}),
+		errors:  counter("gate_errors_total", "Decisions that could not be taken and are tried again, by view.", "view"),
+		swept:   counter("gate_swept_rows_total", "Rows of dead and superseded versions removed from the online store, by view.", "view"),
 	}
 }
 

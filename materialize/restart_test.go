@@ -100,6 +100,42 @@ func TestTwoGates(t *testing.T) {
 	}
 }
 
+// A gate that was fenced leads again with a new epoch: it knows what the other
+// decided meanwhile, and forgets windows that the other had forgotten on the log.
+func TestGateLeadsAgain(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	old, board := w.gate, w.board
+	w.restart()
+	w.put(1, 300, 10)
+	w.close(1, 0, 1)
+	for p := range int32(2) {
+		board.Update(w.log.progress[p], w.log.partials(p))
+	}
+	w.decide()
+	for p := range int32(2) {
+		if open := board.Open(w.view); len(open) != 1 || open[0].Start != w.window(1).Start {
+			t.Errorf("before the partial of partition %d is forgotten: windows %+v, want window 1", p, open)
+		}
+		board.Forgotten(w.view.Name, w.window(1).Start, topic, p)
+	}
+	if open := board.Open(w.view); len(open) != 0 {
+		t.Errorf("windows %+v, want none once the other gate has judged them", open)
+	}
+	epoch, err := w.registry.Acquire(t.Context(), "gate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Lead(epoch)
+	w.gate, w.board = old, board
+	if info := w.run(2, 300, 10); info.State != feature.StateVisible {
+		t.Errorf("window 2 is %s, want visible", info.State)
+	}
+	if rows := w.history(); len(rows) != 3 {
+		t.Errorf("history of %d windows, want 3", len(rows))
+	}
+}
+
 // TestRunDecidesUntilItsEnd runs the gate as the platform does; a person hears of
 // the failed window, which is the sign that it was decided.
 func TestRunDecidesUntilItsEnd(t *testing.T) {

@@ -63,6 +63,14 @@ func (l *lease) run(ctx context.Context) error {
 	}
 }
 
+// refresh renews with definitions that are read now, however lately they were.
+func (l *lease) refresh(ctx context.Context) error {
+	l.mu.Lock()
+	l.asked = time.Time{}
+	l.mu.Unlock()
+	return l.renew(ctx)
+}
+
 // renew asks the source once and puts the answer in force.
 func (l *lease) renew(ctx context.Context) error {
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -165,6 +166,39 @@ func TestLargeDefinitions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRefresh wants new definitions known to the request after Refresh, even
+// where reading them takes so long that renewals do it once a second.
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{takes: 200 * time.Millisecond}
+		f := newFixture(t, func(_ *Config, d *Deps) {
+			s.registry = d.Source.(*registry)
+			d.Source = s
+		})
+		known := func(refresh func(context.Context) error) bool {
+			if err := refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			_, got := f.post(t, "/api/v1/views/renamed/rows", readA)
+			return !strings.Contains(got, "unknown_view")
+		}
+		if known(f.lease.renew) {
+			t.Fatal("the view is known before it is defined")
+		}
+		f.registry.change(func() {
+			f.registry.defs.Views = slices.Clone(f.registry.defs.Views)
+			f.registry.defs.Views[0].Name = "renamed"
+			f.registry.generation++
+		})
+		if known(f.lease.renew) {
+			t.Error("a renewal right after another reads definitions that take so long again")
+		}
+		if !known(f.Refresh) {
+			t.Error("the view is unknown right after Refresh")
+		}
+	})
 }
 
 func TestNotYet(t *testing.T) {

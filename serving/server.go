@@ -43,6 +43,10 @@ func New(config Config, deps Deps) (*Server, error) {
 // Run keeps the snapshot until ctx ends.
 func (s *Server) Run(ctx context.Context) error { return s.lease.run(ctx) }
 
+// Refresh reads definitions and vectors now, so that requests which come after it
+// are answered by what is in force.
+func (s *Server) Refresh(ctx context.Context) error { return s.lease.refresh(ctx) }
+
 // Ready returns nil while reads are answered, flagged or not.
 func (s *Server) Ready() error {
 	_, _, err := s.lease.take()

@@ -108,7 +108,8 @@ func (f *follower) caughtUp() error {
 
 func (f *follower) state(r *kgo.Record) error {
 	if _, err := parseKey(r.Key); err != nil {
-		return nil // another client's record: no tap writes such a key, and none of ours is replaced by it
+		f.log.foreign.note(r, err)
+		return nil
 	}
 	a := f.states[r.Partition]
 	if a == nil {

@@ -49,9 +49,10 @@ type Out struct {
 // Log is the client of the broker: topics, appends, and everything that reads. It
 // is safe for concurrent use.
 type Log struct {
-	cfg    LogConfig
-	client *kgo.Client
-	admin  *kadm.Client
+	cfg     LogConfig
+	client  *kgo.Client
+	admin   *kadm.Client
+	foreign foreign
 
 	mu     sync.Mutex
 	limits map[string]int32 // bytes of a batch that a topic takes, where they are known

@@ -20,6 +20,7 @@ type metrics struct {
 	checkpoints prometheus.Histogram
 	errors      *prometheus.CounterVec
 	partitions  prometheus.Gauge
+	foreign     prometheus.Counter
 }
 
 // newMetrics registers the tap's metrics with reg; nil registers nothing.
@@ -56,6 +57,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		partitions: auto.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "partitions",
 			Help: "Partitions of topics of writes that this process reads.",
+		}),
+		foreign: auto.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "foreign_records_total",
+			Help: "Records on the profiles topic that no tap wrote; they are passed over. Those that the topic still holds count again after a restart.",
 		}),
 	}
 }

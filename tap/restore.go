@@ -27,8 +27,13 @@ func (l *Log) load(ctx context.Context, at source, end int64) (*saved, error) {
 	s := &saved{partials: map[WindowKey]sketch.Partial{}, segments: map[int]piece{}}
 	a := newAssembler()
 	err := l.readRange(ctx, l.cfg.Topics.Profiles, at.partition, 0, end, func(r *kgo.Record) error {
-		if k, err := parseKey(r.Key); err != nil || k.at != at {
-			return nil // another client's record, or of another topic's partition
+		k, err := parseKey(r.Key)
+		if err != nil {
+			l.foreign.note(r, err)
+			return nil
+		}
+		if k.at != at {
+			return nil // of another topic's partition
 		}
 		done, gone, err := a.add(r.Key, r.Value)
 		if err != nil {

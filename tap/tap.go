@@ -36,7 +36,9 @@ func New(cfg Config, log *Log, deps Deps) (*Tap, error) {
 	if err := errors.Join(cfg.Validate(), deps.validate()); err != nil {
 		return nil, fmt.Errorf("new tap: %w", err)
 	}
-	return &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}}, nil
+	t := &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}}
+	log.foreign.report(t.metrics.foreign, deps.Logger)
+	return t, nil
 }
 
 // current returns the definitions in force, made ready. Definitions that cannot

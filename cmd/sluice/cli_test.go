@@ -193,7 +193,7 @@ var update = flag.Bool("update", false, "write the reference pages")
 
 // The committed reference pages are what the structs say.
 func TestReferenceIsCurrent(t *testing.T) {
-	for name, want := range map[string]string{"cli.md": cliReference(model(t)), "config.md": configReference()} {
+	for name, want := range references(model(t)) {
 		path := filepath.Join("..", "..", "docs", "reference", name)
 		if *update {
 			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
@@ -212,7 +212,9 @@ func TestDocsCommand(t *testing.T) {
 	if code, _, stderr := command(t, "docs", dir); code != 0 {
 		t.Fatalf("docs: code %d, %s", code, stderr)
 	}
-	if text, err := os.ReadFile(filepath.Join(dir, "cli.md")); err != nil || string(text) != cliReference(model(t)) {
-		t.Errorf("docs wrote another cli.md (%v)", err)
+	for name, want := range references(model(t)) {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != want {
+			t.Errorf("docs wrote another %s (%v)", name, err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"sluice/internal/definition"
@@ -35,7 +36,13 @@ func (c *planCmd) Run(e *env) error {
 	if c.Format == "json" {
 		return printJSON(e.stdout, plan)
 	}
-	return printChanges(e.stdout, plan.Changes)
+	if err := printChanges(e.stdout, plan.Changes); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(plan.Changes, func(c definition.Change) bool { return c.RemovesView() }) {
+		_, err = fmt.Fprintln(e.stdout, "views are removed: apply takes this only with --allow-remove")
+	}
+	return err
 }
 
 // read reads the definitions and says what is wrong with them before a server is
@@ -62,7 +69,24 @@ func printChanges(w io.Writer, changes []definition.Change) error {
 		}
 		rows = append(rows, []string{c.Op, c.Kind, c.Name, strings.Join(c.Fields, ","), breaking, strings.Join(c.Affects, ",")})
 	}
-	return table(w, "OP KIND NAME FIELDS BREAKING AFFECTS", rows)
+	if err := table(w, "OP KIND NAME FIELDS BREAKING AFFECTS", rows); err != nil {
+		return err
+	}
+	return printRemovals(w, changes)
+}
+
+// printRemovals says what goes out of service with the views that are removed.
+func printRemovals(w io.Writer, changes []definition.Change) error {
+	for i := range changes {
+		c := &changes[i]
+		if !c.RemovesView() || c.Removes == nil {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "view %s is no longer judged and served: versions %d, rows %d, served version %d\n", plain(c.Name), c.Removes.Versions, c.Removes.Rows, c.Removes.ServedVersion); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type applyCmd struct {
@@ -70,11 +94,13 @@ type applyCmd struct {
 	By           string  `help:"Who does it, where the server knows no tokens." env:"USER" placeholder:"NAME"`
 	Reason       string  `help:"Why, for the audit log." placeholder:"TEXT"`
 	IfGeneration *uint64 `name:"if-generation" help:"Only if the definitions in force have this generation." placeholder:"N"`
+	AllowRemove  bool    `name:"allow-remove" help:"Remove the views that the definitions no longer have; without it that is refused."`
 }
 
 // Help shows examples.
 func (*applyCmd) Help() string {
-	return "All of it is put in force in one step, or nothing.\n\nExamples:\n  sluice apply -f features\n  sluice apply -f features --reason 'one more feature for the fraud model'"
+	return "All of it is put in force in one step, or nothing. What is in force and no longer in the files is removed; views only with --allow-remove, as they are then no longer judged and served." +
+		"\n\nExamples:\n  sluice apply -f features\n  sluice apply -f features --reason 'one more feature for the fraud model'\n  sluice apply -f features --allow-remove --if-generation 7 --reason 'trips are not read any more'"
 }
 
 func (c *applyCmd) Run(e *env) error {
@@ -83,6 +109,9 @@ func (c *applyCmd) Run(e *env) error {
 		return err
 	}
 	request := map[string]any{"files": files, "by": c.By, "reason": c.Reason}
+	if c.AllowRemove {
+		request["allow_remove"] = true
+	}
 	if c.IfGeneration != nil {
 		request["if_generation"] = *c.IfGeneration
 	}

@@ -44,6 +44,8 @@ type pushing struct {
 	progress *progress
 	insertID bool // rows come without their event_id
 
+	horizon time.Time // event times behind it are refused as future; zero: none is
+
 	lines []byte
 	count int
 	total control.Push
@@ -58,6 +60,11 @@ func (c *pushCmd) Run(e *env) error {
 	p.total = control.Push{View: p.view.Name, Offsets: map[string][2]int64{}, Windows: []control.PushedWindow{}}
 	if err := p.file(); err != nil {
 		return err
+	}
+	if c.Seal || c.Wait {
+		if err := p.readClock(); err != nil {
+			return err
+		}
 	}
 	if c.Seal {
 		if err := p.seal(); err != nil {

@@ -10,13 +10,41 @@ import (
 	"sluice/internal/definition"
 	"sluice/materialize"
 	"sluice/rules"
+	"sluice/tap"
 )
 
-// seal writes the watermark that closes the last touched window.
+// readClock asks how far event times may go. A clock that is not set bounds none.
+func (p *pushing) readClock() error {
+	var clock struct {
+		Now time.Time `json:"now"`
+		Set bool      `json:"set"`
+	}
+	if err := p.cmd.get(p.env.ctx, "/api/v1/clock", &clock); err != nil {
+		return fmt.Errorf("read the server's clock: %w", err)
+	}
+	if clock.Set {
+		p.horizon = clock.Now.Add(tap.DefaultConfig().Ahead)
+	}
+	return nil
+}
+
+// future reports whether every row of a window is refused as too far ahead.
+func (p *pushing) future(w *control.PushedWindow) bool {
+	return !p.horizon.IsZero() && w.Start.After(p.horizon)
+}
+
+// seal writes the watermark that closes the last touched window. Windows in the
+// future do not count: one wrong event time would make every row until then late.
 func (p *pushing) seal() error {
 	n := len(p.total.Windows)
+	for n > 0 && p.future(&p.total.Windows[n-1]) {
+		n--
+	}
+	if ahead := len(p.total.Windows) - n; ahead > 0 {
+		p.progress.say("%d windows lie ahead of the server's clock: their rows are refused, and the seal leaves them out", ahead)
+	}
 	if n == 0 {
-		p.progress.say("nothing to seal: no row has an event time that can be read")
+		p.progress.say("nothing to seal: no row has an event time that can be taken")
 		return nil
 	}
 	lateness, err := definition.ParseDuration(p.view.Window.Lateness)
@@ -103,17 +131,24 @@ func shortWait(wait time.Duration, absent bool) time.Duration {
 	return wait
 }
 
-// passed reports whether every partition is past a window, by the view's own
-// lateness: if the window is not known then, no row of it was accepted.
+// passed reports whether every row that was sent is read and every partition is
+// past a window, by the view's own lateness: if the window is not known then, no row
+// of it was accepted. A window in the future need not be passed for that.
 func (p *pushing) passed(w *control.PushedWindow, partitions map[string]materialize.PartitionStatus) bool {
+	for name, span := range p.total.Offsets {
+		if s, known := partitions[name]; !known || s.Offset <= span[1] {
+			return false
+		}
+	}
+	if p.future(w) {
+		return true
+	}
 	lateness, err := definition.ParseDuration(p.view.Window.Lateness)
 	if err != nil || len(partitions) == 0 {
 		return false
 	}
-	close := w.End.Add(lateness)
-	for name, s := range partitions {
-		span, sent := p.total.Offsets[name]
-		if s.Watermark.Before(close) && !s.Idle || sent && s.Offset <= span[1] {
+	for _, s := range partitions {
+		if s.Watermark.Before(w.End.Add(lateness)) && !s.Idle {
 			return false
 		}
 	}

@@ -178,8 +178,56 @@ func TestSession(t *testing.T) {
 	s.run(0, "baseline show payments", "payments  trailing  1")
 	s.run(0, "rules check", "RULE", "payments")
 	s.run(0, "audit --limit 100", "eve   rollback  payments  3", "gate  publish   payments  1", "eve   approve   payments  2")
-	s.run(0, "doctor", "ok     server", "ok     log")
+	if out := s.run(0, "doctor", "ok     server", "ok     log"); strings.Count(out, "ok     ready") != 1 {
+		t.Errorf("doctor = %s, want ready once", out)
+	}
 	s.run(1, "push paymnets "+first, "!there is no view \"paymnets\"", "!did you mean payments?")
 	s.run(1, "push payments "+filepath.Join(dir, "gone.csv"), "!no such file or directory")
 	s.run(1, "push payments "+filepath.Join(dir, "rules.yaml"), "!unsupported format")
+
+	empty := filepath.Join(dir, "empty.yaml")
+	if err := os.WriteFile(empty, []byte("project: shop\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run(0, "plan -f "+empty, "remove  view     payments", "view payments is no longer judged and served: versions 1, rows 100, served version 1", "views are removed: apply takes this only with --allow-remove")
+	s.run(1, "apply -f "+empty, "!this would remove 1 of 1 views", "!payments (versions: 1, rows: 100); nothing was changed", "!add --allow-remove --if-generation 1")
+	s.run(0, "views", "payments")
+	s.run(1, "apply -f "+empty+" --allow-remove --if-generation 7", "!definitions are of generation 1, not 7")
+	s.run(0, "apply -f "+empty+" --allow-remove --if-generation 1 --reason over", "in force with generation 2")
+	s.run(1, "views payments", "!there is no view \"payments\"")
+}
+
+// One event time far ahead of the clock must not move the seal there: the rows
+// between would be late.
+func TestSealLeavesTheFutureOut(t *testing.T) {
+	platform(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "payments.yaml"), []byte(strings.Replace(paymentsYAML, "rules: rules.yaml", "", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := session{t}
+	s.run(0, "apply -f "+dir)
+	at := connection{Server: os.Getenv("SLUICE_SERVER")}
+	if err := at.post(t.Context(), "/api/v1/clock", map[string]string{"now": "2024-01-01T01:00:00Z"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	amount := func(i int) float64 { return float64(i) }
+	first := rows(t, dir, "first.jsonl", 0, amount)
+	text, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := `{"user":"u","card":1,"event_time":"2025-01-01T00:00:00Z","amount":1,"country":"DE"}` + "\n"
+	if err := os.WriteFile(first, append([]byte(wrong), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run(3, "push payments "+first+" --seal --wait", "pass   publish", "!1 windows lie ahead of the server's clock", "!sealed with watermark 2024-01-01T00:01:10Z",
+		"!window 2025-01-01T00:00:00Z: no row of it was accepted")
+	s.run(0, "push payments "+rows(t, dir, "second.jsonl", 1, amount)+" --seal --wait", "pass   publish")
+	s.run(0, "deadletters list", "future")
+
+	if err := os.WriteFile(first, []byte(wrong), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run(0, "push payments "+first+" --seal", "!nothing to seal: no row has an event time that can be taken")
 }

@@ -97,7 +97,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	known, status := explain(err)
 	if known == nil {
 		a.deps.Logger.Error("request not answered", "method", r.Method, "path", r.URL.Path, "err", err)
-		known, status = &feature.Error{Code: "internal", Message: "internal error", Hint: "see the server's log"}, http.StatusInternalServerError
+		known, status = &feature.Error{Code: codeInternal, Message: "internal error", Hint: "see the server's log"}, http.StatusInternalServerError
 	}
 	body := map[string]errorFields{"error": errorFields(*known)}
 	_ = write(w, status, body) // three strings always encode

@@ -6,22 +6,21 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
-	"strings"
 
-	"sluice/feature"
 	"sluice/internal/auth"
 )
 
 // API answers the control API.
 type API struct{ deps Deps }
 
-// Route is one endpoint: its pattern as http.ServeMux reads it, and the role
-// that it needs.
+// Route is one endpoint: its pattern as http.ServeMux reads it, the role that it
+// needs, and what it answers.
 type Route struct {
 	Method  string
 	Path    string
 	Need    auth.Role
 	handler func(r *http.Request) (any, error)
+	Help    string
 }
 
 // New returns the API over deps. The error names every dependency that is missing.
@@ -49,63 +48,45 @@ func (a *API) Routes() []Route {
 	const get, post = http.MethodGet, http.MethodPost
 	const reader, writer, operator = auth.Reader, auth.Writer, auth.Operator
 	return []Route{
-		{get, "/api/v1/status", reader, a.status},
-		{get, "/api/v1/views", reader, a.views},
-		{get, "/api/v1/views/{view}", reader, a.view},
-		{post, "/api/v1/views/{view}/writes", writer, a.writes},
-		{post, "/api/v1/views/{view}/watermark", writer, a.watermark},
-		{get, "/api/v1/views/{view}/versions", reader, a.versions},
-		{get, "/api/v1/views/{view}/windows", reader, a.windows},
-		{get, "/api/v1/views/{view}/verdicts", reader, a.verdicts},
-		{get, "/api/v1/views/{view}/features/{feature}/history", reader, a.history},
-		{get, "/api/v1/views/{view}/baseline", reader, a.baseline},
-		{post, "/api/v1/views/{view}/baseline/{what}", operator, a.rebase},
-		{post, "/api/v1/views/{view}/actions/{action}", operator, a.act},
-		{get, "/api/v1/verdicts/{id}", reader, a.verdict},
-		{post, "/api/v1/verdicts/{id}/verify", reader, a.verify},
-		{get, "/api/v1/accounting", reader, a.accounting},
-		{get, "/api/v1/audit", reader, a.audit},
-		{get, "/api/v1/alerts", reader, a.alerts},
-		{get, "/api/v1/deadletters", reader, a.deadLetters},
-		{get, "/api/v1/deadletters/{topic}/{partition}/{offset}", reader, a.deadLetter},
-		{get, "/api/v1/clock", reader, a.clock},
-		{post, "/api/v1/clock", operator, a.setClock},
-		{post, "/api/v1/plan", reader, a.plan},
-		{post, "/api/v1/apply", operator, a.apply},
-		{get, "/api/v1/rules/check", reader, a.checkRules},
-		{post, "/api/v1/rules/check", reader, a.checkRules},
+		{get, "/api/v1/status", reader, a.status, "What runs, and whether its parts work."},
+		{get, "/api/v1/views", reader, a.views, "Views with their state."},
+		{get, "/api/v1/views/{view}", reader, a.view, "One view."},
+		{post, "/api/v1/views/{view}/writes", writer, a.writes, "Append JSON lines to the view's topic as they stand."},
+		{post, "/api/v1/views/{view}/watermark", writer, a.watermark, "Tell every partition that the view's event time has reached `watermark`."},
+		{get, "/api/v1/views/{view}/versions", reader, a.versions, "Versions, and which are visible."},
+		{get, "/api/v1/views/{view}/windows", reader, a.windows, "Windows and how far they are. `start=` chooses one, `wait=` waits until one is judged."},
+		{get, "/api/v1/views/{view}/verdicts", reader, a.verdicts, "Verdicts in the order of decision. `wait=` waits for one behind `after=`."},
+		{get, "/api/v1/views/{view}/features/{feature}/history", reader, a.history, "Summaries of the windows that start in [`from=`, `to=`)."},
+		{get, "/api/v1/views/{view}/baseline", reader, a.baseline, "What windows are compared with."},
+		{post, "/api/v1/views/{view}/baseline/{what}", operator, a.rebase, "`set` or `accept` a baseline at a version."},
+		{post, "/api/v1/views/{view}/actions/{action}", operator, a.act, "`approve`, `reject`, `rollback`, `freeze` or `thaw`."},
+		{get, "/api/v1/verdicts/{id}", reader, a.verdict, "One verdict."},
+		{post, "/api/v1/verdicts/{id}/verify", reader, a.verify, "Recompute a verdict and compare."},
+		{get, "/api/v1/accounting", reader, a.accounting, "What became of the records of every partition."},
+		{get, "/api/v1/audit", reader, a.audit, "Who did what and why."},
+		{get, "/api/v1/alerts", reader, a.alerts, "What a person should know."},
+		{get, "/api/v1/deadletters", reader, a.deadLetters, "Records that were not accepted. `view=`, `kind=` and `reason=` choose among them."},
+		{get, "/api/v1/deadletters/{topic}/{partition}/{offset}", reader, a.deadLetter, "One of them."},
+		{get, "/api/v1/clock", reader, a.clock, "The platform's time, and whether it is set."},
+		{post, "/api/v1/clock", operator, a.setClock, "Move a manual clock to `now`."},
+		{post, "/api/v1/plan", reader, a.plan, "What definitions would change, and whom it affects."},
+		{post, "/api/v1/apply", operator, a.apply, "Put definitions in force. Removing views needs `allow_remove`."},
+		{get, "/api/v1/rules/check", reader, a.checkRules, "What the rules in force can reach."},
+		{post, "/api/v1/rules/check", reader, a.checkRules, "What the `rules` of the request can reach."},
 	}
 }
 
-// Register adds every endpoint to mux, and an answer for every other path below
-// /api/v1/. More specific patterns of others stay theirs.
+// Register adds every endpoint to mux, and an answer for every path that mux does
+// not know. More specific patterns of others stay theirs.
 func (a *API) Register(mux *http.ServeMux) {
-	for _, route := range a.Routes() {
+	a.register(mux, a.Routes())
+}
+
+func (a *API) register(mux *http.ServeMux, routes []Route) {
+	for _, route := range routes {
 		mux.Handle(route.Method+" "+route.Path, auth.Require(a.deps.Authorize, route.Need, a.serve(route.handler)))
 	}
-	mux.Handle("/api/v1/", auth.Require(a.deps.Authorize, auth.Reader, a.serve(func(r *http.Request) (any, error) {
-		return nil, a.unrouted(mux, r)
-	})))
-}
-
-// unrouted explains a path or method that nothing answers.
-func (a *API) unrouted(mux *http.ServeMux, r *http.Request) error {
-	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		other := r.Clone(r.Context())
-		other.Method = method
-		if _, pattern := mux.Handler(other); strings.HasPrefix(pattern, method+" ") {
-			allowed = append(allowed, method)
-		}
-	}
-	if len(allowed) > 0 {
-		return &statusError{http.StatusMethodNotAllowed, &feature.Error{
-			Code: feature.CodeInvalidArgument, Message: fmt.Sprintf("%s is not answered at %s", clip(r.Method), clip(r.URL.Path)),
-			Hint: "use " + strings.Join(allowed, " or "),
-		}}
-	}
-	return &statusError{http.StatusNotFound, &feature.Error{
-		Code: feature.CodeInvalidArgument, Message: fmt.Sprintf("there is nothing at %s", clip(r.URL.Path)),
-		Hint: "the endpoints are listed in the API's reference",
-	}}
+	nothing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.unrouted(mux, w, r) })
+	mux.Handle("/api/v1/", auth.Require(a.deps.Authorize, auth.Reader, nothing))
+	mux.Handle("/", nothing)
 }

@@ -273,12 +273,6 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-func TestUnrouted(t *testing.T) {
-	p := newPlatform(t, nil)
-	p.want("GET", "/api/v1/nothing", "", 404, `{"error":{"code":"invalid_argument","message":"there is nothing at \"/api/v1/nothing\"","hint":"the endpoints are listed in the API's reference"}}`)
-	p.want("POST", "/api/v1/views", "", 405, `{"error":{"code":"invalid_argument","message":"\"POST\" is not answered at \"/api/v1/views\"","hint":"use GET"}}`)
-}
-
 // What goes wrong inside is logged, and not shown.
 func TestInternalError(t *testing.T) {
 	p := newPlatform(t, nil)

@@ -19,6 +19,7 @@ type definitionsRequest struct {
 	By           string            `json:"by"` // where there is no token
 	Reason       string            `json:"reason"`
 	IfGeneration *uint64           `json:"if_generation"`
+	AllowRemove  bool              `json:"allow_remove"` // views may be removed
 }
 
 // proposal is what a request would put in force, and in whose place.
@@ -55,7 +56,7 @@ func (a *API) propose(r *http.Request) (proposal, error) {
 		}
 	}
 	p.plan = definition.Plan(p.old, p.next)
-	return p, nil
+	return p, a.removals(r.Context(), &p)
 }
 
 // checkViews finds what only the reader of writes can, in all views at once.
@@ -88,7 +89,8 @@ type applyAnswer struct {
 }
 
 // apply puts definitions in force in one transaction of the registry. Definitions
-// that are in force already change nothing and keep their generation.
+// that are in force already change nothing and keep their generation; those that
+// remove views are refused unless the request allows it.
 func (a *API) apply(r *http.Request) (any, error) {
 	p, err := a.propose(r)
 	if err != nil {
@@ -96,7 +98,12 @@ func (a *API) apply(r *http.Request) (any, error) {
 	}
 	answer := applyAnswer{Applied: true, Digest: p.plan.Digest, Generation: p.generation, Changes: p.plan.Changes}
 	if len(p.plan.Changes) == 0 && p.generation > 0 {
-		return answer, nil
+		return answer, a.inForce(r.Context(), &p.old, p.generation)
+	}
+	if !p.request.AllowRemove {
+		if err := unconfirmed(&p); err != nil {
+			return nil, err
+		}
 	}
 	if answer.Generation, err = a.save(r.Context(), &p, by(r, p.request.By)); err != nil {
 		return nil, err
@@ -119,13 +126,29 @@ func (a *API) save(ctx context.Context, p *proposal, by string) (uint64, error) 
 	if err != nil {
 		return 0, fmt.Errorf("apply definitions: %w", err)
 	}
+	return generation, a.inForce(ctx, &saved, generation)
+}
+
+// inForce tells that definitions are in force. What fails then says so: applying
+// them again tries it again.
+func (a *API) inForce(ctx context.Context, defs *feature.Definitions, generation uint64) error {
 	if a.deps.Applied == nil {
-		return generation, nil
+		return nil
 	}
-	if err := a.deps.Applied(ctx, &saved); err != nil {
-		return 0, fmt.Errorf("definitions are in force with generation %d, but: %w", generation, err)
+	err := a.deps.Applied(ctx, defs)
+	if err == nil {
+		return nil
 	}
-	return generation, nil
+	a.deps.Logger.Error("definitions are in force, but what they need is not there", "generation", generation, "err", err)
+	text := "the server could not make what they need"
+	var known *feature.Error
+	if errors.As(err, &known) {
+		text = known.Message
+	}
+	return &feature.Error{
+		Code: feature.CodeUnavailable, Message: fmt.Sprintf("definitions are in force with generation %d, but: %s", generation, text),
+		Hint: "apply them again; the server's log says more",
+	}
 }
 
 // checkRules says what the rules in force can reach, or those of the request.

@@ -3,10 +3,13 @@ package control
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"sluice/feature"
+	"sluice/internal/auth"
 )
 
 type clockAnswer struct {
@@ -45,4 +48,11 @@ func (a *API) setClock(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("set clock: %w", err)
 	}
 	return clockAnswer{now.UTC(), true}, nil
+}
+
+// RegisterClock adds the endpoints of the clock alone, for processes that serve
+// nothing else of the API, and an answer for every other path.
+func RegisterClock(mux *http.ServeMux, clock Clock, authorize auth.Authorize, log *slog.Logger) {
+	a := &API{Deps{Clock: clock, Authorize: authorize, Logger: log}}
+	a.register(mux, slices.DeleteFunc(a.Routes(), func(r Route) bool { return r.Path != "/api/v1/clock" }))
 }

@@ -45,7 +45,9 @@ func TestAppliedFails(t *testing.T) {
 			return &feature.Error{Code: feature.CodeUnavailable, Message: "no broker"}
 		}
 	})
-	p.want("POST", "/api/v1/apply", filesBody(t, payYAML), 503, `{"error":{"code":"unavailable","message":"no broker","hint":""}}`)
+	answer := `{"error":{"code":"unavailable","message":"definitions are in force with generation 1, but: no broker","hint":"apply them again; the server's log says more"}}`
+	p.want("POST", "/api/v1/apply", filesBody(t, payYAML), 503, answer)
+	p.want("POST", "/api/v1/apply", filesBody(t, payYAML), 503, answer)
 }
 
 func TestViewsEndpoint(t *testing.T) {

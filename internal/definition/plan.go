@@ -23,7 +23,8 @@ const (
 // entity, view, service or rules. Fields names what changes within it, such as
 // features.dep_delay.type or window.size; it is empty for an addition and a
 // removal. Breaking says that readers or writers of it may fail, or that its
-// history starts anew. Affects lists the services that read what changes.
+// history starts anew. Affects lists the services that read what changes. Removes
+// is only set for a view that is removed.
 type Change struct {
 	Op       string   `json:"op"`
 	Kind     string   `json:"kind"`
@@ -31,7 +32,19 @@ type Change struct {
 	Fields   []string `json:"fields"`
 	Breaking bool     `json:"breaking"`
 	Affects  []string `json:"affects"`
+	Removes  *Removal `json:"removes,omitempty"`
 }
+
+// Removal is what goes out of service with a view that is removed. Plan leaves it
+// to whoever knows the registry.
+type Removal struct {
+	Versions      int             `json:"versions"`       // that are not rejected, rolled back or expired
+	Rows          uint64          `json:"rows"`           // writes accepted into them
+	ServedVersion feature.Version `json:"served_version"` // newest that readers see; 0 if none
+}
+
+// RemovesView reports whether c removes a view.
+func (c *Change) RemovesView() bool { return c.Op == OpRemove && c.Kind == "view" }
 
 // Changes is the contract's plan: what would change, and the digest of the
 // definitions that would be in force.

@@ -88,24 +88,32 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+const paymentsView = "- {name: payments, entities: [u], features: [{name: amount_eur, type: float64}]}\n"
+
 func TestProblemsOfRules(t *testing.T) {
 	for name, tc := range map[string]struct{ rules, want string }{
 		"unknown key":     {"rules:\n- {name: a, method: psi, threshold: 1, colour: red}", "rules.yaml:2: rules: "},
 		"no such view":    {"rules:\n- {name: a, view: vv, method: psi, threshold: 1}", `rules.yaml: rules: rule a: there is no view "vv"`},
 		"no such feature": {"rules:\n- {name: a, view: v, feature: y, method: psi, threshold: 1}", `rules.yaml: rules: rule a: no view of it has a feature "y"`},
+		"near view":       {"rules:\n- {name: a, view: payment, method: psi, threshold: 1}", `rules.yaml: rules: rule a: there is no view "payment": did you mean payments?`},
+		"no glob of it":   {"rules:\n- {name: a, view: x*, method: psi, threshold: 1}", `rules.yaml: rules: rule a: there is no view that "x*" matches` + "\n"},
+		"glob, begins":    {"rules:\n- {name: a, view: pyam*, method: psi, threshold: 1}", `rules.yaml: rules: rule a: there is no view that "pyam*" matches: the nearest is payments`},
+		"glob, ends":      {"rules:\n- {name: a, view: '*mnets', method: psi, threshold: 1}", `rules.yaml: rules: rule a: there is no view that "*mnets" matches: the nearest is payments`},
+		"glob of feature": {"rules:\n- {name: a, view: pay*, feature: amuont*, method: psi, threshold: 1}", `rules.yaml: rules: rule a: no view of it has a feature that "amuont*" matches: the nearest is amount_eur`},
 		"syntax":          {"rules: [", "rules.yaml:1: rules: did not find expected node content"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse([]File{{"a.yaml", view("rules: rules.yaml")}, {"rules.yaml", tc.rules}})
-			if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+			_, err := Parse([]File{{"a.yaml", view(paymentsView + "rules: rules.yaml")}, {"rules.yaml", tc.rules}})
+			if err == nil || !strings.HasPrefix(err.Error()+"\n", tc.want) {
 				t.Errorf("Parse with rules %s\n got %v\nwant %s", tc.rules, err, tc.want)
 			}
 		})
 	}
 	for name, rules := range map[string]string{
 		"all": `rules: [{name: a, method: psi, threshold: 1}]`, "glob": `rules: [{name: a, view: "v*", feature: "x*", method: psi, threshold: 1}]`, "named": `rules: [{name: a, view: v, feature: x, method: psi, threshold: 1}]`,
+		"glob of some": `rules: [{name: a, view: "pay*", feature: "*_eur", method: psi, threshold: 1}]`, "inner glob": `rules: [{name: a, view: "p*s", feature: amount_eur, method: psi, threshold: 1}]`,
 	} {
-		if _, err := Parse([]File{{"a.yaml", view("rules: rules.yaml")}, {"rules.yaml", rules}}); err != nil {
+		if _, err := Parse([]File{{"a.yaml", view(paymentsView + "rules: rules.yaml")}, {"rules.yaml", rules}}); err != nil {
 			t.Errorf("Parse with rules %s: %v", name, err)
 		}
 	}

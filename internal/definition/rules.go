@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -96,26 +97,57 @@ func rulesProblems(err error, found *Problems) {
 }
 
 // validateRule looks up the views that a rule is for, and its feature in them. A
-// * in either stands for any run of characters.
+// * in either stands for any run of characters; alone it may match nothing.
 func validateRule(defs *feature.Definitions, r *rules.Rule, found *Problems) {
-	var views []*feature.View
-	for i := range defs.Views {
-		if r.Applies(defs.Views[i].Name) {
-			views = append(views, &defs.Views[i])
+	views := slices.DeleteFunc(viewNames(defs), func(name string) bool { return !matches(r.View, name) })
+	if len(views) == 0 {
+		if r.View != "*" {
+			found.add("", 0, "rules", "rule %s: %s", r.Name, noMatch("there is no view", r.View, viewNames(defs)))
 		}
-	}
-	if len(views) == 0 && r.View != "*" {
-		found.add("", 0, "rules", "rule %s: there is no view %s%s", r.Name, show(r.View), meant(r.View, viewNames(defs)))
-		return
-	}
-	if strings.Contains(r.Feature, "*") || len(views) == 0 {
 		return
 	}
 	var known []string
-	for _, v := range views {
-		known = append(known, featureNames(v)...)
+	for _, name := range views {
+		known = append(known, featureNames(defs.View(name))...)
 	}
-	if !slices.Contains(known, r.Feature) {
-		found.add("", 0, "rules", "rule %s: no view of it has a feature %s%s", r.Name, show(r.Feature), meant(r.Feature, known))
+	if r.Feature != "*" && !slices.ContainsFunc(known, func(name string) bool { return matches(r.Feature, name) }) {
+		found.add("", 0, "rules", "rule %s: %s", r.Name, noMatch("no view of it has a feature", r.Feature, known))
 	}
+}
+
+// matches reports whether a name is one that a rule's pattern is for. Rules read
+// views and features alike.
+func matches(pattern, name string) bool {
+	r := rules.Rule{View: pattern}
+	return r.Applies(name)
+}
+
+// noMatch says that a name or pattern is none of known, with the one that is
+// nearest.
+func noMatch(none, pattern string, known []string) string {
+	if !strings.Contains(pattern, "*") {
+		return fmt.Sprintf("%s %s%s", none, show(pattern), meant(pattern, known))
+	}
+	text := fmt.Sprintf("%s that %s matches", none, show(pattern))
+	if near := nearestTo(pattern, known); near != "" {
+		text += ": the nearest is " + near
+	}
+	return text
+}
+
+// nearestTo returns the name whose beginning, end or whole is most like what a
+// pattern spells out; empty if none is near.
+func nearestTo(pattern string, known []string) string {
+	spelt := strings.ReplaceAll(pattern, "*", "")
+	var parts []string
+	of := map[string]string{}
+	for _, name := range known {
+		n := min(len(spelt), len(name))
+		for _, part := range []string{name, name[:n], name[len(name)-n:]} {
+			if _, taken := of[part]; !taken {
+				of[part], parts = name, append(parts, part)
+			}
+		}
+	}
+	return of[feature.Nearest(spelt, parts)]
 }

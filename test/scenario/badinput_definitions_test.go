@@ -86,6 +86,7 @@ func badDefinitionCases() map[string]badDefinition {
 		"rules with unknown key":   {map[string]string{"bad.yaml": goodView + "rules: r.yaml\n", "r.yaml": "rules:\n  - {name: r, view: cards, feature: amount, method: psi, treshold: 1}\n"}, []string{"r.yaml:2:", "treshold", "threshold"}},
 		"rules of unknown method":  {map[string]string{"bad.yaml": goodView + "rules: r.yaml\n", "r.yaml": "rules:\n  - {name: r, view: cards, feature: amount, method: magic, threshold: 1}\n"}, []string{"r.yaml:2:", "magic", "psi"}},
 		"rules of an unknown view": {map[string]string{"bad.yaml": goodView + "rules: r.yaml\n", "r.yaml": "rules:\n  - {name: r, view: crads, feature: amount, method: psi, threshold: 1}\n"}, []string{"r.yaml", "crads", "did you mean cards?"}},
+		"rules of no view":         {map[string]string{"bad.yaml": goodView + "rules: r.yaml\n", "r.yaml": "rules:\n  - {name: r, view: \"cadr*\", feature: amount, method: psi, threshold: 1}\n"}, []string{"r.yaml", "cadr*", "the nearest is cards"}},
 		"rules that are no YAML":   {map[string]string{"bad.yaml": goodView + "rules: r.yaml\n", "r.yaml": "rules: [\n"}, []string{"r.yaml"}},
 		"aliases that explode":     {oneFile(bomb()), []string{"bad.yaml"}},
 		"alias of itself":          {oneFile("views: &v\n  - *v\n"), []string{"bad.yaml"}},
@@ -135,6 +136,7 @@ func TestBadDefinitions(t *testing.T) {
 	if after := h.defined(t); after != before {
 		t.Errorf("definitions after bad commands are\n%s\nwant them as before\n%s", after, before)
 	}
+	t.Run("removing", func(t *testing.T) { h.removes(t) })
 	t.Run("breaking", func(t *testing.T) { h.breakingPlan(t) })
 	if after := h.defined(t); after != before {
 		t.Errorf("definitions after a plan are\n%s\nwant them as before\n%s", after, before)
@@ -249,6 +251,23 @@ func (h *house) badApplyCommands(t *testing.T) {
 						t.Errorf("sluice %s: %s, want %q in its errors", command, o, part)
 					}
 				}
+			}
+		})
+	}
+}
+
+// removes applies files that no longer have a view, or none at all: what is in force
+// is not lost by a file that is missing.
+func (h *house) removes(t *testing.T) {
+	for name, text := range map[string]string{"other view": strings.Replace(goodView, "project: bank\n", "", 1), "nothing": "# all is commented out\n"} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Dir(h.write("less/"+strings.ReplaceAll(name, " ", "_")+"/a.yaml", text))
+			if o := h.command(t, "plan", "-f", dir); o.code != 0 || !strings.Contains(o.out, "--allow-remove") {
+				t.Errorf("plan: %s, want exit 0 and the flag that apply needs", o)
+			}
+			o := h.command(t, "apply", "-f", dir)
+			if o.code != 1 || !strings.Contains(o.errout, "would remove") || !strings.Contains(o.errout, "typed (versions: ") || !strings.Contains(o.errout, "--allow-remove") {
+				t.Errorf("apply: %s, want exit 1, the views that go and the flag", o)
 			}
 		})
 	}

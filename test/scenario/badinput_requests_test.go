@@ -69,6 +69,11 @@ func (h *house) badAPI(t *testing.T) {
 	const get, post, view = http.MethodGet, http.MethodPost, "/api/v1/views/typed"
 	cases := map[string]badRequest{
 		"unknown path":           {get, "/api/v1/nothing", "", 404, "invalid_argument", "/api/v1/nothing"},
+		"path of nothing":        {get, "/nothing", "", 404, "invalid_argument", "/nothing"},
+		"root":                   {get, "/", "", 404, "invalid_argument", "/api/v1"},
+		"path without prefix":    {get, "/views/typed/verdicts", "", 404, "invalid_argument", "did you mean /api/v1/views/typed/verdicts?"},
+		"nearly a path":          {get, "/redy", "", 404, "invalid_argument", "did you mean /ready?"},
+		"wrong method outside":   {http.MethodPut, "/metrics", "", 405, "invalid_argument", "use GET"},
 		"hostile path":           {get, "/api/v1/%1b%5b2J%00", "", 404, "invalid_argument", ""},
 		"very long path":         {get, "/api/v1/" + strings.Repeat("x", 8000), "", 404, "invalid_argument", ""},
 		"wrong method":           {http.MethodDelete, view, "", 405, "invalid_argument", "GET"},

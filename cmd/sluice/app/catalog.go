@@ -24,6 +24,7 @@ type definitionStore interface {
 type catalog struct {
 	store   definitionStore
 	log     *slog.Logger
+	hear    func(*feature.Definitions) // told what is in force, before others see it
 	current atomic.Pointer[inForce]
 	mu      sync.Mutex // one refresh at a time
 }
@@ -35,8 +36,8 @@ type inForce struct {
 	layouts    map[feature.ViewID][]*sketch.Layout // rising
 }
 
-func openCatalog(ctx context.Context, store definitionStore, log *slog.Logger) (*catalog, error) {
-	c := &catalog{store: store, log: log}
+func openCatalog(ctx context.Context, store definitionStore, log *slog.Logger, hear func(*feature.Definitions)) (*catalog, error) {
+	c := &catalog{store: store, log: log, hear: hear}
 	return c, c.Refresh(ctx)
 }
 
@@ -54,6 +55,7 @@ func (c *catalog) Refresh(ctx context.Context) error {
 			return err
 		}
 	}
+	c.hear(&next.defs)
 	c.current.Store(next)
 	return nil
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 type clockStore interface {
 	Clock(ctx context.Context) (time.Time, error)
 	SetClock(ctx context.Context, t time.Time) (time.Time, error)
+	Changed() <-chan struct{}
 }
 
 // clock is the platform's clock: the wall, or one that is moved by hand, stored,
@@ -21,23 +23,61 @@ type clockStore interface {
 type clock struct {
 	manual bool
 	store  clockStore
+	log    *slog.Logger
 	nanos  atomic.Int64 // of a manual clock; 0: not set yet
 }
 
 // openClock reads what a manual clock was last set to.
-func openClock(ctx context.Context, store clockStore, manual bool) (*clock, error) {
-	c := &clock{manual: manual, store: store}
+func openClock(ctx context.Context, store clockStore, manual bool, log *slog.Logger) (*clock, error) {
+	c := &clock{manual: manual, store: store, log: log}
 	if !manual {
 		return c, nil
 	}
-	t, err := store.Clock(ctx)
+	return c, c.read(ctx)
+}
+
+// read takes over what a manual clock was set to, here or in another process.
+func (c *clock) read(ctx context.Context) error {
+	t, err := c.store.Clock(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read clock: %w", err)
+		return fmt.Errorf("read clock: %w", err)
 	}
 	if !t.IsZero() {
-		c.nanos.Store(t.UnixNano())
+		c.forward(t)
 	}
-	return c, nil
+	return nil
+}
+
+// forward moves the clock to t, never back.
+func (c *clock) forward(t time.Time) {
+	for {
+		old := c.nanos.Load()
+		if old >= t.UnixNano() || c.nanos.CompareAndSwap(old, t.UnixNano()) {
+			return
+		}
+	}
+}
+
+// Run follows a manual clock that other processes move, until ctx ends.
+func (c *clock) Run(ctx context.Context) error {
+	if !c.manual {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		changed := c.store.Changed()
+		if err := c.read(ctx); err != nil && ctx.Err() == nil {
+			c.log.Warn("manual clock not read; it stands still", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		case <-tick.C:
+		}
+	}
 }
 
 // Now returns the time and whether the clock is set. A manual clock that is not
@@ -70,6 +110,6 @@ func (c *clock) Set(ctx context.Context, t time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("set clock to %s: %w", t.Format(time.RFC3339), err)
 	}
-	c.nanos.Store(now.UnixNano())
+	c.forward(now)
 	return now, nil
 }

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"sluice/feature"
+	"sluice/store/redis"
 )
 
 // Config is sluice.yaml. Every key is also a flag of the same name, such as
@@ -50,8 +51,12 @@ type KafkaConfig struct {
 
 // RedisConfig names the online store; without addresses it is embedded.
 type RedisConfig struct {
-	Addrs   []string `yaml:"addrs" help:"Redis servers; none: the embedded store." placeholder:"ADDR"`
-	Cluster bool     `yaml:"cluster" help:"The servers are a Redis Cluster."`
+	Addrs       []string `yaml:"addrs" help:"Redis servers; none: the embedded store." placeholder:"ADDR"`
+	Cluster     bool     `yaml:"cluster" help:"The servers are a Redis Cluster."`
+	MasterName  string   `yaml:"master_name" name:"master_name" help:"The servers are Sentinels, and this is what they watch." placeholder:"NAME"`
+	Username    string   `yaml:"username" help:"User of the servers." placeholder:"NAME"`
+	PasswordEnv string   `yaml:"password_env" name:"password_env" help:"Environment variable that holds the password; empty: none." placeholder:"NAME"`
+	Prefix      string   `yaml:"prefix" help:"Prefix of every key; installations that share servers need different ones." placeholder:"TEXT"`
 }
 
 // RegistryConfig names the registry; without a server it is an embedded file.
@@ -85,7 +90,7 @@ func DefaultConfig() Config {
 			Brokers: []string{}, Partitions: 4, Writes: "sluice.writes", Profiles: "sluice.profiles",
 			DeadLetters: "sluice.dead", Group: "sluice",
 		},
-		Redis: RedisConfig{Addrs: []string{}},
+		Redis: RedisConfig{Addrs: []string{}, Prefix: "sl:"},
 		Slack: SlackConfig{TokenEnv: "SLACK_TOKEN"},
 		Log:   LogConfig{Level: "info", Format: "text"},
 	}
@@ -156,9 +161,7 @@ func (c Config) Validate() error {
 	c.validateListen(add)
 	c.validateKafka(add)
 	validateAddrs("redis.addrs", c.Redis.Addrs, add)
-	if c.Redis.Cluster && len(c.Redis.Addrs) == 0 {
-		add("redis.cluster: true without redis.addrs: name the cluster's servers")
-	}
+	c.validateRedis(add)
 	if p := c.Registry.Postgres; p != "" && !strings.Contains(p, "=") && !strings.HasPrefix(p, "postgres://") && !strings.HasPrefix(p, "postgresql://") {
 		add("registry.postgres: want postgres://USER@HOST/DATABASE, or key=value pairs")
 	}
@@ -174,6 +177,34 @@ func (c Config) Validate() error {
 		add("log.format: %q: want text or json", c.Log.Format)
 	}
 	return errors.Join(errs...)
+}
+
+func (c Config) validateRedis(add func(format string, args ...any)) {
+	if c.Redis.Cluster && len(c.Redis.Addrs) == 0 {
+		add("redis.cluster: true without redis.addrs: name the cluster's servers")
+	}
+	if name := c.Redis.PasswordEnv; name != "" && os.Getenv(name) == "" {
+		add("redis.password_env: %q: no such variable in the environment: put the password there", name)
+	}
+	if len(c.Redis.Addrs) == 0 {
+		return
+	}
+	var joined interface{ Unwrap() []error }
+	if err := c.redis().Validate(); errors.As(err, &joined) {
+		for _, one := range joined.Unwrap() {
+			add("redis.%w", one)
+		}
+	}
+}
+
+// redis is the configuration of the row store.
+func (c Config) redis() redis.Config {
+	out := redis.DefaultConfig()
+	out.Addrs, out.Cluster, out.MasterName, out.Username, out.Prefix = c.Redis.Addrs, c.Redis.Cluster, c.Redis.MasterName, c.Redis.Username, c.Redis.Prefix
+	if c.Redis.PasswordEnv != "" {
+		out.Password = os.Getenv(c.Redis.PasswordEnv)
+	}
+	return out
 }
 
 func (c Config) validateListen(add func(format string, args ...any)) {

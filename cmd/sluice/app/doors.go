@@ -131,6 +131,9 @@ func follow(log *tap.Log, board *materialize.Board) func(context.Context) error 
 	return func(ctx context.Context) error {
 		caught := false
 		return log.Follow(ctx, func(u tap.Update) error {
+			for _, w := range u.Tombstones {
+				board.Forgotten(w.View, time.Unix(0, w.Start), w.Topic, w.Partition)
+			}
 			if u.Progress != nil {
 				board.Update(*u.Progress, u.Partials)
 			}

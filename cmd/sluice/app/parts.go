@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"sync"
-	"sync/atomic"
+	"time"
 
 	"sluice/feature"
+	"sluice/materialize"
 	"sluice/quality/sketch"
+	"sluice/serving"
 	"sluice/store/embedded"
+	"sluice/store/redis"
 	"sluice/store/registry"
 	"sluice/tap"
 )
@@ -21,8 +23,8 @@ import (
 // parts is what the modules share: opened before them, closed after them, last
 // opened first.
 type parts struct {
-	registry *registry.SQLite
-	rows     *embedded.Store
+	registry *registry.Registry
+	rows     rowStore
 	log      *tap.Log
 	key      sketch.HashKey
 	clock    *clock
@@ -31,6 +33,13 @@ type parts struct {
 	brokers  []string
 
 	closers []io.Closer
+}
+
+// rowStore is an online store: embedded, or Redis.
+type rowStore interface {
+	materialize.Rows
+	serving.Rows
+	io.Closer
 }
 
 // open opens the log, the registry and the rows. What was opened before an error
@@ -52,25 +61,81 @@ func open(ctx context.Context, cfg Config, opts Options) (p *parts, err error) {
 }
 
 func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) error {
-	var err error
-	if p.registry, err = registry.OpenSQLite(ctx, filepath.Join(cfg.Data, "registry.db"), registry.Options{Sync: !opts.NoSync}); err != nil {
+	if err := p.openRows(ctx, cfg, opts); err != nil { // first: it keeps a second process from the folder
 		return err
 	}
-	p.closers = append(p.closers, p.registry)
-	if p.rows, err = embedded.Open(embedded.Options{Path: filepath.Join(cfg.Data, "rows"), Sync: !opts.NoSync, Log: opts.Log}); err != nil {
+	if err := p.openRegistry(ctx, cfg, opts); err != nil {
 		return err
 	}
-	p.closers = append(p.closers, p.rows)
 	id, err := p.registry.Installation(ctx)
 	if err != nil {
 		return fmt.Errorf("read installation: %w", err)
 	}
 	p.key = sketch.HashKey(id)
-	if p.clock, err = openClock(ctx, p.registry, opts.Clock == "manual"); err != nil {
+	if p.clock, err = openClock(ctx, p.registry, opts.Clock == "manual", opts.Log); err != nil {
 		return err
 	}
-	p.catalog, err = openCatalog(ctx, p.registry, opts.Log)
+	p.catalog, err = openCatalog(ctx, p.registry, opts.Log, p.inForce)
 	return err
+}
+
+// inForce tells the row store how long rows of each view may still be asked for.
+func (p *parts) inForce(defs *feature.Definitions) {
+	rows, ok := p.rows.(expiring)
+	if !ok {
+		return
+	}
+	for i := range defs.Views {
+		rows.SetExpiry(defs.Views[i].ID, expiry(&defs.Views[i]))
+	}
+}
+
+// expiry is how long after its last write an entity's rows are kept: never shorter
+// than its values live and a rollback can bring former ones back. A view without
+// TTL keeps them for ever.
+func expiry(view *feature.View) time.Duration {
+	if view.TTL == 0 {
+		return 0
+	}
+	pending := time.Duration(view.Publish.ProbationWindows+view.Publish.Hold+feature.MaxVisible+1) * view.Window.Size
+	return view.TTL + pending + view.Window.Lateness + view.Window.Idle + 24*time.Hour
+}
+
+// expiring is a row store that lets go of entities nobody writes any more.
+type expiring interface {
+	SetExpiry(view feature.ViewID, d time.Duration)
+}
+
+func (p *parts) openRows(ctx context.Context, cfg Config, opts Options) error {
+	if len(cfg.Redis.Addrs) > 0 {
+		rows, err := redis.Open(ctx, redis.Options{Config: cfg.redis(), Log: opts.Log})
+		if err != nil {
+			return fmt.Errorf("redis.addrs: %w", err)
+		}
+		p.rows = rows
+		p.closers = append(p.closers, rows)
+		return nil
+	}
+	rows, err := embedded.Open(embedded.Options{Path: filepath.Join(cfg.Data, "rows"), Sync: !opts.NoSync, Log: opts.Log})
+	if err != nil {
+		return err
+	}
+	p.rows = rows
+	p.closers = append(p.closers, rows)
+	return nil
+}
+
+func (p *parts) openRegistry(ctx context.Context, cfg Config, opts Options) (err error) {
+	if cfg.Registry.Postgres != "" {
+		p.registry, err = registry.OpenPostgres(ctx, cfg.Registry.Postgres, registry.PostgresOptions{Log: opts.Log})
+	} else {
+		p.registry, err = registry.OpenSQLite(ctx, filepath.Join(cfg.Data, "registry.db"), registry.Options{Sync: !opts.NoSync})
+	}
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.registry)
+	return nil
 }
 
 func (p *parts) openLog(ctx context.Context, cfg Config, opts Options) error {
@@ -89,7 +154,7 @@ func (p *parts) openLog(ctx context.Context, cfg Config, opts Options) error {
 		return err
 	}
 	p.closers = append(p.closers, p.log)
-	p.topics = &topics{log: p.log, writes: names.Writes}
+	p.topics = &topics{log: p.log, writes: names.Writes, catalog: p.catalog}
 	return p.topics.Ensure(ctx, p.catalog.Definitions())
 }
 
@@ -101,52 +166,6 @@ func (p *parts) Close() error {
 	}
 	p.closers = nil
 	return errors.Join(errs...)
-}
-
-// topics knows how many partitions every source topic has, and makes those that
-// definitions name.
-type topics struct {
-	log    *tap.Log
-	writes string
-	mu     sync.Mutex
-	counts atomic.Pointer[map[string]int32]
-}
-
-// Ensure makes the topics that defs read, and counts their partitions.
-func (t *topics) Ensure(ctx context.Context, defs *feature.Definitions) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	names := []string{t.writes}
-	for i := range defs.Views {
-		if topic := defs.Views[i].Source.Topic; topic != "" && !slices.Contains(names, topic) {
-			names = append(names, topic)
-		}
-	}
-	if err := t.log.EnsureTopics(ctx, names...); err != nil {
-		return err
-	}
-	counts, err := t.log.Partitions(ctx, names...)
-	if err != nil {
-		return err
-	}
-	t.counts.Store(&counts)
-	return nil
-}
-
-// Partitions returns how many partitions a topic has; 0 if that is not known.
-func (t *topics) Partitions(topic string) int {
-	if counts := t.counts.Load(); counts != nil {
-		return int((*counts)[topic])
-	}
-	return 0
-}
-
-// of returns the topic of a view's writes.
-func (t *topics) of(view *feature.View) string {
-	if view.Source.Topic == "" {
-		return t.writes
-	}
-	return view.Source.Topic
 }
 
 // discard is a logger for those that were given none.

@@ -1,0 +1,223 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	"sluice/feature"
+	"sluice/internal/admin"
+	"sluice/internal/auth"
+	"sluice/internal/control"
+	"sluice/internal/notify"
+	"sluice/materialize"
+	"sluice/serving"
+	"sluice/tap"
+)
+
+// runs reports whether this process runs the modules of a target.
+func (a *App) runs(target string) bool { return a.opts.Target == "all" || a.opts.Target == target }
+
+// build makes the modules of the target and opens the listeners.
+func (a *App) build(ctx context.Context) error {
+	tokens, err := auth.Load(a.cfg.Auth.TokensFile)
+	if err != nil {
+		return err
+	}
+	a.add("catalog", a.parts.catalog.Run)
+	a.add("clock", a.parts.clock.Run)
+	a.add("topics", a.parts.topics.Run)
+	if a.runs("gate") || a.runs("serve") {
+		if err := a.buildDecisions(ctx); err != nil {
+			return err
+		}
+	}
+	if a.runs("tap") {
+		if err := a.buildTap(); err != nil {
+			return err
+		}
+	}
+	mux := http.NewServeMux()
+	admin.Register(mux, a.health, a.metrics, a.opts.Log)
+	if a.runs("serve") {
+		if err := a.buildServing(mux, tokens); err != nil {
+			return err
+		}
+	}
+	if err := a.buildControl(mux, tokens); err != nil {
+		return err
+	}
+	return a.listen(mux)
+}
+
+func (a *App) add(name string, run func(context.Context) error) {
+	a.modules = append(a.modules, module{name, run})
+}
+
+// buildDecisions makes what decides by itself, in the gate, and for people, where
+// the API is served; both see the windows that are not judged yet.
+func (a *App) buildDecisions(ctx context.Context) error {
+	notifier := notify.New(notify.Config{Token: notify.Secret(a.slackToken()), Channel: a.cfg.Slack.Channel, BaseURL: "http://" + a.cfg.Listen.HTTP}, a.opts.Log, a.metrics)
+	a.add("notify", notifier.Run)
+	a.board = materialize.NewBoard(a.cfg.Kafka.Writes, a.parts.topics.Partitions)
+	a.add("board", follow(a.parts.log, a.board))
+	a.health.Add("board", a.board.Ready)
+	deps := materialize.Deps{
+		Registry: a.parts.registry, Rows: a.parts.rows, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
+		Judge: newJudges(a.parts.catalog).Judge, Board: a.board, Definitions: a.parts.catalog.Definitions, HashKey: a.parts.key,
+		Clock: a.parts.clock, Notify: tell(ctx, notifier), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
+	}
+	if !a.runs("gate") {
+		a.actions = materialize.NewActions(deps, nil)
+		return nil
+	}
+	a.gate = materialize.New(materialize.DefaultConfig(), deps)
+	a.actions = materialize.NewActions(deps, a.gate)
+	a.add("retention", a.retain)
+	if a.opts.Target == "all" {
+		return a.takeOver(ctx)
+	}
+	e := newElection(a.parts.registry, a.gate, a.opts.Log)
+	a.add("gate", e.Run)
+	return nil
+}
+
+func (a *App) slackToken() string {
+	if a.cfg.Slack.Channel == "" {
+		return ""
+	}
+	return os.Getenv(a.cfg.Slack.TokenEnv)
+}
+
+// takeOver makes the process the gate at once: nobody else can be, or the gate
+// that was is to go.
+func (a *App) takeOver(ctx context.Context) error {
+	epoch, err := a.parts.registry.Acquire(ctx, owner)
+	if err != nil {
+		return fmt.Errorf("become the gate: %w", err)
+	}
+	a.gate.Lead(epoch)
+	a.add("gate", a.gate.Run)
+	return nil
+}
+
+// tell hands the gate's events to the notifier.
+func tell(ctx context.Context, n *notify.Notifier) materialize.NotifyFunc {
+	return func(e materialize.Event) {
+		n.Notify(context.WithoutCancel(ctx), notify.Event{Kind: notify.Kind(e.Alert.Kind), View: e.Alert.View, Version: e.Alert.Version, Verdict: e.Alert.Verdict,
+			Window: e.Window, Text: e.Alert.Text, Reasons: e.Reasons, ServedVersion: e.Served, Resolved: e.Resolved})
+	}
+}
+
+func (a *App) tapConfig() tap.Config {
+	cfg := tap.DefaultConfig()
+	if a.opts.Tap != nil {
+		cfg = *a.opts.Tap
+	}
+	cfg.Group = a.cfg.Kafka.Group
+	return cfg
+}
+
+func (a *App) buildTap() error {
+	c := a.parts.catalog
+	t, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
+		Definitions: func() (*feature.Definitions, uint64) { return c.Definitions(), c.Generation() },
+		Refresh:     c.Refresh, Versions: a.parts.registry, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
+		Clock: a.parts.clock, Registerer: a.metrics, Logger: a.opts.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.add("tap", t.Run)
+	a.health.Add("tap", t.Ready)
+	return nil
+}
+
+func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
+	r := a.parts.registry
+	s, err := serving.New(serving.DefaultConfig(), serving.Deps{
+		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics}.Push,
+		Authorize: tokens.Authorize, Now: a.parts.clock.age, Registerer: a.metrics, Log: a.opts.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.serving = s
+	s.Register(mux)
+	a.add("serving", s.Run)
+	a.health.Add("serving", s.Ready)
+	return nil
+}
+
+// buildControl makes the control API where features are served; elsewhere only the
+// clock can be asked for and moved.
+func (a *App) buildControl(mux *http.ServeMux, tokens *auth.Tokens) error {
+	p := a.parts
+	if !a.runs("serve") {
+		control.RegisterClock(mux, p.clock, tokens.Authorize, a.opts.Log)
+		return nil
+	}
+	api, err := control.New(control.Deps{
+		Registry: p.registry, Actions: a.actions, Board: a.board, Clock: p.clock, Log: appender{p.log, p.topics},
+		DeadLetters: deadLetters(p.log), Verify: a.verify, History: a.history, CheckRules: a.checkRules, CheckView: checkView,
+		Applied: a.applied, Learning: a.learning, Authorize: tokens.Authorize, DefaultTopic: a.cfg.Kafka.Writes,
+		Target: a.opts.Target, Version: a.opts.Version, Checks: a.checks(), Logger: a.opts.Log,
+	})
+	if err != nil {
+		return err
+	}
+	api.Register(mux)
+	return nil
+}
+
+// applied makes what new definitions need before anybody is told that they are in
+// force.
+func (a *App) applied(ctx context.Context, defs *feature.Definitions) error {
+	if err := a.parts.topics.Ensure(ctx, defs); err != nil {
+		return err
+	}
+	if err := a.parts.catalog.Refresh(ctx); err != nil {
+		return err
+	}
+	return a.serving.Refresh(ctx)
+}
+
+// listen opens the listeners and adds what serves them.
+func (a *App) listen(mux *http.ServeMux) error {
+	var err error
+	if a.http, err = net.Listen("tcp", a.cfg.Listen.HTTP); err != nil {
+		return fmt.Errorf("listen.http: %w", err)
+	}
+	limits := serving.DefaultConfig()
+	limits.MaxBody = control.MaxWrites // the reads have a lower limit of their own
+	server := serving.NewHTTPServer(limits, mux)
+	a.add("http", func(ctx context.Context) error { return serveHTTP(ctx, server, a.http) })
+	return errors.Join(a.listenGRPC(), a.listenAdmin())
+}
+
+func (a *App) listenGRPC() (err error) {
+	if a.serving == nil {
+		return nil
+	}
+	if a.grpc, err = net.Listen("tcp", a.cfg.Listen.GRPC); err != nil {
+		return fmt.Errorf("listen.grpc: %w", err)
+	}
+	a.add("grpc", func(ctx context.Context) error { return serveGRPC(ctx, a.serving.NewGRPC(), a.grpc) })
+	return nil
+}
+
+func (a *App) listenAdmin() (err error) {
+	if a.cfg.Listen.Admin == "" {
+		return nil
+	}
+	if a.admin, err = net.Listen("tcp", a.cfg.Listen.Admin); err != nil {
+		return fmt.Errorf("listen.admin: %w", err)
+	}
+	a.add("admin", func(ctx context.Context) error {
+		return admin.Serve(ctx, a.admin, admin.Handler(a.health, a.metrics, a.opts.Log), drain)
+	})
+	return nil
+}
