@@ -171,7 +171,7 @@ func TestFlakyNeighbours(t *testing.T) {
 	if f.calls.Load() < 20 {
 		t.Errorf("%d calls, want enough for some to fail", f.calls.Load())
 	}
-	r.compare(t, day, 60)
+	r.compare(t, "delays", day, 60)
 }
 
 // A view that is applied after the tap has begun is found, with the records

@@ -300,10 +300,7 @@ func (r *rig) merged(view string, start time.Time) (*sketch.Profile, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v := r.defs.View(view)
-	layout := sketch.Unbinned(v)
-	if r.layouts != nil {
-		layout = r.layouts(v, start)
-	}
+	layout := r.layout(v, start)
 	sum, rows := sketch.NewProfile(v, layout, testKey), uint64(0)
 	for k, part := range r.parts {
 		if k.View != view || k.Start != start.UnixNano() {
@@ -319,6 +316,13 @@ func (r *rig) merged(view string, start time.Time) (*sketch.Profile, uint64) {
 		rows += part.Rows
 	}
 	return sum, rows
+}
+
+func (r *rig) layout(view *feature.View, start time.Time) *sketch.Layout {
+	if r.layouts == nil {
+		return sketch.Unbinned(view)
+	}
+	return r.layouts(view, start)
 }
 
 // spans returns the spans of a window over all partitions.
@@ -390,10 +394,4 @@ func withID(o Out, id string) Out {
 func on(partition int32, o Out) Out {
 	o.Partition = &partition
 	return o
-}
-
-// mergeLaw is the one profile that every split must give.
-var mergeLaw struct {
-	sync.Mutex
-	want string
 }

@@ -162,11 +162,16 @@ func TestIdle(t *testing.T) {
 // and refused writes, deletes, watermark records, writes ahead of the clock and a
 // sealed window among the records.
 func TestReplayEqualsLive(t *testing.T) {
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+	for seed := range uint64(8) {
+		binned := seed%2 == 1
+		t.Run(fmt.Sprintf("seed=%d,binned=%t", seed, binned), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 2, delays())
-			rng := rand.New(rand.NewPCG(seed, 3))
+			if binned {
+				layout := delaysLayout(t, r.view("delays"))
+				r.layouts = func(*feature.View, time.Time) *sketch.Layout { return layout }
+			}
+			rng := rand.New(rand.NewPCG(seed/2, 3))
 			r.clock.set(day.Add(30 * time.Minute))
 			run := r.start()
 			at := day
@@ -199,20 +204,64 @@ func TestReplayEqualsLive(t *testing.T) {
 			if counts.Late == 0 || counts.Quarantined == 0 || counts.Duplicate == 0 {
 				t.Fatalf("counts = %+v, want some of each", counts)
 			}
-			r.compare(t, day, 8)
+			r.compare(t, "delays", day, 8)
 		})
 	}
 }
 
-// compare replays n windows from start and compares them with the live ones.
-func (r *rig) compare(t *testing.T, start time.Time, n int) {
+// delaysLayout builds bins for rows like those of TestReplayEqualsLive.
+func delaysLayout(t *testing.T, view *feature.View) *sketch.Layout {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(5, 3))
+	p := sketch.NewProfile(view, sketch.Unbinned(view), testKey)
+	for i := range 300 {
+		p.Add(&feature.Write{View: view, EventTime: day, Topic: "history", Offset: int64(i), Values: []feature.Value{
+			feature.Float64Value(rng.Float64() * 90), feature.Int64Value(rng.Int64N(500)), feature.StringValue("EWR"),
+		}})
+	}
+	layout, err := sketch.BuildLayout(view, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return layout
+}
+
+// The same of a view with every kind of feature, over bins, many writes late and
+// owners that lose their state on the way.
+func TestReplayEqualsLiveOfEveryKind(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 11))
+			r := newRig(t, int32(1+rng.IntN(6)), lawView())
+			view := r.view("law")
+			layout := lawLayout(t, view)
+			r.layouts = func(*feature.View, time.Time) *sketch.Layout { return layout }
+			r.clock.set(lawNow)
+			plan := make(lawPlan, r.log.cfg.Topics.Partitions)
+			for _, record := range lawSet(rng, view) {
+				p := rng.IntN(len(plan))
+				plan[p] = append(plan[p], record)
+			}
+			l := newLawRun(r, rng)
+			l.feed(plan.late(rng), []lawEnd{reread, died, diedCommitting})
+			if counts := r.drain(); counts.Late == 0 || counts.Quarantined == 0 || counts.Duplicate == 0 {
+				t.Fatalf("counts = %+v, want some of each", counts)
+			}
+			r.compare(t, "law", day, len(lawWindows)+1)
+		})
+	}
+}
+
+// compare replays n windows of a view from start and compares them with the live ones.
+func (r *rig) compare(t *testing.T, name string, start time.Time, n int) {
 	t.Helper()
 	reader := NewReader(r.cfg, r.log, testKey)
-	view, total := r.view("delays"), uint64(0)
+	view, total := r.view(name), uint64(0)
 	for i := range n {
 		w := view.Window.Starting(start.Add(time.Duration(i) * view.Window.Size))
-		live, rows := r.merged("delays", w.Start)
-		again, err := reader.Profile(r.ctx, view, sketch.Unbinned(view), w, r.spans("delays", w.Start))
+		live, rows := r.merged(name, w.Start)
+		again, err := reader.Profile(r.ctx, view, r.layout(view, w.Start), w, r.spans(name, w.Start))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +272,7 @@ func (r *rig) compare(t *testing.T, start time.Time, n int) {
 				again.Rows, again.Late, again.Refused(), live.Rows, live.Late, live.Refused())
 		}
 		var staged uint64
-		err = reader.Rows(r.ctx, view, 99, w, r.spans("delays", w.Start), func(rows []feature.Row) error {
+		err = reader.Rows(r.ctx, view, 99, w, r.spans(name, w.Start), func(rows []feature.Row) error {
 			staged += uint64(len(rows))
 			return nil
 		})
@@ -257,5 +306,5 @@ func TestReplayOfSealedWindows(t *testing.T) {
 	if counts := r.drain(); counts.Late != 5 || counts.Accepted != 11 {
 		t.Errorf("counts = %+v, want 5 late of 11", counts)
 	}
-	r.compare(t, day, 2)
+	r.compare(t, "delays", day, 2)
 }
