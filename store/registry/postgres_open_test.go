@@ -30,7 +30,7 @@ func TestOpenPostgresRefuses(t *testing.T) {
 		"unknown setting":                {"postgres://ops:s3cr-et-word@localhost/sluice?sslmode=perhaps", registry.ErrInvalid, "connection string"},
 		"pairs cut short":                {"host=localhost password='s3cr-et-word", registry.ErrInvalid, "connection string"},
 		"nobody listens":                 {"postgres://ops:s3cr-et-word@127.0.0.1:1/sluice?sslmode=disable", registry.ErrUnavailable, "127.0.0.1:1/sluice"},
-		"nobody of that name":            {"postgres://ops:s3cr-et-word@host.invalid/sluice?sslmode=disable", registry.ErrUnavailable, "host.invalid:5432/sluice"},
+		"nobody of that name":            {"postgres://ops:s3cr-et-word@host.invalid:5432/sluice?sslmode=disable", registry.ErrUnavailable, "host.invalid:5432/sluice"},
 		"password denied":                {"postgres://ops:s3cr%2Fet-word@" + denying + "/sluice?sslmode=disable", nil, "password authentication failed"},
 		"password denied, as pairs":      {pairs(denying) + " user=ops password=s3cr/et-word dbname=sluice sslmode=disable", nil, "password authentication failed"},
 		"server starts":                  {"postgres://ops:s3cr-et-word@" + starting + "/sluice?sslmode=disable", registry.ErrUnavailable, "starting up"},
