@@ -14,7 +14,7 @@ type Summary uint8
 // the baseline's largest categories.
 const (
 	Location          Summary = iota // mean normal score over the bins
-	Scale                            // mean absolute normal score
+	Scale                            // root mean square of the normal scores
 	LowTail                          // share, arcsin sqrt; so are the next three
 	HighTail                         //
 	LowExtreme                       //

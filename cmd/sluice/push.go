@@ -209,6 +209,6 @@ func (p *pushing) flush() error {
 		}
 		p.total.Windows = slices.Insert(p.total.Windows, at, w)
 	}
-	p.progress.say("%d rows sent, %d windows touched", p.total.Sent, len(p.total.Windows))
+	p.progress.say("%d rows sent, windows touched: %d", p.total.Sent, len(p.total.Windows))
 	return nil
 }

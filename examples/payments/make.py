@@ -4,7 +4,7 @@ import csv, datetime, random, sys
 
 folder = sys.argv[1] if len(sys.argv) > 1 else "."
 random.seed(1)
-start = datetime.datetime(2026, 5, 1)
+start = datetime.datetime(2025, 5, 1)
 
 
 def hour(name, n, factor):

@@ -51,6 +51,9 @@ func open(ctx context.Context, cfg Config, opts Options) (p *parts, err error) {
 			err = errors.Join(err, p.Close())
 		}
 	}()
+	if err := p.lock(cfg); err != nil {
+		return p, err
+	}
 	if err := p.openStores(ctx, cfg, opts); err != nil {
 		return p, err
 	}
@@ -60,8 +63,21 @@ func open(ctx context.Context, cfg Config, opts Options) (p *parts, err error) {
 	return p, nil
 }
 
+// lock takes the data folder if any part lives in it.
+func (p *parts) lock(cfg Config) error {
+	if len(cfg.Redis.Addrs) > 0 && len(cfg.Kafka.Brokers) > 0 && cfg.Registry.Postgres != "" {
+		return nil
+	}
+	lock, err := embedded.Lock(cfg.Data)
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, lock)
+	return nil
+}
+
 func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) error {
-	if err := p.openRows(ctx, cfg, opts); err != nil { // first: it keeps a second process from the folder
+	if err := p.openRows(ctx, cfg, opts); err != nil {
 		return err
 	}
 	if err := p.openRegistry(ctx, cfg, opts); err != nil {
