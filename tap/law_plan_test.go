@@ -115,13 +115,12 @@ type prediction struct {
 // forecast is a plain account of what the tap does, with no partials, restarts or
 // merges: each partition in its order, into one profile per window.
 type forecast struct {
-	view    *feature.View
-	layout  *sketch.Layout
-	said    prediction
-	mark    time.Time
-	open    map[int64]bool
-	known   map[string]bool
-	profile func(start time.Time) *sketch.Profile
+	view   *feature.View
+	layout *sketch.Layout
+	said   prediction
+	mark   time.Time
+	open   map[int64]bool
+	known  map[string]bool
 }
 
 func (plan lawPlan) predict(view *feature.View, layout *sketch.Layout) prediction {
