@@ -24,6 +24,8 @@ type Feature struct {
 	Unit        string `json:"unit,omitempty"`
 	Description string `json:"description,omitempty"`
 	Expect      Expect `json:"expect"`
+	// TTL is how long after its event time a value counts; 0: as long as the view's.
+	TTL time.Duration `json:"ttl,omitempty"`
 }
 
 // Expect is what a feature's values must keep. Nil and empty fields ask for
@@ -101,6 +103,28 @@ type View struct {
 	Publish     Publish           `json:"publish"`
 	Freshness   Freshness         `json:"freshness"`
 	Baseline    Baseline          `json:"baseline"`
+}
+
+// TTLOf returns how long after its event time a value of the feature at position i
+// counts; 0 is for ever.
+func (v *View) TTLOf(i int) time.Duration {
+	if ttl := v.Features[i].TTL; ttl > 0 {
+		return ttl
+	}
+	return v.TTL
+}
+
+// LongestTTL returns how long any value of the view counts; 0 is for ever.
+func (v *View) LongestTTL() time.Duration {
+	longest := v.TTL
+	for i := range v.Features {
+		ttl := v.TTLOf(i)
+		if ttl == 0 {
+			return 0
+		}
+		longest = max(longest, ttl)
+	}
+	return longest
 }
 
 // FeatureAt returns the position of the feature of that name; -1 if there is none.

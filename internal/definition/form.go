@@ -36,6 +36,7 @@ type FeatureForm struct {
 	Unit        string          `json:"unit,omitempty"`
 	Description string          `json:"description,omitempty"`
 	Expect      *feature.Expect `json:"expect,omitempty"`
+	TTL         string          `json:"ttl,omitempty"` // empty: the view's
 }
 
 // SourceForm, WindowForm, PublishForm, FreshnessForm and BaselineForm are the
@@ -112,6 +113,9 @@ func featureFormOf(f *feature.Feature) FeatureForm {
 	form := FeatureForm{Name: f.Name, Type: f.Type, Unit: f.Unit, Description: f.Description}
 	if e := f.Expect; e.Min != nil || e.Max != nil || e.Nulls != nil || e.Bad != nil || e.In != nil || e.Expr != "" {
 		form.Expect = &e
+	}
+	if f.TTL > 0 {
+		form.TTL = FormatDuration(f.TTL)
 	}
 	return form
 }

@@ -40,7 +40,7 @@ func TestParseFull(t *testing.T) {
 			Source: feature.Source{Topic: "flights", Format: "json", EventTime: "event_time", Map: map[string]string{"dep_delay": "delay"}},
 			TTL:    24 * time.Hour,
 			Features: []feature.Feature{
-				{Name: "dep_delay", Type: feature.Float64, Unit: "minutes", Expect: feature.Expect{Min: number(-120), Max: number(2000), Nulls: number(.05)}},
+				{Name: "dep_delay", Type: feature.Float64, Unit: "minutes", Expect: feature.Expect{Min: number(-120), Max: number(2000), Nulls: number(.05)}, TTL: 6 * time.Hour},
 				{Name: "origin", Type: feature.String, Expect: feature.Expect{In: []string{"EWR", "JFK", "LGA"}}},
 			},
 			Window:    feature.WindowSpec{Size: 5 * time.Minute, Lateness: 30 * time.Second, Idle: time.Minute},

@@ -96,6 +96,9 @@ func compareFeatures(a, b *feature.View) (fields []string, breaking bool) {
 		if f.Description != g.Description {
 			fields = append(fields, "features."+f.Name+".description")
 		}
+		if f.TTL != g.TTL {
+			fields = append(fields, "features."+f.Name+".ttl")
+		}
 		if !equal(f.Expect, g.Expect) {
 			fields = append(fields, "features."+f.Name+".expect")
 		}

@@ -91,7 +91,7 @@ func (d *decoder) feature(n *yaml.Node, key string) feature.Feature {
 	var f feature.Feature
 	d.mapping(n, key, map[string]setter{
 		"name": d.text(&f.Name), "type": d.typ(&f.Type), "unit": d.text(&f.Unit),
-		"description": d.text(&f.Description), "expect": d.expect(&f.Expect),
+		"description": d.text(&f.Description), "expect": d.expect(&f.Expect), "ttl": d.duration(&f.TTL),
 	})
 	return f
 }

@@ -110,11 +110,12 @@ func (p *parts) inForce(defs *feature.Definitions) {
 // than its values live and a rollback can bring former ones back. A view without
 // TTL keeps them for ever.
 func expiry(view *feature.View) time.Duration {
-	if view.TTL == 0 {
+	ttl := view.LongestTTL()
+	if ttl == 0 {
 		return 0
 	}
 	pending := time.Duration(view.Publish.ProbationWindows+view.Publish.Hold+feature.MaxVisible+1) * view.Window.Size
-	return view.TTL + pending + view.Window.Lateness + view.Window.Idle + 24*time.Hour
+	return ttl + pending + view.Window.Lateness + view.Window.Idle + 24*time.Hour
 }
 
 // expiring is a row store that lets go of entities nobody writes any more.
