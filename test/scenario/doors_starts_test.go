@@ -10,7 +10,7 @@ import (
 // TestRefusedStarts starts with flags and files that cannot be used.
 func TestRefusedStarts(t *testing.T) {
 	dir := t.TempDir()
-	files := &house{server: &server{t: t, dir: dir}}
+	files := &house{server: &server{site: &site{t: t, dir: dir}}}
 	tokens := files.write("tokens.yaml", tokensFile())
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

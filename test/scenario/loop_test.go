@@ -4,22 +4,25 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 )
 
-// TestLoop takes one view through its life: thirty clean windows, a poisoned one,
-// clean ones again; approve, rollback, and a level shift that is accepted.
 func TestLoop(t *testing.T) {
 	s := newServer(t)
 	s.start()
-	s.define()
-	p := watch(t, func() *server { return s })
+	s.site.loop()
+}
 
+// loop takes one view through its life: thirty clean windows, a poisoned one, clean
+// ones again; approve, rollback, and a level shift that is accepted.
+func (s *site) loop() {
+	t := s.t
+	s.define()
+	p := watch(t, s)
 	for i := range 30 {
-		if v := s.decide(i, 1); v.Decision != "publish" {
-			t.Fatalf("clean window %d: %s, %s: %+v", i, v.State, v.Decision, v.Reasons)
-		}
+		s.mustPublish(i, 1)
 	}
-	p.forbid(30)
+	p.ban(30, time.Now())
 	bad := s.decide(30, 100)
 	if bad.State != "fail" || bad.Decision != "reject" || len(bad.Reasons) == 0 {
 		t.Fatalf("poisoned window: %+v, want it rejected", bad)
@@ -31,36 +34,27 @@ func TestLoop(t *testing.T) {
 		t.Errorf("verdict verify %s: exit %d: %s", bad.ID, code, out)
 	}
 	for i := 31; i < 34; i++ {
-		if v := s.decide(i, 1); v.Decision != "publish" {
-			t.Fatalf("clean window %d after the poisoned one: %s, %s: %+v", i, v.State, v.Decision, v.Reasons)
-		}
+		s.mustPublish(i, 1)
 	}
-	if s.shown(t, 30) {
-		t.Errorf("a row of the rejected window is visible")
+	if err := s.expect(30, false); err != nil {
+		t.Errorf("after the rejected window: %v", err)
 	}
-	p.forbid(-1)
-	s.approveAndRollBack(t, bad.Version)
-	s.acceptShift(t)
+	p.lift(30)
+	s.approveAndRollBack(bad.Version)
+	p.ban(30, time.Now().Add(lease))
+	s.acceptShift()
+	p.hold(t, 100)
+}
 
-	if seen := p.end(); len(seen) > 0 {
-		t.Errorf("%d rows of the poisoned window were read before it was approved, such as %s", len(seen), seen[0])
-	}
-	if p.reads.Load() < 100 {
-		t.Errorf("only %d reads: the run is void", p.reads.Load())
+func (s *site) mustPublish(i int, factor float64) {
+	s.t.Helper()
+	if v := s.decide(i, factor); v.Decision != "publish" {
+		s.t.Fatalf("window %d: %s, %s, want it published: %+v", i, v.State, v.Decision, v.Reasons)
 	}
 }
 
-// shown reports whether the row that only window i wrote is visible.
-func (s *server) shown(t *testing.T, i int) bool {
-	t.Helper()
-	rows, err := s.read(only(i))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rows[0].in() == i
-}
-
-func (s *server) approveAndRollBack(t *testing.T, version int) {
+func (s *site) approveAndRollBack(version int) {
+	t := s.t
 	t.Helper()
 	if out, code := s.sluice("approve", "payments", "--version", strconv.Itoa(version), "--reason", "checked by hand", "--format", "json"); code != 0 {
 		t.Fatalf("approve: exit %d: %s", code, out)
@@ -70,18 +64,19 @@ func (s *server) approveAndRollBack(t *testing.T, version int) {
 	if fresh.Kind != "approved" || fresh.ApprovedOf != version || fresh.State != "visible" || fresh.Rows != windowRows {
 		t.Fatalf("newest version %+v, want an approved one of %d with its rows", fresh, version)
 	}
-	s.until("the approved row is visible", waitLease, func() error { return s.expect(t, 30, true) })
+	s.until("the approved row is visible", waitLease, func() error { return s.expect(30, true) })
 	if out, code := s.sluice("rollback", "payments", "--version", strconv.Itoa(fresh.Version), "--reason", "not after all", "--format", "json"); code != 0 {
 		t.Fatalf("rollback: exit %d: %s", code, out)
 	}
-	s.until("the approved row is gone", waitLease, func() error { return s.expect(t, 30, false) })
-	if !s.shown(t, 33) {
-		t.Errorf("rollback of an older version took newer rows with it")
+	s.until("the approved row is gone", waitLease, func() error { return s.expect(30, false) })
+	if err := s.expect(33, true); err != nil {
+		t.Errorf("rollback of an older version took newer rows with it: %v", err)
 	}
 }
 
 // acceptShift pushes a level shift, which blocks until it is accepted.
-func (s *server) acceptShift(t *testing.T) {
+func (s *site) acceptShift() {
+	t := s.t
 	t.Helper()
 	v := s.decide(34, 4)
 	if v.Decision != "reject" {
@@ -91,9 +86,7 @@ func (s *server) acceptShift(t *testing.T) {
 		t.Fatalf("baseline accept: exit %d: %s", code, out)
 	}
 	for i := 35; i < 46; i++ {
-		if v := s.decide(i, 4); v.Decision != "publish" {
-			t.Fatalf("window %d after the shift was accepted: %s, %s: %+v", i, v.State, v.Decision, v.Reasons)
-		}
+		s.mustPublish(i, 4)
 	}
 	if i := slices.IndexFunc(s.versions(), func(x version) bool { return x.Version == v.Version && x.State != "rejected" }); i >= 0 {
 		t.Errorf("accepting the baseline changed the rejected version: %+v", s.versions()[i])

@@ -118,7 +118,7 @@ type row struct {
 	EventTimes map[string]string `json:"event_times"`
 }
 
-func (s *server) define() {
+func (s *site) define() {
 	s.t.Helper()
 	dir := filepath.Join(s.dir, "features")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -133,7 +133,7 @@ func (s *server) define() {
 }
 
 // push sends a window and closes it.
-func (s *server) push(i int, rows []write) error {
+func (s *site) push(i int, rows []write) error {
 	if err := s.post("/api/v1/views/payments/writes", lines(rows), nil); err != nil {
 		return fmt.Errorf("writes: %w", err)
 	}
@@ -145,7 +145,7 @@ func (s *server) push(i int, rows []write) error {
 }
 
 // judged waits until window i is judged and returns its verdict.
-func (s *server) judged(i int) (verdict, error) {
+func (s *site) judged(i int) (verdict, error) {
 	var list struct{ Items []window }
 	if err := s.get("/api/v1/views/payments/windows?start="+windowStart(i).Format(time.RFC3339)+"&wait=30s", &list); err != nil {
 		return verdict{}, err
@@ -159,30 +159,54 @@ func (s *server) judged(i int) (verdict, error) {
 }
 
 // decide pushes a window and returns its verdict.
-func (s *server) decide(i int, factor float64) verdict {
+func (s *site) decide(i int, factor float64) verdict {
 	s.t.Helper()
 	if err := s.push(i, payments(i, factor)); err != nil {
 		s.t.Fatalf("push window %d: %v", i, err)
 	}
 	v, err := s.judged(i)
 	if err != nil {
-		s.t.Fatalf("window %d: %v\nserver log, its end:\n%s", i, err, tail(s.log.Bytes(), 4000))
+		s.t.Fatalf("window %d: %v\n%s", i, err, s.trouble())
 	}
 	return v
 }
 
-// read returns the rows of accounts.
-func (s *server) read(accounts ...string) ([]row, error) {
+// served is an answer of the rows endpoint.
+type served struct {
+	Rows       []row
+	Provenance struct {
+		Stale    bool
+		Fallback string
+	}
+}
+
+// readAt returns the rows of accounts, from one door.
+func readAt(base string, accounts ...string) (served, error) {
 	var keys []map[string]any
 	for _, a := range accounts {
 		keys = append(keys, map[string]any{"account": a})
 	}
-	var answer struct{ Rows []row }
-	err := s.post("/api/v1/views/payments/rows", map[string]any{"keys": keys}, &answer)
+	var answer served
+	err := post(base+"/api/v1/views/payments/rows", map[string]any{"keys": keys}, &answer)
 	if err == nil && len(answer.Rows) != len(accounts) {
 		err = fmt.Errorf("%d rows for %d accounts", len(answer.Rows), len(accounts))
 	}
-	return answer.Rows, err
+	return answer, err
+}
+
+// expect returns an error unless every door shows the row that only window i wrote,
+// or none does.
+func (s *site) expect(i int, visible bool) error {
+	for n, d := range s.doors {
+		answer, err := readAt(*d.Load(), only(i))
+		if err != nil {
+			return fmt.Errorf("door %d: %w", n, err)
+		}
+		if got := answer.Rows[0].in() == i; got != visible {
+			return fmt.Errorf("door %d: row of window %d visible: %v, want %v", n, i, got, visible)
+		}
+	}
+	return nil
 }
 
 // in returns the window of a row's amount; -1 if there is none.
@@ -194,7 +218,7 @@ func (r row) in() int {
 	return int(at.Sub(first) / time.Hour)
 }
 
-func (s *server) versions() []version {
+func (s *site) versions() []version {
 	s.t.Helper()
 	var all []version
 	next := ""

@@ -1,0 +1,266 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// waitLease is how long a change may take to reach every reader, with room for a
+// loaded machine.
+const waitLease = 10 * time.Second
+
+// battery pushes window after window and hurts the site meanwhile. Some windows are
+// poisoned and must be rejected, some good ones are taken out by a person.
+type battery struct {
+	*site
+	pollers *pollers
+	rounds  int             // windows that are hurt
+	strike  func(round int) // hurts the site and mends it; the window is pushed at the same time
+	reads   int64           // fewer of them at a door make the run void
+
+	last   int // window
+	bad    []int
+	undone []int
+}
+
+// settled is how long a window may take once nothing is broken any more: a consumer
+// group finds out that a member is dead, a transaction of a dead producer ends, and
+// clients connect again.
+const settled = 90 * time.Second
+
+// poisoned and undo choose the windows that are poisoned, and those that a person
+// takes out once they are published. The first are left alone: nothing is blocked
+// before there is something to compare with.
+func poisoned(i int) bool { return i >= 13 && i%9 == 4 }
+
+func undo(i int) bool { return i >= 10 && i%9 == 7 }
+
+func (b *battery) run() {
+	b.t.Helper()
+	for i, round := 0, 0; round < b.rounds || i < 26; i++ {
+		if poisoned(i) {
+			b.pollers.ban(i, time.Now())
+			b.bad = append(b.bad, i)
+		}
+		if i > 2 && round < b.rounds {
+			b.struck(i, round)
+			round++
+		}
+		v := b.finish(i)
+		if undo(i) {
+			b.takeOut(i, v.Version)
+		}
+		b.last = i
+	}
+	b.pollers.hold(b.t, b.reads)
+	b.addUp()
+}
+
+func factorOf(i int) float64 {
+	if poisoned(i) {
+		return 100
+	}
+	return 1
+}
+
+// struck pushes window i while the site is hurt.
+func (b *battery) struck(i, round int) {
+	b.t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The site breaks under it: an error is expected, and made good later.
+		_ = b.push(i, payments(i, factorOf(i)))
+	}()
+	b.strike(round)
+	<-done
+}
+
+// finish pushes window i, again where it was pushed before, until it is judged.
+func (b *battery) finish(i int) (v verdict) {
+	b.t.Helper()
+	began := time.Now()
+	b.until(fmt.Sprintf("window %d is pushed", i), settled, func() error { return b.push(i, payments(i, factorOf(i))) })
+	b.until(fmt.Sprintf("window %d is judged", i), settled, func() (err error) {
+		v, err = b.judged(i)
+		return err
+	})
+	if want := map[bool]string{true: "reject", false: "publish"}[poisoned(i)]; v.Decision != want {
+		b.t.Fatalf("window %d: decision %s, want %s: %+v\n%s", i, v.Decision, want, v.Reasons, b.trouble())
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		b.t.Logf("window %d was judged %s after the last push", i, took.Round(100*time.Millisecond))
+	}
+	return v
+}
+
+// takeOut rolls a published version back. Readers must not see it a lease later.
+func (b *battery) takeOut(i, number int) {
+	b.t.Helper()
+	request := map[string]any{"version": number, "by": "tester", "reason": "not after all"}
+	b.until(fmt.Sprintf("window %d is rolled back", i), settled, func() error {
+		err := b.post("/api/v1/views/payments/actions/rollback", request, nil)
+		if err != nil && slices.ContainsFunc(b.versions(), func(x version) bool { return x.Version == number && x.State == "rolled_back" }) {
+			return nil // the answer was lost, the action was not
+		}
+		return err
+	})
+	b.pollers.ban(i, time.Now().Add(lease+time.Second))
+	b.undone = append(b.undone, i)
+}
+
+// addUp holds counts, profiles, verdicts and rows against what was pushed.
+func (b *battery) addUp() {
+	b.t.Helper()
+	b.accounted()
+	b.exactProfiles()
+	b.oneVerdictEach()
+	b.exactRows()
+	for _, v := range b.versions() {
+		want := "visible"
+		switch i := int(v.Window.Start.Sub(first) / time.Hour); {
+		case slices.Contains(b.bad, i):
+			want = "rejected"
+		case slices.Contains(b.undone, i):
+			want = "rolled_back"
+		}
+		if v.Rows != windowRows || v.State != want {
+			b.t.Errorf("version %+v, want %d rows and state %s", v, windowRows, want)
+		}
+	}
+}
+
+// accounted holds the accounting of every partition against its identity, and what
+// was accepted against what was pushed.
+func (b *battery) accounted() {
+	b.t.Helper()
+	var accounting struct {
+		Items []struct {
+			Topic                                            string
+			Received, Accepted, Late, Quarantined, Duplicate int
+			DeadLettered                                     int `json:"dead_lettered"`
+		}
+	}
+	b.until("accounting", waitLease, func() error { return b.get("/api/v1/accounting", &accounting) })
+	accepted, received := 0, 0
+	for _, a := range accounting.Items {
+		if a.Accepted+a.Quarantined+a.DeadLettered+a.Duplicate != a.Received || a.Quarantined+a.DeadLettered+a.Late > 0 {
+			b.t.Errorf("accounting does not balance: %+v", a)
+		}
+		accepted, received = accepted+a.Accepted, received+a.Received
+	}
+	if want := (b.last + 1) * windowRows; accepted != want {
+		b.t.Errorf("%d writes accepted, %d were pushed", accepted, want)
+	}
+	b.t.Logf("windows %d, writes received %d, accepted %d", b.last+1, received, accepted)
+}
+
+// exactProfiles compares the profiled counts of every window with its rows.
+func (b *battery) exactProfiles() {
+	b.t.Helper()
+	var history struct {
+		Items []struct {
+			Window struct{ Start time.Time }
+			N      int
+		}
+	}
+	path := fmt.Sprintf("/api/v1/views/payments/features/amount/history?limit=500&from=%s&to=%s", first.Format(time.RFC3339), windowStart(b.last+1).Format(time.RFC3339))
+	if err := b.get(path, &history); err != nil {
+		b.t.Fatal(err)
+	}
+	if len(history.Items) != b.last+1 {
+		b.t.Errorf("history has %d windows, want %d", len(history.Items), b.last+1)
+	}
+	for _, h := range history.Items {
+		if h.N != windowRows {
+			b.t.Errorf("profile of window %s counts %d values, want %d", h.Window.Start, h.N, windowRows)
+		}
+	}
+}
+
+// oneVerdictEach fails if a window was judged twice, or never.
+func (b *battery) oneVerdictEach() {
+	b.t.Helper()
+	judged, next := map[time.Time]int{}, ""
+	for {
+		var list struct {
+			Items []verdict
+			Next  string
+		}
+		if err := b.get("/api/v1/views/payments/verdicts?limit=500&after="+next, &list); err != nil {
+			b.t.Fatal(err)
+		}
+		for _, v := range list.Items {
+			if v.Kind == "window" {
+				judged[v.Window.Start.UTC()]++
+			}
+		}
+		if next = list.Next; next == "" {
+			break
+		}
+	}
+	for i := range b.last + 1 {
+		if n := judged[windowStart(i)]; n != 1 {
+			b.t.Errorf("window %d has %d verdicts, want 1", i, n)
+		}
+	}
+}
+
+// exactRows compares what every door serves of every account with the newest write
+// of the windows that are visible: nothing is lost, and nothing came back.
+func (b *battery) exactRows() {
+	b.t.Helper()
+	want := map[string]write{}
+	for i := range b.last + 1 {
+		for _, w := range payments(i, 1) {
+			account := w.Key["account"].(string)
+			if old, ok := want[account]; !slices.Contains(b.bad, i) && !slices.Contains(b.undone, i) && (!ok || w.EventTime.After(old.EventTime)) {
+				want[account] = w
+			}
+		}
+	}
+	for i := range b.last + 1 { // of windows that are not visible: nothing
+		if _, ok := want[only(i)]; !ok {
+			want[only(i)] = write{}
+		}
+	}
+	var accounts []string
+	for account := range want {
+		accounts = append(accounts, account)
+	}
+	slices.Sort(accounts)
+	for n, d := range b.doors {
+		var answer served
+		b.until("rows are read", waitLease, func() (err error) {
+			answer, err = readAt(*d.Load(), accounts...)
+			return err
+		})
+		var wrong []string
+		for k, r := range answer.Rows {
+			if problem := r.differs(want[accounts[k]]); problem != "" {
+				wrong = append(wrong, accounts[k]+": "+problem)
+			}
+		}
+		if len(wrong) > 0 {
+			b.t.Errorf("door %d serves %d of %d accounts wrong:\n%s", n, len(wrong), len(accounts), strings.Join(wrong[:min(5, len(wrong))], "\n"))
+		}
+	}
+}
+
+// differs says what is wrong with a row that is to be that of a write, or nothing if
+// the write is empty.
+func (r row) differs(w write) string {
+	if w.Key == nil {
+		if r.Statuses["amount"] == "PRESENT" {
+			return fmt.Sprintf("served %v, want nothing", r.Values)
+		}
+		return ""
+	}
+	at, err := time.Parse(time.RFC3339Nano, r.EventTimes["amount"])
+	if err != nil || !at.Equal(w.EventTime) || r.Values["amount"] != w.Values["amount"] || r.Values["country"] != w.Values["country"] {
+		return fmt.Sprintf("served %v of %s (%v), want %v of %s", r.Values, r.EventTimes["amount"], r.Statuses, w.Values, w.EventTime.Format(time.RFC3339Nano))
+	}
+	return ""
+}
