@@ -40,13 +40,14 @@ type tail struct {
 	df int
 }
 
-// critical returns the t at which a summary that is one of so many alarms by itself.
-func (j *judge) critical(s *Spread, tests int) float64 {
-	return j.quantile(s, j.level/float64(tests))
+// critical returns the t, without its sign, at which a summary that is one of so many
+// alarms by itself on the side of now.
+func (j *judge) critical(s *Spread, tests int, now float64) float64 {
+	return j.quantile(s, j.level/float64(tests), now)
 }
 
-// quantile returns the t of a p-value under the law of s.
-func (j *judge) quantile(s *Spread, p float64) float64 {
+// quantile returns the t of a p-value under the law of s, on the side of now.
+func (j *judge) quantile(s *Spread, p, now float64) float64 {
 	at := tail{p, s.DF}
 	if !summarySpecs[s.Summary].oneSided {
 		at.p /= 2
@@ -55,6 +56,9 @@ func (j *judge) quantile(s *Spread, p float64) float64 {
 	if !ok {
 		t = studentQuantile(at.p, float64(at.df))
 		j.quantiles[at] = t
+	}
+	if s.Heavy != nil && now > 0 {
+		t = max(t, s.Heavy.quantile(p))
 	}
 	return t
 }

@@ -60,6 +60,7 @@ func (s *Spread) borrow(old *Spread) {
 	s.SD = max(s.SD, math.Sqrt(old.SD*old.SD+old.seasonal()))
 	s.DF, s.Season, s.Phases = old.DF, "", nil
 	s.Excursions, s.Moving = slices.Clone(old.Excursions), slices.Clone(old.Moving)
+	s.Heavy = old.Heavy
 	s.Inverse, s.Unit = max(s.Inverse, old.Inverse), max(s.Unit, old.Unit)
 }
 

@@ -20,15 +20,15 @@ func (j *judge) compare(ref *FeatureReference, shift *moved, inverse [summaries]
 		if math.IsNaN(now) {
 			continue
 		}
-		expected, spread := s.expected(j.phases)
-		r := rival{spread: s, t: s.interval(now, expected, spread, m, inverse[s.Summary]), now: now, expected: expected}
-		r.effect = r.strength() >= j.critical(s, out.tests) && shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m)
+		expected, spread, wide := s.expected(j.phases)
+		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), now: now, expected: expected}
+		r.effect = r.strength() >= j.critical(s, out.tests, r.t) && shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m)
 		rivals = enter(rivals, r)
 	}
 	for i := range rivals {
 		r := &rivals[i]
 		p := 1.0 // whatever it is times tests, unless t is past where that is 1
-		if r.strength() > j.quantile(r.spread, 1/float64(out.tests)) {
+		if r.strength() > j.quantile(r.spread, 1/float64(out.tests), r.t) {
 			p = min(1, r.spread.pvalue(r.t)*float64(out.tests))
 		}
 		if out.spread == nil || r.effect && !out.effect || r.effect == out.effect && p < out.p {
@@ -60,7 +60,7 @@ func (r *rival) strength() float64 {
 func enter(rivals []rival, r rival) []rival {
 	for i := range rivals {
 		o := &rivals[i]
-		if o.effect == r.effect && o.spread.DF == r.spread.DF && summarySpecs[o.spread.Summary].oneSided == summarySpecs[r.spread.Summary].oneSided {
+		if o.spread.Heavy == nil && r.spread.Heavy == nil && o.effect == r.effect && o.spread.DF == r.spread.DF && summarySpecs[o.spread.Summary].oneSided == summarySpecs[r.spread.Summary].oneSided {
 			if r.strength() > o.strength() {
 				*o = r
 			}

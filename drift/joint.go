@@ -241,8 +241,8 @@ func (j *Joint) votes(row []float64, c *credits) float64 {
 }
 
 func (j *Joint) score(now, inverse float64, m, n int, phases func(string) []int, c *credits, level float64) feature.Score {
-	expected, spread := j.spread.expected(phases)
-	t := j.spread.interval(now, expected, spread, m, inverse)
+	expected, spread, wide := j.spread.expected(phases)
+	t := j.spread.interval(now, expected, spread, wide, m, inverse)
 	p := j.spread.pvalue(t)
 	var shift moved
 	shift.now[Outliers], shift.expected[Outliers] = now, expected
@@ -250,7 +250,7 @@ func (j *Joint) score(now, inverse float64, m, n int, phases func(string) []int,
 	if t != 0 {
 		se = (now - expected) / t
 	}
-	critical := expected + se*studentQuantile(level, float64(j.spread.DF))
+	critical := expected + se*j.spread.quantile(level)
 	s := feature.Score{
 		Method: MethodForest, Summary: Outliers.String(), Statistic: Outliers.natural(now), Threshold: Outliers.natural(critical),
 		PValue: p, N: uint64(n), M: j.rows, Severity: severity(p, level),

@@ -147,7 +147,7 @@ func (j *judge) feature(i int) finding {
 	unmeasured(&shift.expected)
 	for k := range ref.Spreads {
 		s := &ref.Spreads[k]
-		shift.expected[s.Summary], _ = s.expected(j.phases)
+		shift.expected[s.Summary], _, _ = s.expected(j.phases)
 		if s.Summary == TVDistance && !math.IsNaN(now[TVDistance]) {
 			shift.sampling = f.noise(TVDistance, inverse[TVDistance]).gauge
 		}
@@ -225,10 +225,10 @@ func (j *judge) volume() finding {
 	}
 	shift := moved{}
 	shift.now[Volume] = math.Log(max(rows, 1) / m)
-	var inverse float64
-	shift.expected[Volume], inverse = s.expected(j.phases)
+	var inverse, wide float64
+	shift.expected[Volume], inverse, wide = s.expected(j.phases)
 	out := finding{index: -1, tests: 1, summary: Volume, spread: s, n: uint64(rows), m: j.baseline.Rows}
-	out.t = s.interval(shift.now[Volume], shift.expected[Volume], inverse, len(j.current), m/max(rows, 1))
+	out.t = s.interval(shift.now[Volume], shift.expected[Volume], inverse, wide, len(j.current), m/max(rows, 1))
 	out.p = s.pvalue(out.t)
 	out.now, out.expected = Volume.natural(shift.now[Volume]), Volume.natural(shift.expected[Volume])
 	out.effect = out.p <= j.level && shift.large(Volume) &&
@@ -256,7 +256,7 @@ func (j *judge) score(f *finding) feature.Score {
 	}
 	alarm := f.adjusted <= j.level
 	s.Effect = f.effect && alarm
-	s.Threshold = j.critical(f.spread, f.tests)
+	s.Threshold = j.critical(f.spread, f.tests, f.t)
 	if f.summary == Volume {
 		s.Method = MethodVolume
 	}

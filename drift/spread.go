@@ -29,6 +29,7 @@ type Spread struct {
 	Moving []float64 `json:"moving"`
 	Season string    `json:"season,omitempty"` // the season kept; empty: pooled
 	Phases []Phase   `json:"phases,omitempty"`
+	Heavy  *Heavy    `json:"heavy,omitempty"` // the upper tail of a tail's share, if it is not near normal
 }
 
 // Phase is one phase of a season.
@@ -36,6 +37,9 @@ type Phase struct {
 	Phase int     `json:"phase"`
 	N     int     `json:"n"`
 	Mean  float64 `json:"mean"`
+	// Wide is how many times the variance of all windows this phase has, at least 1:
+	// what is near an edge on some days varies more on them.
+	Wide float64 `json:"wide"`
 }
 
 // newSpread reduces the values of a summary over the windows of history; false
@@ -64,12 +68,34 @@ func newSpread(s Summary, x []float64, p phases, least int, inverse float64, flo
 	}
 	out.DF = max(1, out.DF)
 	out.SD = max(floor.sd, math.Sqrt(squares/float64(out.DF)))
+	out.widen(x, p)
 	out.Excursions, out.Moving = excursions(residuals)
+	if s.tail() {
+		out.Heavy = newHeavy(residuals, out.SD)
+	}
 	out.Mean = max(out.Mean, floor.mean)
 	for i := range out.Phases {
 		out.Phases[i].Mean = max(out.Phases[i].Mean, floor.mean)
 	}
 	return out, true
+}
+
+// phaseShrink is how many windows the variance of all counts for in that of a phase.
+const phaseShrink = 4
+
+// widen fills in how much more the windows of each phase vary than all do.
+func (s *Spread) widen(x []float64, p phases) {
+	of := p.named(s.Season)
+	for i := range s.Phases {
+		g := &s.Phases[i]
+		squares := phaseShrink * s.SD * s.SD
+		for w, v := range x {
+			if !math.IsNaN(v) && of[w] == g.Phase {
+				squares += (v - g.Mean) * (v - g.Mean)
+			}
+		}
+		g.Wide = max(1, squares/float64(phaseShrink+g.N-1)/(s.SD*s.SD))
+	}
 }
 
 // residuals returns the measured values less the mean of their phase.
@@ -154,30 +180,32 @@ func (s *Spread) excursion(m int) float64 {
 	return s.Excursions[min(m, len(s.Excursions))-1]
 }
 
-// expected returns the mean that windows of the given phases should have, and
-// the variance of that mean in units of the variance between windows.
-func (s *Spread) expected(phaseOf func(season string) []int) (mean, inverse float64) {
+// expected returns the mean that windows of the given phases should have, the
+// variance of that mean in units of the variance between windows, and how many times
+// that variance such windows have.
+func (s *Spread) expected(phaseOf func(season string) []int) (mean, inverse, wide float64) {
 	if s.Season == "" {
-		return s.Mean, 1 / float64(s.N)
+		return s.Mean, 1 / float64(s.N), 1
 	}
 	of := phaseOf(s.Season)
 	for _, phase := range of {
 		g := findPhase(s.Phases, phase)
 		if g == nil {
-			g = &Phase{N: s.N, Mean: s.Mean}
+			g = &Phase{N: s.N, Mean: s.Mean, Wide: 1}
 		}
 		mean += g.Mean / float64(len(of))
 		inverse += 1 / float64(g.N) / float64(len(of))
+		wide += g.Wide / float64(len(of))
 	}
-	return mean, inverse
+	return mean, inverse, wide
 }
 
 // interval returns Student's statistic of the mean of m new windows in the
-// prediction interval of history. inverse is the new windows' mean of 1/n: what
+// prediction interval of history. wide is as expected returns it; inverse is the new windows' mean of 1/n: what
 // they are noisier than history by, for having fewer observations, widens the
 // interval, and raises the mean of a distance.
-func (s *Spread) interval(now, expected, expectedInverse float64, m int, inverse float64) float64 {
-	variance := s.joint(m) + s.SD*s.SD*expectedInverse
+func (s *Spread) interval(now, expected, expectedInverse, wide float64, m int, inverse float64) float64 {
+	variance := (s.joint(m) + s.SD*s.SD*expectedInverse) * wide
 	if extra := inverse - s.Inverse; extra > 0 && s.Inverse > 0 {
 		variance += s.Unit * extra / float64(m)
 		if s.Summary.distance() {
@@ -189,10 +217,26 @@ func (s *Spread) interval(now, expected, expectedInverse float64, m int, inverse
 
 // pvalue returns the tail probability of Student's statistic t.
 func (s *Spread) pvalue(t float64) float64 {
+	p := 0.0
 	if summarySpecs[s.Summary].oneSided {
-		return studentTail(t, float64(s.DF))
+		p = studentTail(t, float64(s.DF))
+	} else {
+		p = min(1, 2*studentTail(math.Abs(t), float64(s.DF)))
 	}
-	return min(1, 2*studentTail(math.Abs(t), float64(s.DF)))
+	if s.Heavy != nil && t > 0 {
+		p = max(p, s.Heavy.tail(t))
+	}
+	return p
+}
+
+// quantile returns the t that a rise exceeds with probability p, where only a rise
+// counts.
+func (s *Spread) quantile(p float64) float64 {
+	t := studentQuantile(p, float64(s.DF))
+	if s.Heavy != nil {
+		t = max(t, s.Heavy.quantile(p))
+	}
+	return t
 }
 
 // leastP keeps logarithms of p-values finite.
@@ -237,7 +281,10 @@ func normalQuantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
 func (s *Spread) valid(summary Summary) bool {
 	ok := s.Summary == summary && s.N >= 1 && s.DF >= 1 && s.DF < 1<<31 && s.SD > 0
 	for i := range s.Phases {
-		ok = ok && s.Phases[i].N >= 1
+		ok = ok && s.Phases[i].N >= 1 && s.Phases[i].Wide >= 1
+	}
+	if h := s.Heavy; h != nil {
+		ok = ok && h.N >= 1 && h.Mean > 0 && h.Share > 0
 	}
 	return ok
 }

@@ -86,6 +86,9 @@ func (s Summary) distance() bool {
 	return s == KSDistance || s == TVDistance || s == HellingerDistance
 }
 
+// tail reports whether s is the share of the outer bins of a number.
+func (s Summary) tail() bool { return s >= LowTail && s <= HighExtreme }
+
 // natural turns a transformed value back into a share, a distance or rows.
 func (s Summary) natural(x float64) float64 {
 	switch summarySpecs[s].domain {

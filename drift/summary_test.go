@@ -98,7 +98,7 @@ func TestFTestAgainstSciPy(t *testing.T) {
 	// scipy.stats.f_oneway of the three groups.
 	x := []float64{1, 2, 3, 4, 2, 4, 6, 8, 9, 7, 8, 10}
 	of := []int{0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2}
-	groups := []Phase{{0, 4, 2.5}, {1, 4, 5}, {2, 4, 8.5}}
+	groups := []Phase{{0, 4, 2.5, 1}, {1, 4, 5, 1}, {2, 4, 8.5, 1}}
 	if got, want := fTest(x, of, groups), 0.0039410602; math.Abs(got-want) > 1e-8 {
 		t.Errorf("fTest = %.10f, want %.10f", got, want)
 	}
