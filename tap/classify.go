@@ -133,13 +133,18 @@ func (p *partition) openWindow(ctx context.Context, v *viewState, start time.Tim
 	return true, nil
 }
 
-// wake ends a view's idleness before anything is staged. Windows that were sealed
-// meanwhile, because this partition was counted idle, take no more writes.
+// wake ends a view's idleness before anything is staged.
 func (p *partition) wake(ctx context.Context, v *viewState) error {
 	v.open = func(start time.Time) (bool, error) { return p.openWindow(ctx, v, start) }
 	if !v.idle {
 		return nil
 	}
+	return p.rise(ctx, v, p.next-1)
+}
+
+// rise ends a view's idleness for the record at offset. Windows that were sealed
+// meanwhile, because this partition was counted idle, take no more writes.
+func (p *partition) rise(ctx context.Context, v *viewState, offset int64) error {
 	left, err := p.tap.deps.Versions.LeaveIdle(ctx, p.at.topic, p.at.partition, v.view.ID)
 	if err != nil {
 		return errRegistry(err)
@@ -151,7 +156,7 @@ func (p *partition) wake(ctx context.Context, v *viewState) error {
 		case errors.Is(err, feature.ErrSealed):
 			v.seal(start)
 			v.windows[start.UnixNano()].closed = true
-			v.noteSealed(p.next-1, start)
+			v.noteSealed(offset, start)
 		case err != nil:
 			return errRegistry(err)
 		}

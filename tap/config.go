@@ -53,7 +53,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Group: "sluice", Checkpoint: 5 * time.Second, MaxRecord: 1 << 20, Ahead: 5 * time.Minute, DedupeIDs: 1 << 17,
-		StageRows: 50_000, FetchBytes: 4 << 20, Poll: 100 * time.Millisecond, Session: 45 * time.Second,
+		StageRows: 50_000, FetchBytes: 4 << 20, Poll: 100 * time.Millisecond, Session: 10 * time.Second,
 	}
 }
 

@@ -32,7 +32,30 @@ type DeadLetter struct {
 	Size      int          `json:"size"`  // of the record's value
 
 	Key     []byte   `json:"-"`
-	Headers []Header `json:"-"` // of the original record
+	Headers []Header `json:"-"` // of the original record; fewer than headers if they were too large
+	headers int      // of the original record; -1 if the letter does not say
+}
+
+// Place returns where the record stands.
+func (d *DeadLetter) Place() Place { return Place{d.Topic, d.Partition, d.Offset} }
+
+// whole reports whether the letter holds all of the record.
+func (d *DeadLetter) whole() bool {
+	return len(d.Bytes) == d.Size && (d.headers < 0 || d.headers == len(d.Headers))
+}
+
+// LetterFilter chooses among dead letters. Empty fields choose all.
+type LetterFilter struct {
+	View   string
+	Kind   string // quarantined | dead_lettered
+	Reason feature.Code
+	Since  time.Time // refused then or later
+}
+
+// Matches reports whether the filter chooses d.
+func (f LetterFilter) Matches(d *DeadLetter) bool {
+	return (f.View == "" || f.View == d.View) && (f.Kind == "" || f.Kind == d.Kind) &&
+		(f.Reason == "" || f.Reason == d.Reason) && !d.At.Before(f.Since)
 }
 
 // ErrCursor reports a cursor that no listing gave.
@@ -43,10 +66,16 @@ var ErrCursor = errors.New("not a cursor of this list")
 // checkpoints behind.
 const lookBack = 10_000
 
-// DeadLetters lists dead letters by time, from cursor after (empty: from the
-// oldest that is kept), at most limit (100 if it is not positive). A record that
-// was refused again after a restart is listed once. next is empty at the end.
+// DeadLetters is FindLetters without a filter.
 func (l *Log) DeadLetters(ctx context.Context, after string, limit int) (letters []DeadLetter, next string, err error) {
+	return l.FindLetters(ctx, LetterFilter{}, after, limit)
+}
+
+// FindLetters lists the dead letters that filter chooses by time, from cursor after
+// (empty: from the oldest that is kept), at most limit (100 if it is not positive).
+// A record that was refused again after a restart is listed once. next is empty at
+// the end.
+func (l *Log) FindLetters(ctx context.Context, filter LetterFilter, after string, limit int) (letters []DeadLetter, next string, err error) {
 	if limit <= 0 {
 		limit = 100
 	}
@@ -54,7 +83,7 @@ func (l *Log) DeadLetters(ctx context.Context, after string, limit int) (letters
 	if err != nil {
 		return nil, "", fmt.Errorf("list dead letters: %w", err)
 	}
-	queues, err := l.letters(ctx, at, limit)
+	queues, err := l.letters(ctx, filter, at, limit)
 	if err != nil {
 		return nil, "", fmt.Errorf("list dead letters: %w", err)
 	}
@@ -72,17 +101,26 @@ func (l *Log) DeadLetters(ctx context.Context, after string, limit int) (letters
 		letters = append(letters, q.letters[0])
 		q.next, q.letters, q.offsets = q.offsets[0]+1, q.letters[1:], q.offsets[1:]
 	}
+	return letters, nextLetters(queues), nil
+}
+
+// nextLetters returns the cursor behind what was taken of the queues; empty if
+// nothing is left.
+func nextLetters(queues []*letterQueue) string {
 	more := false
-	next64 := make([]int64, len(queues))
+	next := make([]int64, len(queues))
 	for p, q := range queues {
-		next64[p] = q.next
-		more = more || len(q.letters) > 0 || q.more
+		left := len(q.letters) > 0 || q.more
+		if next[p] = q.next; !left {
+			next[p] = q.end
+		}
+		more = more || left
 	}
 	if !more {
-		return letters, "", nil
+		return ""
 	}
-	text, err := json.Marshal(next64)
-	return letters, base64.RawURLEncoding.EncodeToString(text), err
+	text, _ := json.Marshal(next) // numbers always encode
+	return base64.RawURLEncoding.EncodeToString(text)
 }
 
 // parseCursor returns the next offset of each partition of the dead-letter topic.
@@ -103,13 +141,14 @@ func parseCursor(after string) (next []int64, err error) {
 // letterQueue is the next letters of one partition.
 type letterQueue struct {
 	next    int64 // offset after the last letter that was taken
+	end     int64 // of the partition
 	letters []DeadLetter
 	offsets []int64
 	more    bool
 }
 
 // letters reads at most limit new letters of each partition.
-func (l *Log) letters(ctx context.Context, at []int64, limit int) ([]*letterQueue, error) {
+func (l *Log) letters(ctx context.Context, filter LetterFilter, at []int64, limit int) ([]*letterQueue, error) {
 	topic := l.cfg.Topics.DeadLetters
 	counts, err := l.partitions(ctx, topic)
 	if err != nil {
@@ -121,7 +160,7 @@ func (l *Log) letters(ctx context.Context, at []int64, limit int) ([]*letterQueu
 		if p < len(at) {
 			queues[p].next = at[p]
 		}
-		if err := queues[p].fill(ctx, l, int32(p), limit); err != nil {
+		if err := queues[p].fill(ctx, l, int32(p), filter, limit); err != nil {
 			return nil, err
 		}
 	}
@@ -130,25 +169,21 @@ func (l *Log) letters(ctx context.Context, at []int64, limit int) ([]*letterQueu
 
 var errEnough = errors.New("enough")
 
-func (q *letterQueue) fill(ctx context.Context, l *Log, partition int32, limit int) error {
-	type place struct {
-		source
-		offset int64
-	}
+func (q *letterQueue) fill(ctx context.Context, l *Log, partition int32, filter LetterFilter, limit int) error {
 	topic := l.cfg.Topics.DeadLetters
 	start, end, err := l.bounds(ctx, topic, partition)
 	if err != nil {
 		return err
 	}
-	seen := map[place]bool{}
+	q.end = end
+	seen := map[Place]bool{}
 	err = l.readRange(ctx, topic, partition, max(start, q.next-lookBack), end, func(r *kgo.Record) error {
 		letter, ok := parseLetter(r)
-		at := place{source{letter.Topic, letter.Partition}, letter.Offset}
-		if !ok || seen[at] {
+		if !ok || seen[letter.Place()] {
 			return nil // not written by a tap, or a record refused again
 		}
-		seen[at] = true
-		if r.Offset < q.next {
+		seen[letter.Place()] = true
+		if r.Offset < q.next || !filter.Matches(&letter) {
 			return nil
 		}
 		if len(q.letters) == limit {
@@ -166,7 +201,7 @@ func (q *letterQueue) fill(ctx context.Context, l *Log, partition int32, limit i
 
 // parseLetter reads a record of the dead-letter topic; false if it is none.
 func parseLetter(r *kgo.Record) (DeadLetter, bool) {
-	d := DeadLetter{Bytes: r.Value, Key: r.Key, Offset: -1, Size: len(r.Value)}
+	d := DeadLetter{Bytes: r.Value, Key: r.Key, Offset: -1, Size: len(r.Value), headers: -1}
 	var errs []error
 	for _, h := range r.Headers {
 		text := string(h.Value)
@@ -194,6 +229,8 @@ func parseLetter(r *kgo.Record) (DeadLetter, bool) {
 			d.At, err = time.Parse(time.RFC3339Nano, text)
 		case letterSize:
 			d.Size, err = strconv.Atoi(text)
+		case letterHeaders:
+			d.headers, err = strconv.Atoi(text)
 		default:
 			if !strings.HasPrefix(h.Key, letterPrefix) {
 				d.Headers = append(d.Headers, Header{h.Key, h.Value})

@@ -59,6 +59,7 @@ func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at
 		{letterTopic, r.Topic}, {letterPartition, strconv.Itoa(int(r.Partition))}, {letterOffset, strconv.FormatInt(r.Offset, 10)},
 		{letterKind, bad.kind}, {letterReason, string(bad.reason)}, {letterView, clip(bad.view)}, {letterFeature, bad.feature},
 		{letterText, bad.text}, {letterAt, at.UTC().Format(time.RFC3339Nano)}, {letterSize, strconv.Itoa(len(r.Value))},
+		{letterHeaders, strconv.Itoa(len(r.Headers))},
 	} {
 		out.Headers = append(out.Headers, kgo.RecordHeader{Key: h.key, Value: []byte(h.value)})
 	}
@@ -84,7 +85,8 @@ const (
 	letterFeature   = letterPrefix + "feature"
 	letterText      = letterPrefix + "text"
 	letterAt        = letterPrefix + "at"
-	letterSize      = letterPrefix + "size" // bytes of the original value
+	letterSize      = letterPrefix + "size"    // bytes of the original value
+	letterHeaders   = letterPrefix + "headers" // how many headers the original record has
 )
 
 // A dead letter must fit a broker's usual limit of a million bytes: of a larger

@@ -95,13 +95,21 @@ func (p *partition) restore(ctx context.Context, s *saved) error {
 	if missing > 0 {
 		p.tap.deps.Logger.Warn("event ids are not saved; writes older than the rest may be taken twice", "partition", p.at.String(), "ids", missing)
 	}
+	_, end, err := p.tap.log.bounds(ctx, p.at.topic, p.at.partition)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLog, err)
+	}
+	var awake []*viewState // of what they read after that, the former owner may have staged rows
 	for name, state := range s.progress.Views {
 		v := p.views[name]
 		if v == nil {
 			continue
 		}
 		v.watermark, v.left, v.sealed = state.Watermark, state.Left, s.progress.Sealed[name]
-		if state.Idle {
+		switch {
+		case state.Idle && p.next < end:
+			awake = append(awake, v)
+		case state.Idle:
 			if err := p.rest(ctx, v); err != nil {
 				return err
 			}
@@ -109,6 +117,11 @@ func (p *partition) restore(ctx context.Context, s *saved) error {
 	}
 	for _, partial := range s.partials {
 		if err := p.reopen(ctx, &partial); err != nil {
+			return err
+		}
+	}
+	for _, v := range awake { // so that no window is sealed without those
+		if err := p.rise(ctx, v, p.next); err != nil {
 			return err
 		}
 	}

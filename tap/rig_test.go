@@ -42,7 +42,7 @@ type rig struct {
 	ctx      context.Context
 	broker   *Broker
 	log      *Log
-	registry *registry.SQLite
+	registry *registry.Registry
 	rows     *embedded.Store
 	clock    handClock
 	cfg      Config

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -24,12 +25,12 @@ func (l *Log) EnsureTopics(ctx context.Context, writes ...string) error {
 	if err := l.create(ctx, t.Partitions, large, names...); err != nil {
 		return err
 	}
-	if err := l.learn(ctx, names); err != nil {
-		return err
-	}
 	most := t.Partitions
 	counts, err := l.partitions(ctx, names...)
 	if err != nil {
+		return err
+	}
+	if err := l.learn(ctx, names); err != nil {
 		return err
 	}
 	for _, n := range counts {
@@ -74,7 +75,31 @@ func (l *Log) Partitions(ctx context.Context, topics ...string) (map[string]int3
 	return l.partitions(ctx, topics...)
 }
 
+// A topic that was just created is known to every broker a moment later.
+const (
+	knownWithin = 5 * time.Second
+	knownAgain  = 20 * time.Millisecond
+)
+
+// partitions counts the partitions of topics. It waits for those that the brokers
+// do not know yet.
 func (l *Log) partitions(ctx context.Context, topics ...string) (map[string]int32, error) {
+	waiting, cancel := context.WithTimeout(ctx, knownWithin)
+	defer cancel()
+	for {
+		counts, err := l.countPartitions(ctx, topics)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return counts, err
+		}
+		select {
+		case <-waiting.Done():
+			return nil, err
+		case <-time.After(knownAgain):
+		}
+	}
+}
+
+func (l *Log) countPartitions(ctx context.Context, topics []string) (map[string]int32, error) {
 	details, err := l.admin.ListTopics(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("list topics %v: %w", topics, err)
