@@ -44,6 +44,9 @@ func (e *PartialError) Error() string {
 	return fmt.Sprintf("%d of %d failed: %s", len(e.Failed), e.Of, strings.Join(texts, "; "))
 }
 
+// Missing returns Failed: readers that do not know this package ask by it.
+func (e *PartialError) Missing() []int { return e.Failed }
+
 func (e *PartialError) Unwrap() []error { return e.Errs }
 
 // partial makes a PartialError; nil if nothing failed.

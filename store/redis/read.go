@@ -2,8 +2,11 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -123,6 +126,11 @@ func (s *Store) readAll(ctx context.Context, lookups []*lookup, dst [][]feature.
 // readShard reads the chains of one lookup, and once more those whose keys have
 // moved.
 func (s *Store) readShard(ctx context.Context, l *lookup, dst [][]feature.Record) {
+	if !l.at.breaker.allow(time.Now()) {
+		l.errs = append(l.errs[:0], slices.Repeat([]error{ErrBreaker}, len(l.keys))...)
+		return
+	}
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadDeadline)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
@@ -133,6 +141,7 @@ func (s *Store) readShard(ctx context.Context, l *lookup, dst [][]feature.Record
 			break
 		}
 	}
+	s.judge(whole, l)
 	var moved []int
 	for n, err := range l.errs {
 		if isElsewhere(err) {
@@ -141,6 +150,22 @@ func (s *Store) readShard(ctx context.Context, l *lookup, dst [][]feature.Record
 	}
 	if len(moved) > 0 {
 		s.readMoved(ctx, l, moved, dst)
+	}
+}
+
+// judge tells a shard's breaker whether it answered. A caller that has left proves
+// nothing, and neither does one that found no free connection.
+func (s *Store) judge(ctx context.Context, l *lookup) {
+	err := firstOf(l.errs)
+	switch {
+	case !isConnection(err):
+		if l.at.breaker.answered() {
+			s.log.Info("a shard answers again", "shard", l.at.String())
+		}
+	case ctx.Err() == nil && !errors.Is(err, goredis.ErrPoolTimeout) && !errors.Is(err, goredis.ErrPoolExhausted):
+		if l.at.breaker.silent(time.Now()) {
+			s.log.Warn("a shard does not answer; reads of it are given up at once but for one in a while", "shard", l.at.String(), "err", err)
+		}
 	}
 }
 

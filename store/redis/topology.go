@@ -16,6 +16,7 @@ import (
 // write may take, quick as long as a read may.
 type shard struct {
 	quick, slow *goredis.Client
+	breaker     breaker // of reads
 }
 
 func (s *shard) String() string { return s.quick.Options().Addr }
@@ -56,7 +57,7 @@ func connect(c Config) topology {
 type single struct{ shard shard }
 
 func newSingle(c *goredis.Client, slow time.Duration) *single {
-	return &single{shard{quick: c, slow: c.WithTimeout(slow)}}
+	return &single{shard: shard{quick: c, slow: c.WithTimeout(slow)}}
 }
 
 func (s *single) of(context.Context, uint8) (*shard, error)    { return &s.shard, nil }

@@ -73,7 +73,7 @@ type application struct {
 
 // pack checks and compresses the blobs that are not there yet, before the write
 // lock is taken. Blobs are never removed, so one that is there stays.
-func (a *application) pack(ctx context.Context, s *SQLite) error {
+func (a *application) pack(ctx context.Context, s *Registry) error {
 	a.packed = make(map[string][]byte, len(a.Blobs))
 	for digest, blob := range a.Blobs {
 		there, err := one(ctx, s, scanCount, hasBlobQuery, digest)

@@ -42,14 +42,9 @@ func (s *Registry) Retain(ctx context.Context, view feature.ViewID, newest int, 
 		})
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("prune view %d: %w", view, err)
+		return 0, 0, fmt.Errorf("retain history of view %d: %w", view, err)
 	}
 	return profiles, windows, nil
-}
-
-// Prune is Retain without any window that stays whatever its age.
-func (s *Registry) Prune(ctx context.Context, view feature.ViewID, profilesBefore, windowsBefore time.Time) (profiles, windows int, err error) {
-	return s.Retain(ctx, view, 0, profilesBefore, windowsBefore)
 }
 
 // pruning is a removal that is being worked out; the smallest time removes nothing.

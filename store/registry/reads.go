@@ -102,7 +102,7 @@ func (s *Registry) Memory(ctx context.Context, view feature.ViewID) ([]byte, err
 }
 
 // History lists the windows of a view's history that start within [from, to),
-// rising. A zero time leaves that end open. Profiles that Prune removed are nil.
+// rising. A zero time leaves that end open. Profiles that Retain removed are nil.
 func (s *Registry) History(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.HistoryRow, error) {
 	until := nanos(to)
 	if to.IsZero() {

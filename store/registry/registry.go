@@ -22,9 +22,6 @@ type Registry struct {
 	changed chan struct{}
 }
 
-// SQLite is the name by which a registry was known while that was the only kind.
-type SQLite = Registry
-
 // tries say how long one attempt may take, and how long reads and writes that met a
 // lost connection are tried again. Zero: for ever, and never.
 type tries struct {

@@ -26,7 +26,8 @@ const (
 //
 // A new version of an optimistic view is listed in the vector in the same
 // transaction, with an audit row "list", unless the view is frozen or MaxVisible
-// versions are listed; it then stays staged until it has passed.
+// versions are listed; it then stays staged, with the reason, until there is room or it
+// has passed.
 func (s *Registry) OpenVersion(ctx context.Context, view *feature.View, w feature.Window, now time.Time) (feature.VersionInfo, error) {
 	info, err := one(ctx, s, decoded[feature.VersionInfo], windowQuery, int64(view.ID), nanos(w.Start))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -75,7 +76,12 @@ func listNew(ctx context.Context, tx *transaction, view *feature.View, info *fea
 		return err
 	}
 	next, listed := old.With(info.Version)
-	if !listed || old.Frozen {
+	switch {
+	case old.Frozen:
+		info.Reason = "waits: the view is frozen"
+		return insertNew(ctx, tx, view.ID, info)
+	case !listed:
+		info.Reason = fmt.Sprintf("waits: %d versions are listed above the floor", feature.MaxVisible)
 		return insertNew(ctx, tx, view.ID, info)
 	}
 	info.State, info.PublishedAt = feature.StateVisible, now

@@ -34,7 +34,12 @@ type RegistryStore interface {
 	Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error)
 	Baseline(ctx context.Context, view feature.ViewID) (*feature.BaselineRow, error)
 	Retain(ctx context.Context, view feature.ViewID, newest int, profilesBefore, windowsBefore time.Time) (profiles, windows int, err error)
-	Prune(ctx context.Context, view feature.ViewID, profilesBefore, windowsBefore time.Time) (profiles, windows int, err error)
+
+	AddExposure(ctx context.Context, deltas []feature.Exposure) error
+	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
+	PutServed(ctx context.Context, p feature.ServedProfile) error
+	Served(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.ServedProfile, error)
+	RetainServed(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error)
 
 	AuditLog(ctx context.Context, after string, limit int) ([]feature.Audit, string, error)
 	WriteAudit(ctx context.Context, row feature.Audit) error
@@ -76,7 +81,6 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"verdicts once":                   testVerdictsOnce,
 		"blobs":                           testBlobs,
 		"history":                         testHistory,
-		"prune":                           testPrune,
 		"layouts":                         testLayouts,
 		"baseline and memory":             testBaseline,
 		"audit log":                       testAudit,
@@ -91,6 +95,9 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"follow the log":                  testFollow,
 		"numbers once":                    testIDsRace,
 		"retain":                          testRetain,
+		"exposure":                        testExposure,
+		"exposure of many processes":      testExposureRace,
+		"served profiles":                 testServed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &reg{t: t, dir: t.TempDir(), invalid: invalid, openAt: open}

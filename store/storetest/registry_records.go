@@ -135,43 +135,16 @@ func testHistory(t *testing.T, r *reg) {
 	r.wantHistory(view.ID, time.Time{}, time.Time{}, past(2, "rebuilt"))
 }
 
-func testPrune(t *testing.T, r *reg) {
-	ctx, view, other := t.Context(), r.view(feature.Gated), r.view(feature.Gated)
-	blob := []byte("evidence")
-	rows := []feature.HistoryRow{past(0, "a"), past(1, "b"), past(2, "c"), past(3, "d")}
-	r.apply(feature.Commit{View: view.ID, History: rows, Blobs: map[string][]byte{digest(blob): blob}, Verdicts: []feature.VerdictRow{{ID: "v", Kind: "window", Version: 1, Window: window(0)}}})
-	r.apply(feature.Commit{View: other.ID, History: rows})
-	prune := func(profilesBefore, windowsBefore time.Time, wantProfiles, wantWindows int) {
-		t.Helper()
-		profiles, windows, err := r.Prune(ctx, view.ID, profilesBefore, windowsBefore)
-		if profiles != wantProfiles || windows != wantWindows || err != nil {
-			t.Errorf("Prune(%s, %s) = %d, %d, %v, want %d profiles, %d windows", profilesBefore, windowsBefore, profiles, windows, err, wantProfiles, wantWindows)
-		}
-	}
-	prune(time.Time{}, time.Time{}, 0, 0)
-	prune(window(0).End.Add(-1), window(0).End.Add(-1), 0, 0)
-	prune(window(2).End, window(0).End, 2, 1)
-	prune(window(2).End, window(0).End, 0, 0)
-	rows[1].Profile, rows[2].Profile = nil, nil
-	r.wantHistory(view.ID, time.Time{}, time.Time{}, rows[1:]...)
-	r.wantHistory(other.ID, time.Time{}, time.Time{}, past(0, "a"), past(1, "b"), past(2, "c"), past(3, "d"))
-	if got, err := r.Blob(ctx, digest(blob)); err != nil || !bytes.Equal(got, blob) {
-		t.Errorf("Blob after Prune = %q, %v, want %q: evidence stays", got, err, blob)
-	}
-	if _, err := r.Verdict(ctx, "v"); err != nil {
-		t.Errorf("Verdict after Prune = %v: verdicts stay", err)
-	}
-}
-
-// testRetain: the newest windows stay whole, and nothing to do is no change.
+// testRetain: the newest windows stay whole, nothing to do is no change, and
+// verdicts stay with their evidence.
 func testRetain(t *testing.T, r *reg) {
-	view, other := r.view(feature.Gated), r.view(feature.Gated)
+	view, other, blob := r.view(feature.Gated), r.view(feature.Gated), []byte("evidence")
 	const windows = 12
 	var rows []feature.HistoryRow
 	for i := range windows {
 		rows = append(rows, past(i, fmt.Sprint("profile ", i)))
 	}
-	r.apply(feature.Commit{View: view.ID, History: rows})
+	r.apply(feature.Commit{View: view.ID, History: rows, Blobs: map[string][]byte{digest(blob): blob}, Verdicts: []feature.VerdictRow{{ID: "v", Kind: "window", Version: 1, Window: window(0)}}})
 	r.apply(feature.Commit{View: other.ID, History: rows})
 	for _, tc := range []struct {
 		name                      string
@@ -186,6 +159,7 @@ func testRetain(t *testing.T, r *reg) {
 		{"again", 10, window(windows).End, time.Time{}, 0, 0},
 		{"by age", 4, window(3).End, window(2).End.Add(-1), 2, 2},
 		{"both beyond what stays", 6, window(windows).End, window(windows).End, 0, 4},
+		{"by age, just not yet", 0, window(6).End.Add(-1), window(6).End.Add(-1), 0, 0},
 		{"windows alone", 0, time.Time{}, window(6).End, 0, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -208,6 +182,12 @@ func testRetain(t *testing.T, r *reg) {
 	}
 	r.wantHistory(view.ID, time.Time{}, time.Time{}, rows[7:]...)
 	r.wantHistory(other.ID, time.Time{}, time.Time{}, rows...)
+	if got, err := r.Blob(t.Context(), digest(blob)); err != nil || !bytes.Equal(got, blob) {
+		t.Errorf("Blob after Retain = %q, %v, want %q: evidence stays", got, err, blob)
+	}
+	if _, err := r.Verdict(t.Context(), "v"); err != nil {
+		t.Errorf("Verdict after Retain = %v: verdicts stay", err)
+	}
 }
 
 func testLayouts(t *testing.T, r *reg) {

@@ -1,0 +1,53 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// Inspection is what a look at the servers of a store found.
+type Inspection struct {
+	Primaries int
+	Version   string // of the first primary
+	Findings  []Finding
+}
+
+// Inspect asks the primaries that config names for what CheckServer looks at. Nothing is
+// changed. The error is that one of them does not answer; the rest is what the others
+// said.
+func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
+	if err := config.Validate(); err != nil {
+		return found, fmt.Errorf("inspect row store: %w", err)
+	}
+	places := connect(config)
+	defer func() { err = errors.Join(err, places.close()) }()
+	shards, err := places.all(ctx)
+	if err != nil {
+		return found, fmt.Errorf("inspect row store: %w", err)
+	}
+	var errs []error
+	for _, at := range shards {
+		findings, err := CheckServer(ctx, at.slow)
+		errs = append(errs, err)
+		found.Findings = append(found.Findings, findings...)
+		if found.Primaries++; found.Version == "" && err == nil {
+			found.Version = versionOf(ctx, at.slow)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return found, fmt.Errorf("inspect row store: %w", err)
+	}
+	return found, nil
+}
+
+// versionOf returns a server's version; empty if it does not say.
+func versionOf(ctx context.Context, c *goredis.Client) string {
+	info, err := c.Info(ctx, "server").Result()
+	if err != nil {
+		return ""
+	}
+	return infoField(info, "redis_version")
+}
