@@ -33,16 +33,21 @@ type span struct{ from, to int }
 // partAnswer is what one view answered.
 type partAnswer struct {
 	part       *part
+	shown      *served // what the snapshot shows of the view
 	keys       []feature.Key
 	chains     [][]feature.Record
 	rows       []rowAnswer
 	cells      [][]byte // [row*slots + slot], serialized values; empty: null
 	provenance provenance
 
+	now     int64 // when it was read, Unix nanoseconds; 0: no clock
 	newest  int64 // event time of the newest row, Unix nanoseconds
 	found   int
 	expired int
 	oldest  int64 // age of the oldest expired row
+	kept    int   // rows that were kept from an earlier read
+	unread  int   // rows that the store did not give, nor were kept
+	fault   error // why; nil if all were read
 
 	times []byte // scratch of the JSON encoder
 
@@ -63,7 +68,9 @@ func newPartAnswer() *partAnswer {
 // rowAnswer is the row of one entity in one view.
 type rowAnswer struct {
 	state     rowState
+	kept      bool  // from an earlier read
 	eventTime int64 // Unix nanoseconds; 0 if there is none
+	version   feature.Version
 }
 
 // pooledCells is how large an answer may be for its memory to be kept.
@@ -79,7 +86,10 @@ func (q *query) release() {
 	for _, a := range q.answers {
 		cells += cap(a.cells)
 		clear(a.cells)
-		a.part = nil
+		if a.kept > 0 {
+			a.chains = nil // a store may write into what it is given, and kept rows are not its own
+		}
+		a.part, a.shown, a.fault = nil, nil, nil
 	}
 	if cells > pooledCells || cap(q.arena) > 1<<20 {
 		return
@@ -102,7 +112,7 @@ func (q *query) key(join, row int) []byte {
 }
 
 // answer returns the next of q's answers, emptied, with room for q.rows rows.
-func (q *query) answer(p *part) *partAnswer {
+func (q *query) answer(p *part, shown *served) *partAnswer {
 	if len(q.answers) < cap(q.answers) {
 		q.answers = q.answers[:len(q.answers)+1]
 	} else {
@@ -113,8 +123,9 @@ func (q *query) answer(p *part) *partAnswer {
 		*last = newPartAnswer()
 	}
 	a := *last
-	a.part, a.provenance = p, provenance{}
+	a.part, a.shown, a.provenance = p, shown, provenance{}
 	a.newest, a.found, a.expired, a.oldest = 0, 0, 0, 0
+	a.kept, a.unread, a.fault = 0, 0, nil
 	a.rows = resized(a.rows, q.rows)
 	a.cells = resized(a.cells, q.rows*len(p.features))
 	return a

@@ -17,7 +17,8 @@ import (
 const benchEntities = 10_000
 
 // benchServer is a server over the embedded store with two versions of view
-// users, 10,000 entities each.
+// users, 10,000 entities each. Reads are counted by version and sampled, as the
+// platform has it.
 func benchServer(b *testing.B) *fixture {
 	b.Helper()
 	store, err := embedded.Open(embedded.Options{Path: b.TempDir()})
@@ -31,6 +32,8 @@ func benchServer(b *testing.B) *fixture {
 	})
 	f := newFixture(b, func(c *Config, d *Deps) {
 		d.Rows, d.Version = store, nil
+		d.Exposed = func(context.Context, []feature.Exposure) error { return nil }
+		d.Served = func(context.Context, []feature.ServedRow) error { return nil }
 		c.Grace = time.Hour // the snapshot is not renewed here
 	})
 	v, rng := f.registry.defs.View("users"), rand.New(rand.NewPCG(1, 2))
@@ -51,6 +54,10 @@ func benchServer(b *testing.B) *fixture {
 	}
 	f.registry.vectors[v.ID] = feature.Vector{Generation: 4, Floor: 1, Visible: []feature.Version{2}}
 	f.renew(b)
+	ctx, stop := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.report.run(ctx) }()
+	b.Cleanup(func() { stop(); <-done })
 	return f
 }
 

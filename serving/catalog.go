@@ -22,14 +22,14 @@ type catalog struct {
 type view struct {
 	feature.View
 	index    int   // in catalog.views and snapshot.served
-	ttl      int64 // nanoseconds; 0: rows never expire
 	critical int64 // nanoseconds; 0: never
 	names    []string
 	byName   map[string]int // feature name to position
 	metrics  *viewMetrics
+	watch    *watch
 }
 
-func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics) *catalog {
+func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics, report *reporter) *catalog {
 	c := &catalog{
 		generation: generation,
 		byName:     make(map[string]*view, len(defs.Views)),
@@ -37,7 +37,7 @@ func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics) *
 	}
 	for i := range defs.Views {
 		v := newView(defs.Views[i], len(c.views))
-		v.metrics = metrics.view(v.Name)
+		v.metrics, v.watch = metrics.view(v.Name), report.watch(v.ID)
 		c.views, c.byName[v.Name] = append(c.views, v), v
 	}
 	for _, s := range defs.Services {
@@ -49,8 +49,8 @@ func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics) *
 func newView(def feature.View, index int) *view {
 	v := &view{
 		View: def, index: index,
-		ttl: int64(def.TTL), critical: int64(def.Freshness.Critical),
-		byName: make(map[string]int, len(def.Features)),
+		critical: int64(def.Freshness.Critical),
+		byName:   make(map[string]int, len(def.Features)),
 	}
 	for i, f := range def.Features {
 		v.names, v.byName[f.Name] = append(v.names, f.Name), i

@@ -19,6 +19,9 @@ type Config struct {
 	MaxStreams  int           `yaml:"max_streams"`  // concurrent gRPC calls of a connection
 	Handshake   time.Duration `yaml:"handshake"`    // longest time to set up a connection, or to send headers
 	MaxAge      time.Duration `yaml:"max_age"`      // of a gRPC connection, so that clients spread again
+	SampleRate  int           `yaml:"sample_rate"`  // rows of a view, of those returned, that are sampled in a second; 0 samples none
+	KeptRows    int           `yaml:"kept_rows"`    // rows kept to answer with, flagged stale, while their shard does not; 0 keeps none
+	KeptAge     time.Duration `yaml:"kept_age"`     // how long after it was read a row may be given in that way
 }
 
 // DefaultConfig returns the configuration that the reference page documents.
@@ -28,6 +31,7 @@ func DefaultConfig() Config {
 		MaxEntities: 1000, MaxFeatures: 500,
 		MaxBody: 4 << 20, MaxHeader: 16 << 10, MaxStreams: 100,
 		Handshake: 5 * time.Second, MaxAge: 30 * time.Minute,
+		SampleRate: 50, KeptRows: 0, KeptAge: 5 * time.Minute,
 	}
 }
 
@@ -37,7 +41,7 @@ func (c Config) Validate() error {
 	for _, d := range []struct {
 		key   string
 		value time.Duration
-	}{{"lease", c.Lease}, {"renew", c.Renew}, {"handshake", c.Handshake}, {"max_age", c.MaxAge}} {
+	}{{"lease", c.Lease}, {"renew", c.Renew}, {"handshake", c.Handshake}, {"max_age", c.MaxAge}, {"kept_age", c.KeptAge}} {
 		if d.value <= 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is not positive", d.key, d.value))
 		}
@@ -49,14 +53,15 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("renew: %s is not shorter than the lease of %s", c.Renew, c.Lease))
 	}
 	for _, n := range []struct {
-		key         string
-		value, most int
+		key                string
+		value, least, most int
 	}{
-		{"max_entities", c.MaxEntities, 1 << 20}, {"max_features", c.MaxFeatures, 1<<15 - 1}, {"max_body", c.MaxBody, 1 << 30},
-		{"max_header", c.MaxHeader, 1 << 24}, {"max_streams", c.MaxStreams, 1 << 20},
+		{"max_entities", c.MaxEntities, 1, 1 << 20}, {"max_features", c.MaxFeatures, 1, 1<<15 - 1}, {"max_body", c.MaxBody, 1, 1 << 30},
+		{"max_header", c.MaxHeader, 1, 1 << 24}, {"max_streams", c.MaxStreams, 1, 1 << 20},
+		{"sample_rate", c.SampleRate, 0, 1000}, {"kept_rows", c.KeptRows, 0, 10_000_000},
 	} {
-		if n.value <= 0 || n.value > n.most {
-			errs = append(errs, fmt.Errorf("%s: %d is not in 1 to %d", n.key, n.value, n.most))
+		if n.value < n.least || n.value > n.most {
+			errs = append(errs, fmt.Errorf("%s: %d is not in %d to %d", n.key, n.value, n.least, n.most))
 		}
 	}
 	return errors.Join(errs...)

@@ -17,6 +17,8 @@ func TestConfigValidate(t *testing.T) {
 		"no grace":          {func(c *Config) { c.Grace = 0 }, nil},
 		"slow renewal":      {func(c *Config) { c.Renew = time.Second }, []string{"renew: 1s"}},
 		"several at once":   {func(c *Config) { c.Lease, c.MaxBody, c.Grace = 0, -1, -1 }, []string{"lease: 0s", "max_body: -1", "grace: -1ns"}},
+		"nothing beside":    {func(c *Config) { c.SampleRate, c.KeptRows = 0, 0 }, nil},
+		"kept and sampled":  {func(c *Config) { c.SampleRate, c.KeptRows, c.KeptAge = 1001, -1, 0 }, []string{"sample_rate: 1001", "kept_rows: -1", "kept_age: 0s"}},
 		"beyond every body": {func(c *Config) { c.MaxEntities = 1 << 21 }, []string{"max_entities: 2097152"}},
 	} {
 		t.Run(name, func(t *testing.T) {

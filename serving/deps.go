@@ -16,7 +16,9 @@ type Rows interface {
 	// Read returns the records of every key of view, one chain a key in the order
 	// of keys, each in any order and empty where the entity has none. It may reuse
 	// dst, which is what an earlier call returned; what it returns stays valid
-	// until dst is given to it again. A key may occur more than once.
+	// until dst is given to it again. A key may occur more than once. If some
+	// chains alone could not be read, it returns the others with an error that is
+	// a Partial.
 	Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error)
 }
 
@@ -45,12 +47,26 @@ type PushRecord struct {
 // names none, and returns once they are acknowledged.
 type PushFunc func(ctx context.Context, view *feature.View, records []PushRecord) error
 
+// ExposedFunc records how often versions were read: one entry a view and version,
+// with the rows since the entry before it that was taken. It is called about once
+// a second while there are reads, and when Run ends. What it returns an error for
+// comes again, added to what followed; so an error after it has recorded counts
+// twice.
+type ExposedFunc func(ctx context.Context, reads []feature.Exposure) error
+
+// ServedFunc takes a sample of the rows that reads returned, of any view, at most
+// Config.SampleRate of a view in a second. It is called from one goroutine; while
+// it does not return rows wait, a bounded number of them. It owns rows.
+type ServedFunc func(ctx context.Context, rows []feature.ServedRow) error
+
 // Deps is what a Server works with. Rows and Source are required.
 type Deps struct {
 	Rows      Rows
 	Source    Source
 	Version   VersionFunc      // nil: provenance names no verdict
 	Push      PushFunc         // nil: pushes are refused as unavailable
+	Exposed   ExposedFunc      // nil: reads are not counted by version
+	Served    ServedFunc       // nil: nothing is sampled
 	Authorize auth.Authorize   // nil: everything is allowed
 	Now       func() time.Time // the platform's clock; nil: the wall clock; a zero time: not set, nothing has an age
 

@@ -10,6 +10,11 @@
 // confirmed, reads are answered from the last one with fallback "lease" for the
 // configured grace and then refused. Ages and TTLs follow the platform's clock.
 //
+// Rows that the store does not give are UNAVAILABLE, or, if so configured, those of
+// an earlier read; the others of the request are answered as ever. What is returned
+// is counted by version and sampled, and handed to whoever asked for it; no read
+// waits for that.
+//
 // Serving knows versions, not verdicts: a verdict's id is an opaque string.
 // What becomes visible, and when, is decided elsewhere; so is who may ask.
 // Pushed rows are checked against the view and handed on as records; they are

@@ -39,10 +39,10 @@ func (a *partAnswer) writeTimes() {
 	a.times = a.times[:0]
 	for row, r := range a.rows {
 		a.times = comma(a.times, row)
-		if r.state == rowNotFound {
-			a.times = append(a.times, epoch...)
-		} else {
+		if r.state.hasTime() {
 			a.times = appendJSONTime(a.times, r.eventTime)
+		} else {
+			a.times = append(a.times, epoch...)
 		}
 	}
 }
@@ -55,9 +55,9 @@ func (a *partAnswer) appendFeastJSON(dst []byte, slot int) []byte {
 		dst = appendJSON(comma(dst, row), a.cells[row*slots+slot], t, feastStyle)
 	}
 	dst = append(dst, `],"statuses":[`...)
-	for row, r := range a.rows {
+	for row := range a.rows {
 		dst = append(comma(dst, row), '"')
-		dst = append(dst, statusNames[r.state.of(len(a.cells[row*slots+slot]) == 0)]...)
+		dst = append(dst, a.state(row, slot).nameFeast(len(a.cells[row*slots+slot]) == 0)...)
 		dst = append(dst, '"')
 	}
 	dst = append(dst, `],"event_timestamps":[`...)

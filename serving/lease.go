@@ -25,6 +25,7 @@ type lease struct {
 	source  Source
 	version VersionFunc
 	metrics *metrics
+	report  *reporter
 	log     *slog.Logger
 
 	current atomic.Pointer[snapshot]
@@ -33,6 +34,7 @@ type lease struct {
 	mu    sync.Mutex // held by a renewal
 	asked time.Time  // when the definitions were last read
 	cost  time.Duration
+	epoch uint64 // the last one given to a view
 }
 
 // Reading the definitions may take longer than all else of a renewal, and they
@@ -46,7 +48,7 @@ func (l *lease) run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		changed := l.source.Changed()
-		l.report(l.renew(ctx))
+		l.tell(l.renew(ctx))
 		timer.Reset(min(spacing, l.config.Renew))
 		select {
 		case <-ctx.Done():
@@ -90,6 +92,7 @@ func (l *lease) renew(ctx context.Context) error {
 	next.served = make([]served, len(next.catalog.views))
 	for i, v := range next.catalog.views {
 		next.served[i] = l.serve(ctx, v, vectors[v.ID], last)
+		next.served[i].epoch = l.epochOf(v, &next.served[i], last, asked)
 	}
 	l.current.Store(next)
 	l.metrics.serving(last, next)
@@ -111,7 +114,7 @@ func (l *lease) catalog(ctx context.Context, last *snapshot) (*catalog, error) {
 	if last != nil && last.catalog.generation == generation {
 		return last.catalog, nil
 	}
-	return newCatalog(defs, generation, l.metrics), nil
+	return newCatalog(defs, generation, l.metrics, l.report), nil
 }
 
 // serve returns what view v shows under vector. What the last snapshot knew of
@@ -121,10 +124,7 @@ func (l *lease) serve(ctx context.Context, v *view, vector feature.Vector, last 
 	if l.version == nil {
 		return s
 	}
-	var before *served
-	if last != nil && v.index < len(last.served) && last.catalog.views[v.index].ID == v.ID {
-		before = &last.served[v.index]
-	}
+	before := last.of(v)
 	for _, version := range named(vector) {
 		info, known := feature.VersionInfo{}, false
 		if before != nil {
@@ -142,6 +142,17 @@ func (l *lease) serve(ctx context.Context, v *view, vector feature.Vector, last 
 		}
 	}
 	return s
+}
+
+// epochOf returns the epoch of a view: the last one, unless a version may have been
+// taken off since. If the last snapshot is older than its lease, nobody knows.
+func (l *lease) epochOf(v *view, next *served, last *snapshot, asked time.Time) uint64 {
+	before := last.of(v)
+	if before != nil && asked.Sub(last.confirmed) <= l.config.Lease && !tookOff(before.vector, next.vector) {
+		return before.epoch
+	}
+	l.epoch++
+	return l.epoch
 }
 
 // settled reports whether a version's verdict will not change any more.
@@ -167,8 +178,8 @@ func (l *lease) take() (s *snapshot, lapsed bool, err error) {
 		"what is visible was last confirmed %s ago, longer than the grace of %s", since.Round(time.Second), l.config.Grace)
 }
 
-// report logs when confirmations begin to fail and when they work again.
-func (l *lease) report(err error) {
+// tell logs when confirmations begin to fail and when they work again.
+func (l *lease) tell(err error) {
 	switch {
 	case err != nil && !l.lapsed && !errors.Is(err, context.Canceled):
 		l.log.Warn("the vectors cannot be confirmed; reads go on from the last ones", "err", err)

@@ -43,6 +43,19 @@ const (
 
 var outcomeNames = [outcomes]string{"ok", "invalid", "refused", "unavailable"}
 
+// report is what became of something that serving hands on.
+type report uint8
+
+const (
+	reportSampled        report = iota // rows
+	reportSampleDropped                // rows: too many were waiting
+	reportSampleFailed                 // rows: refused
+	reportExposureFailed               // reports, which are made again
+	reports
+)
+
+var reportNames = [reports]string{"sampled", "sample_dropped", "sample_failed", "exposure_failed"}
+
 // metrics of serving. Series are resolved before they are needed: a request
 // looks up no label.
 type metrics struct {
@@ -51,6 +64,8 @@ type metrics struct {
 	values   *prometheus.CounterVec
 	version  *prometheus.GaugeVec
 	lapsed   prometheus.Counter
+	kept     *prometheus.CounterVec
+	reports  [reports]prometheus.Counter
 
 	mu    sync.Mutex
 	views map[string]*viewMetrics
@@ -59,6 +74,7 @@ type metrics struct {
 // viewMetrics are the counters of one view, by status.
 type viewMetrics struct {
 	values [len(statusNames)]prometheus.Counter
+	kept   prometheus.Counter
 	served atomic.Int64 // the timestamp last exported, Unix nanoseconds
 }
 
@@ -74,7 +90,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"method", "code"}),
 		values: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "serve", Name: "values_total",
-			Help: "Values answered, by view and status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE).",
+			Help: "Values answered, by view and status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, UNAVAILABLE).",
 		}, []string{"view", "status"}),
 		version: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "served_version_timestamp_seconds",
@@ -84,7 +100,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: namespace, Subsystem: "serve", Name: "lease_fallbacks_total",
 			Help: "Requests answered from a snapshot whose lease had lapsed.",
 		}),
+		kept: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "serve", Name: "kept_rows_total",
+			Help: "Rows answered from an earlier read because the store did not give them, by view.",
+		}, []string{"view"}),
 		views: map[string]*viewMetrics{},
+	}
+	handed := auto.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "serve", Name: "reports_total",
+		Help: "Sampled rows by what became of them (sampled, sample_dropped, sample_failed), and reports of reads by version that failed (exposure_failed).",
+	}, []string{"result"})
+	for i, name := range reportNames {
+		m.reports[i] = handed.WithLabelValues(name)
 	}
 	for i, method := range methodNames {
 		for j, code := range outcomeNames {
@@ -101,7 +128,7 @@ func (m *metrics) view(name string) *viewMetrics {
 	if v, ok := m.views[name]; ok {
 		return v
 	}
-	v := &viewMetrics{}
+	v := &viewMetrics{kept: m.kept.WithLabelValues(name)}
 	for status := statusPresent; int(status) < len(statusNames); status++ {
 		v.values[status] = m.values.WithLabelValues(name, statusNames[status])
 	}
@@ -142,6 +169,7 @@ func (m *metrics) forget(name string) {
 	delete(m.views, name)
 	m.values.DeletePartialMatch(prometheus.Labels{"view": name})
 	m.version.DeletePartialMatch(prometheus.Labels{"view": name})
+	m.kept.DeletePartialMatch(prometheus.Labels{"view": name})
 }
 
 // observe records a request that began at begun and ended with err.

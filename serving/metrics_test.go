@@ -25,7 +25,7 @@ func TestMetrics(t *testing.T) {
 	f.post(t, "/api/v1/views/drivers/rows", `{"keys":[{"driver_id":7}],"features":["rate"],"policy":"refuse"}`)
 	f.post(t, "/push", `{}`)
 	const want = `
-# HELP sluice_serve_values_total Values answered, by view and status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE).
+# HELP sluice_serve_values_total Values answered, by view and status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, UNAVAILABLE).
 # TYPE sluice_serve_values_total counter
 sluice_serve_values_total{status="NOT_FOUND",view="drivers"} 0
 sluice_serve_values_total{status="NOT_FOUND",view="flags"} 0
@@ -43,6 +43,10 @@ sluice_serve_values_total{status="PRESENT",view="drivers"} 0
 sluice_serve_values_total{status="PRESENT",view="flags"} 0
 sluice_serve_values_total{status="PRESENT",view="pairs"} 0
 sluice_serve_values_total{status="PRESENT",view="users"} 1
+sluice_serve_values_total{status="UNAVAILABLE",view="drivers"} 0
+sluice_serve_values_total{status="UNAVAILABLE",view="flags"} 0
+sluice_serve_values_total{status="UNAVAILABLE",view="pairs"} 0
+sluice_serve_values_total{status="UNAVAILABLE",view="users"} 0
 # HELP sluice_served_version_timestamp_seconds End of the newest event-time window that readers see, in Unix seconds, by view and store (online).
 # TYPE sluice_served_version_timestamp_seconds gauge
 sluice_served_version_timestamp_seconds{store="online",view="users"} 1.7954352e+09
@@ -66,8 +70,8 @@ sluice_served_version_timestamp_seconds{store="online",view="users"} 1.7954352e+
 	f.registry.defs.Views = slices.Clone(f.registry.defs.Views[:1])
 	f.registry.generation++
 	f.renew(t)
-	if n, err := testutil.GatherAndCount(registry, "sluice_serve_values_total", "sluice_served_version_timestamp_seconds"); err != nil || n != 4 {
-		t.Errorf("%d series left (%v), want the 4 of the view that is left", n, err)
+	if n, err := testutil.GatherAndCount(registry, "sluice_serve_values_total", "sluice_served_version_timestamp_seconds"); err != nil || n != 5 {
+		t.Errorf("%d series left (%v), want the 5 of the view that is left", n, err)
 	}
 }
 

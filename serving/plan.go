@@ -33,6 +33,23 @@ type part struct {
 	joins    []int // positions in plan.joins, in the order of the view's entities
 	features []*feature.Feature
 	slots    slotTable
+	ttl      int64   // of the features, the shortest in nanoseconds; 0: none ever expires
+	ttls     []int64 // by slot, where they differ; else nil
+}
+
+// expire fills in how long the features of a complete part count.
+func (p *part) expire() {
+	ttls, differ := make([]int64, len(p.features)), false
+	for slot, f := range p.features {
+		ttls[slot] = int64(p.view.TTLOf(p.view.byName[f.Name]))
+		differ = differ || ttls[slot] != ttls[0]
+		if ttls[slot] > 0 && (p.ttl == 0 || ttls[slot] < p.ttl) {
+			p.ttl = ttls[slot]
+		}
+	}
+	if differ {
+		p.ttls = ttls
+	}
 }
 
 // column is a column of the reply: a slot of a part.
@@ -152,6 +169,7 @@ func (b *planner) finish() (*plan, error) {
 	for i := range b.plan.parts {
 		p := &b.plan.parts[i]
 		p.slots = newSlotTable(p.features)
+		p.expire()
 	}
 	if b.form == ownForm {
 		return b.plan, nil

@@ -48,6 +48,12 @@ func (p policy) check() error {
 // apply does with the rows of a part what p says. old is the age of the view in
 // nanoseconds: of the newest of the rows read and of the windows it shows.
 func (p policy) apply(a *partAnswer, old int64) error {
+	if a.fault != nil && p == policyRefuse {
+		return a.refuseUnread()
+	}
+	if p == policyNull && a.kept > 0 {
+		a.withholdKept()
+	}
 	v := a.part.view
 	critical := v.critical > 0 && old > v.critical
 	if !critical && a.expired == 0 || p == policyServe {
@@ -65,18 +71,25 @@ func (p policy) apply(a *partAnswer, old int64) error {
 				v.Name, rounded(old), time.Duration(v.critical))
 		}
 		return refused("use policy flag to read them all the same", "view %s: %d of %d rows are older than the ttl of %s, the oldest %s",
-			v.Name, a.expired, len(a.rows), time.Duration(v.ttl), rounded(a.oldest))
+			v.Name, a.expired, len(a.rows), time.Duration(a.part.ttl), rounded(a.oldest))
 	}
 	return nil
 }
 
-// withhold empties the rows that are too old: all that were found, or those
-// outside the ttl.
+// withhold empties what is too old: all rows that were found, or the values outside
+// their ttl.
 func (a *partAnswer) withhold(all bool) {
 	slots := len(a.part.features)
 	for row := range a.rows {
 		r := &a.rows[row]
-		if r.state == rowExpired || all && r.state == rowFound {
+		switch {
+		case !all && r.state == rowExpired && a.part.ttls != nil:
+			for slot := range slots {
+				if a.state(row, slot) == rowExpired {
+					a.cells[row*slots+slot] = nil
+				}
+			}
+		case r.state == rowExpired, all && r.state == rowFound:
 			r.state = rowWithheld
 			clear(a.cells[row*slots : (row+1)*slots])
 		}

@@ -22,23 +22,25 @@ func (s *Server) read(ctx context.Context, q *query, snap *snapshot, lapsed bool
 		if shown.vector.Refuse {
 			return refuseVector(p.view)
 		}
-		a := q.answer(p)
+		a := q.answer(p, shown)
 		q.buildKeys(i)
-		var err error
-		if a.chains, err = s.deps.Rows.Read(ctx, p.view.ID, a.keys, a.chains); err != nil {
-			return readError(ctx, p.view, err)
-		}
-		if len(a.chains) != len(a.keys) {
-			return readError(ctx, p.view, fmt.Errorf("%d chains for %d keys", len(a.chains), len(a.keys)))
+		if err := s.fetch(ctx, a); err != nil {
+			return err
 		}
 		if err := a.resolve(shown.vector, now); err != nil {
 			return readError(ctx, p.view, err)
 		}
+		s.kept.keep(a)
 		s.explain(ctx, a, shown, now, lapsed)
 		if err := q.policy.apply(a, a.age(shown, now)); err != nil {
 			return err
 		}
-		a.count()
+	}
+	if err := q.check(ctx); err != nil {
+		return err
+	}
+	for _, a := range q.answers {
+		s.count(a, now)
 	}
 	return nil
 }
@@ -79,13 +81,14 @@ func (q *query) buildKeys(i int) {
 // Unix nanoseconds; 0 is no clock, and then nothing expires.
 func (a *partAnswer) resolve(vector feature.Vector, now int64) error {
 	version := feature.Version(0)
+	a.now = now
 	for row, chain := range a.chains {
 		record, ok := vector.Resolve(chain)
 		if !ok {
 			continue
 		}
-		r := rowAnswer{state: rowFound, eventTime: record.EventTime}
-		if old := age(now, record.EventTime); now != 0 && a.part.view.ttl > 0 && old > a.part.view.ttl {
+		r := rowAnswer{state: rowFound, kept: a.rows[row].kept, eventTime: record.EventTime, version: record.Version}
+		if old := age(now, record.EventTime); now != 0 && a.part.ttl > 0 && old > a.part.ttl {
 			r.state = rowExpired
 			a.expired++
 			a.oldest = max(a.oldest, old)
@@ -113,9 +116,15 @@ func (s *Server) explain(ctx context.Context, a *partAnswer, shown *served, now 
 	} else if now != 0 {
 		p.AgeSeconds = seconds(age(now, a.newest))
 	}
-	if lapsed {
-		p.Stale, p.Fallback = true, fallbackLease
+	switch {
+	case lapsed && a.fault != nil:
+		p.Fallback = fallbackBoth
+	case lapsed:
+		p.Fallback = fallbackLease
+	case a.fault != nil:
+		p.Fallback = fallbackStore
 	}
+	p.Stale = lapsed || a.kept > 0
 	p.Verdict = s.verdictOf(ctx, a.part.view, shown, p.Version, lapsed)
 }
 
@@ -133,20 +142,48 @@ func (a *partAnswer) age(shown *served, now int64) int64 {
 	return age(now, newest)
 }
 
-// count adds the statuses of the answer to the view's counters.
-func (a *partAnswer) count() {
+// count records what is about to be returned: the statuses, how often each version
+// was read, and a sample of the rows.
+func (s *Server) count(a *partAnswer, now int64) {
 	var n [len(statusNames)]int
-	slots := len(a.part.features)
-	for row, r := range a.rows {
-		if r.state != rowFound {
+	slots, returned, reads, watch := len(a.part.features), 0, tally{}, a.part.view.watch
+	for row := range a.rows {
+		r := &a.rows[row]
+		if r.state.returned() {
+			returned++
+			if watch.exposure != nil {
+				reads.add(r.version, watch.exposure)
+			}
+		}
+		if r.state != rowFound && (r.state != rowExpired || a.part.ttls == nil) {
 			n[r.state.of(false)] += slots
 			continue
 		}
-		for _, cell := range a.cells[row*slots : (row+1)*slots] {
-			n[rowFound.of(len(cell) == 0)]++
+		for slot, cell := range a.cells[row*slots : (row+1)*slots] {
+			n[a.state(row, slot).of(len(cell) == 0)]++
 		}
 	}
 	a.part.view.metrics.add(n)
+	if a.kept > 0 {
+		a.part.view.metrics.kept.Add(float64(a.kept))
+	}
+	reads.count(watch.exposure)
+	if watch.sampler != nil && returned > 0 {
+		watch.sampler.offer(returned, func(at int) { s.sample(a, a.returnedRow(at), now) })
+	}
+}
+
+// returnedRow returns the row that is at position at of those returned.
+func (a *partAnswer) returnedRow(at int) int {
+	for row, r := range a.rows {
+		if r.state.returned() {
+			if at == 0 {
+				return row
+			}
+			at--
+		}
+	}
+	return len(a.rows) - 1
 }
 
 // verdictWait is how long a read waits for the registry to name the verdict of a

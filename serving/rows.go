@@ -157,15 +157,15 @@ func (a *partAnswer) appendRow(dst []byte, row int, r rowAnswer) []byte {
 	dst = append(dst, `},"statuses":{`...)
 	for i, f := range a.part.features {
 		dst = append(appendJSONString(comma(dst, i), f.Name), `:"`...)
-		dst = append(append(dst, statusNames[r.state.of(len(cells[i]) == 0)]...), '"')
+		dst = append(append(dst, statusNames[a.state(row, i).of(len(cells[i]) == 0)]...), '"')
 	}
 	dst = append(dst, `},"event_times":{`...)
 	for i, f := range a.part.features {
 		dst = append(appendJSONString(comma(dst, i), f.Name), ':')
-		if r.state == rowNotFound {
-			dst = append(dst, "null"...)
-		} else {
+		if r.state.hasTime() {
 			dst = appendJSONTime(dst, r.eventTime)
+		} else {
+			dst = append(dst, "null"...)
 		}
 	}
 	return append(dst, `}}`...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +21,11 @@ type Server struct {
 	lease    *lease
 	metrics  *metrics
 	verdicts verdicts
-	logged   atomic.Int64 // when a failing request was last logged, Unix nanoseconds
+	kept     *keptRows
+	report   *reporter
+
+	logged       atomic.Int64 // when a failing request was last logged, Unix nanoseconds
+	unreadLogged atomic.Int64 // likewise, rows that could not be read
 }
 
 // New returns a server that refuses reads until Run has read the vectors once.
@@ -34,14 +39,22 @@ func New(config Config, deps Deps) (*Server, error) {
 	}
 	deps = deps.withDefaults()
 	m := newMetrics(deps.Registerer)
+	report := newReporter(config, deps, m)
 	return &Server{
-		config: config, deps: deps, metrics: m,
-		lease: &lease{config: config, source: deps.Source, version: deps.Version, metrics: m, log: deps.Log},
+		config: config, deps: deps, metrics: m, report: report, kept: newKeptRows(config.KeptRows, config.KeptAge),
+		lease: &lease{config: config, source: deps.Source, version: deps.Version, metrics: m, report: report, log: deps.Log},
 	}, nil
 }
 
-// Run keeps the snapshot until ctx ends.
-func (s *Server) Run(ctx context.Context) error { return s.lease.run(ctx) }
+// Run keeps the snapshot, and hands on what was read, until ctx ends. Reads after
+// that are not counted.
+func (s *Server) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	group.Go(func() { s.report.run(ctx) })
+	err := s.lease.run(ctx)
+	group.Wait()
+	return err
+}
 
 // Refresh reads definitions and vectors now, so that requests which come after it
 // are answered by what is in force.

@@ -15,10 +15,20 @@ type snapshot struct {
 	confirmed time.Time // real clock: when the question was asked that it answers
 }
 
+// of returns what a view shows in s, which may be nil and of other definitions; nil
+// if it has no such view.
+func (s *snapshot) of(v *view) *served {
+	if s == nil || v.index >= len(s.served) || s.catalog.views[v.index].ID != v.ID {
+		return nil
+	}
+	return &s.served[v.index]
+}
+
 // served is what one view shows.
 type served struct {
 	vector   feature.Vector
 	versions []feature.VersionInfo // the floor and the listed ones, as far as known; rising
+	epoch    uint64                // another one once a version may have been taken off; never used again
 	newest   int64                 // end of the newest visible version's window, Unix nanoseconds; 0 if not known
 }
 

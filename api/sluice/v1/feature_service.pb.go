@@ -32,9 +32,9 @@ type Policy int32
 const (
 	Policy_POLICY_SERVE   Policy = 0 // give the values, with their status
 	Policy_POLICY_FLAG    Policy = 1 // the same, and set provenance.stale
-	Policy_POLICY_NULL    Policy = 2 // give null instead, with status OUTSIDE_MAX_AGE
+	Policy_POLICY_NULL    Policy = 2 // give null instead, with status OUTSIDE_MAX_AGE; also for rows of an earlier read
 	Policy_POLICY_DEFAULT Policy = 3 // give the feature's default; refused as long as features have none
-	Policy_POLICY_REFUSE  Policy = 4 // refuse the request with FAILED_PRECONDITION
+	Policy_POLICY_REFUSE  Policy = 4 // refuse the request with FAILED_PRECONDITION; with UNAVAILABLE if a row could not be read
 )
 
 // Enum value maps for Policy.
@@ -91,6 +91,7 @@ const (
 	Status_NULL_VALUE         Status = 2
 	Status_NOT_FOUND          Status = 3
 	Status_OUTSIDE_MAX_AGE    Status = 4
+	Status_UNAVAILABLE        Status = 5 // the store did not give the entity's row; it may exist
 )
 
 // Enum value maps for Status.
@@ -101,6 +102,7 @@ var (
 		2: "NULL_VALUE",
 		3: "NOT_FOUND",
 		4: "OUTSIDE_MAX_AGE",
+		5: "UNAVAILABLE",
 	}
 	Status_value = map[string]int32{
 		"STATUS_UNSPECIFIED": 0,
@@ -108,6 +110,7 @@ var (
 		"NULL_VALUE":         2,
 		"NOT_FOUND":          3,
 		"OUTSIDE_MAX_AGE":    4,
+		"UNAVAILABLE":        5,
 	}
 )
 
@@ -458,13 +461,17 @@ func (x *Column) GetStatuses() []Status {
 
 // Provenance says where a view's rows come from.
 type Provenance struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`                          // newest version among the rows read; the view's if none was found
-	Verdict       string                 `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                           // id of the verdict that published it; empty if none did
-	Generation    uint64                 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`                    // of the vector that decided what is visible
-	AgeSeconds    float64                `protobuf:"fixed64,4,opt,name=age_seconds,json=ageSeconds,proto3" json:"age_seconds,omitempty"` // of the newest row read; 0 if none was found
-	Stale         bool                   `protobuf:"varint,5,opt,name=stale,proto3" json:"stale,omitempty"`
-	Fallback      string                 `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"` // "lease": the server could not confirm the vector within its lease
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Version    uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`                          // newest version among the rows read; the view's if none was found
+	Verdict    string                 `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                           // id of the verdict that published it; empty if none did
+	Generation uint64                 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`                    // of the vector that decided what is visible
+	AgeSeconds float64                `protobuf:"fixed64,4,opt,name=age_seconds,json=ageSeconds,proto3" json:"age_seconds,omitempty"` // of the newest row read; 0 if none was found
+	Stale      bool                   `protobuf:"varint,5,opt,name=stale,proto3" json:"stale,omitempty"`                              // some values may be older than what the store holds, or too old for the view
+	// Why this is not all that the store holds now; empty if it is. "lease": the
+	// server could not confirm the vector within its lease. "store": the store did
+	// not give some of the rows; they are UNAVAILABLE or, with stale set, those of an
+	// earlier read. Both: "lease,store".
+	Fallback      string `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -587,14 +594,15 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"\vPOLICY_FLAG\x10\x01\x12\x0f\n" +
 	"\vPOLICY_NULL\x10\x02\x12\x12\n" +
 	"\x0ePOLICY_DEFAULT\x10\x03\x12\x11\n" +
-	"\rPOLICY_REFUSE\x10\x04*a\n" +
+	"\rPOLICY_REFUSE\x10\x04*r\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aPRESENT\x10\x01\x12\x0e\n" +
 	"\n" +
 	"NULL_VALUE\x10\x02\x12\r\n" +
 	"\tNOT_FOUND\x10\x03\x12\x13\n" +
-	"\x0fOUTSIDE_MAX_AGE\x10\x042^\n" +
+	"\x0fOUTSIDE_MAX_AGE\x10\x04\x12\x0f\n" +
+	"\vUNAVAILABLE\x10\x052^\n" +
 	"\x0eFeatureService\x12L\n" +
 	"\vGetFeatures\x12\x1d.sluice.v1.GetFeaturesRequest\x1a\x1e.sluice.v1.GetFeaturesResponseB\x1fZ\x1dsluice/api/sluice/v1;sluicev1b\x06proto3"
 

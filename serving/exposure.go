@@ -1,0 +1,160 @@
+package serving
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/feature"
+)
+
+const (
+	readShards  = 4    // counters of one version, so that processors seldom share one; a power of two
+	mostReads   = 1024 // versions of a view that are counted apart: the highest; reads of the others go to version 0
+	idleReports = 600  // reports without a read after which a version's counter is let go
+)
+
+// exposure counts the rows of one view that reads returned, by version. Counting
+// takes no lock and allocates nothing, but for the first read of a version.
+type exposure struct {
+	counts atomic.Pointer[counts]
+	lower  versionReads    // of versions below those that are counted apart
+	mu     sync.Mutex      // of what changes counts
+	gone   []*versionReads // let go since the last report; a late reader may still have counted
+}
+
+// counts is immutable, but for what is counted.
+type counts struct {
+	by    map[feature.Version]*versionReads
+	least feature.Version // those below it are not counted apart
+}
+
+// versionReads counts the rows of one version.
+type versionReads struct {
+	version feature.Version
+	idle    int // reports since the last read; of the goroutine that reports
+	shards  [readShards]struct {
+		rows atomic.Uint64
+		_    [56]byte
+	}
+}
+
+// take returns the rows counted since the last take.
+func (c *versionReads) take() (rows uint64) {
+	for i := range c.shards {
+		rows += c.shards[i].rows.Swap(0)
+	}
+	return rows
+}
+
+// add counts rows of a version.
+func (e *exposure) add(version feature.Version, rows uint64) {
+	var c *versionReads
+	if now := e.counts.Load(); now != nil {
+		if version < now.least {
+			c = &e.lower
+		} else {
+			c = now.by[version]
+		}
+	}
+	if c == nil {
+		c = e.open(version)
+	}
+	c.shards[rand.Uint32()%readShards].rows.Add(rows)
+}
+
+// open returns the counter of a version, made if there is none. If there is no room
+// for it, the lowest version is no longer counted apart.
+func (e *exposure) open(version feature.Version) *versionReads {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	next := counts{by: map[feature.Version]*versionReads{}}
+	if now := e.counts.Load(); now != nil {
+		if c := now.by[version]; c != nil {
+			return c
+		}
+		if version < now.least {
+			return &e.lower
+		}
+		next = counts{by: maps.Clone(now.by), least: now.least}
+	}
+	c := &versionReads{version: version}
+	next.by[version] = c
+	if len(next.by) > mostReads {
+		lowest := slices.Min(slices.Collect(maps.Keys(next.by)))
+		e.gone = append(e.gone, next.by[lowest])
+		delete(next.by, lowest)
+		next.least = lowest + 1
+	}
+	e.counts.Store(&next)
+	return c
+}
+
+// take appends what was counted since the last take, and lets go of versions that
+// have not been read for long.
+func (e *exposure) take(view feature.ViewID, first, last time.Time, dst []feature.Exposure) []feature.Exposure {
+	report := func(c *versionReads) bool {
+		rows := c.take()
+		if rows > 0 {
+			dst = append(dst, feature.Exposure{View: view, Version: c.version, Reads: rows, First: first, Last: last})
+		}
+		return rows > 0
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	report(&e.lower)
+	for _, c := range e.gone {
+		report(c)
+	}
+	e.gone = e.gone[:0]
+	now := e.counts.Load()
+	if now == nil {
+		return dst
+	}
+	for _, c := range now.by {
+		if c.idle++; report(c) {
+			c.idle = 0
+		}
+		if c.idle >= idleReports {
+			e.gone = append(e.gone, c)
+		}
+	}
+	if len(e.gone) > 0 {
+		next := counts{by: maps.Clone(now.by)} // there is room: whatever comes is counted apart again
+		maps.DeleteFunc(next.by, func(_ feature.Version, c *versionReads) bool { return c.idle >= idleReports })
+		e.counts.Store(&next)
+	}
+	return dst
+}
+
+// tally adds up the rows of one answer by version before they are counted. Nearly
+// all answers are of few versions.
+type tally struct {
+	versions [4]feature.Version
+	rows     [4]uint64
+	n        int
+}
+
+func (t *tally) add(version feature.Version, to *exposure) {
+	for i := range t.n {
+		if t.versions[i] == version {
+			t.rows[i]++
+			return
+		}
+	}
+	if t.n == len(t.versions) {
+		to.add(version, 1)
+		return
+	}
+	t.versions[t.n], t.rows[t.n] = version, 1
+	t.n++
+}
+
+func (t *tally) count(to *exposure) {
+	for i := range t.n {
+		to.add(t.versions[i], t.rows[i])
+	}
+}

@@ -1,0 +1,188 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/feature"
+)
+
+// ledger records what a server reports.
+type ledger struct {
+	mu   sync.Mutex
+	all  []feature.Exposure
+	rows []feature.ServedRow
+	err  error
+}
+
+func (l *ledger) exposed(_ context.Context, reads []feature.Exposure) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return l.err
+	}
+	l.all = append(l.all, reads...)
+	return nil
+}
+
+func (l *ledger) served(_ context.Context, rows []feature.ServedRow) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return l.err
+	}
+	l.rows = append(l.rows, rows...)
+	return nil
+}
+
+// reads adds up what was reported of a view, by version.
+func (l *ledger) reads(view feature.ViewID) map[feature.Version]uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sum := map[feature.Version]uint64{}
+	for _, e := range l.all {
+		if e.View == view {
+			sum[e.Version] += e.Reads
+		}
+	}
+	return sum
+}
+
+// TestExposure wants every row that was returned counted once, under the version that
+// it came from, and none that was not.
+func TestExposure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		f := newFixture(t, func(_ *Config, d *Deps) {
+			d.Exposed = l.exposed
+			d.Now = time.Now
+		})
+		now := time.Now()
+		f.registry.vectors[2] = feature.Vector{Generation: 4, Floor: 7, Visible: []feature.Version{8, 9}}
+		f.renew(t)
+		for version, id := range map[feature.Version]string{3: "old", 7: "floor", 8: "listed", 9: "newest", 10: "hidden"} {
+			f.write(t, "users", version, now, user(id), float(1))
+		}
+		f.write(t, "drivers", 1, now.Add(-25*time.Hour), driver(7), values...)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- f.Run(ctx) }()
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() {
+				for range 50 {
+					f.post(t, "/api/v1/views/users/rows", `{"keys":[{"user_id":"old"},{"user_id":"floor"},{"user_id":"listed"},{"user_id":"newest"},{"user_id":"newest"},{"user_id":"hidden"},{"user_id":"none"}],"features":["f00"]}`)
+					f.post(t, "/api/v1/views/drivers/rows", `{"keys":[{"driver_id":7}],"features":["rate"],"policy":"serve"}`)
+					f.post(t, "/api/v1/views/drivers/rows", `{"keys":[{"driver_id":7}],"features":["rate"],"policy":"null"}`)
+					f.post(t, "/api/v1/views/drivers/rows", `{"keys":[{"driver_id":7}],"features":["rate"],"policy":"refuse"}`)
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		group.Wait()
+		time.Sleep(1500 * time.Millisecond)
+		cut := time.Now()
+		f.post(t, "/api/v1/views/users/rows", `{"keys":[{"user_id":"old"}],"features":["f00"]}`) // reported when Run ends
+		cancel()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		want := map[feature.Version]uint64{3: 1001, 7: 1000, 8: 1000, 9: 2000}
+		got := l.reads(2)
+		for version, n := range want {
+			if got[version] != n {
+				t.Errorf("version %d was read %d times, want %d", version, got[version], n)
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("reads by version: %v, want %v", got, want)
+		}
+		if got := l.reads(1); len(got) != 1 || got[1] != 1000 {
+			t.Errorf("reads of drivers: %v, want 1000 of version 1: those withheld or refused do not count", got)
+		}
+		last := l.all[len(l.all)-1]
+		if last.Reads != 1 || last.Last.Before(cut) || cut.Sub(last.First) > time.Second {
+			t.Errorf("the last report is %+v, want one read about %v", last, cut)
+		}
+		if n := len(l.all); n > 7*5+1 {
+			t.Errorf("%d entries in about six seconds, want at most five a second", n)
+		}
+	})
+}
+
+// TestExposureKept lets reports fail for a while: nothing is lost, and it is said once.
+func TestExposureKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{err: errors.New("no registry")}
+		lines := &lines{}
+		f := newFixture(t, func(_ *Config, d *Deps) { d.Exposed, d.Log = l.exposed, lines.log() })
+		f.write(t, "users", 1, ago(0), user("a"), float(1))
+		f.running(t)
+		for range 30 {
+			f.post(t, "/api/v1/views/users/rows", readA)
+			time.Sleep(time.Second)
+		}
+		l.mu.Lock()
+		l.err = nil
+		l.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		if got := l.reads(2); got[1] != 30 || len(l.all) != 1 {
+			t.Errorf("reported %v in %d entries, want 30 reads in one", got, len(l.all))
+		}
+		if text := lines.String(); strings.Count(text, "kept until") != 1 || strings.Count(text, "recorded again") != 1 {
+			t.Errorf("the log says %q, want one line when it begins and one when it ends", text)
+		}
+	})
+}
+
+// TestExposureBounds reads more versions than are counted apart, and then none for
+// long.
+func TestExposureBounds(t *testing.T) {
+	e := &exposure{}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for version := feature.Version(1); version <= mostReads+500; version++ {
+				e.add(version, 2)
+			}
+		})
+	}
+	group.Wait()
+	total := uint64(0)
+	for _, r := range e.take(1, start, start, nil) {
+		total += r.Reads
+		if r.Version > 500 && r.Reads != 4*2 {
+			t.Errorf("%d reads of version %d, one of the highest, want %d", r.Reads, r.Version, 4*2)
+		}
+	}
+	if total != (mostReads+500)*4*2 {
+		t.Errorf("%d reads in all, want %d", total, (mostReads+500)*4*2)
+	}
+	if n := len(e.counts.Load().by); n != mostReads {
+		t.Errorf("%d versions are counted apart, want %d", n, mostReads)
+	}
+	e.add(3, 7)
+	if got := e.take(1, start, start, nil); len(got) != 1 || got[0].Version != 0 || got[0].Reads != 7 {
+		t.Errorf("reads of a low version are reported as %v, want 7 of version 0", got)
+	}
+	const last, other = mostReads + 500, mostReads + 499
+	late := e.counts.Load().by[other]
+	for i := 0; e.counts.Load().by[other] != nil; i++ {
+		if i%100 == 0 {
+			e.add(last, 1)
+		}
+		e.take(1, start, start, nil)
+	}
+	if by := e.counts.Load().by; len(by) != 1 || by[last] == nil {
+		t.Errorf("%d counters are left, want that of the version still read", len(by))
+	}
+	late.shards[0].rows.Add(3) // by a reader that had it in hand
+	if got := e.take(1, start, start, nil); len(got) != 1 || got[0].Version != other || got[0].Reads != 3 {
+		t.Errorf("the late reads are reported as %v", got)
+	}
+}

@@ -1,0 +1,115 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sluice/feature"
+)
+
+// Partial is an error of Rows.Read that concerns some of the keys alone: the
+// chains of the others are good. *redis.PartialError is one.
+type Partial interface {
+	error
+	// Missing returns the positions of the keys whose chains could not be read,
+	// rising. It is not empty.
+	Missing() []int
+}
+
+// fallbackStore is the reason given when rows could not be read: they have status
+// UNAVAILABLE, or were kept from an earlier read. fallbackBoth is this and an
+// earlier snapshot.
+const (
+	fallbackStore = "store"
+	fallbackBoth  = fallbackLease + "," + fallbackStore
+)
+
+// errChains reports a store that does not keep what Rows.Read promises.
+var errChains = errors.New("the store gave another number of chains than of keys")
+
+// fetch reads the chains of a. Where the store gives none, rows that were kept
+// stand in; those that were not are unread. The error is that none could be read or
+// stand in, for a reason that is not some shard's alone, or that the caller left.
+func (s *Server) fetch(ctx context.Context, a *partAnswer) error {
+	var err error
+	a.chains, err = s.deps.Rows.Read(ctx, a.part.view.ID, a.keys, a.chains)
+	if err == nil && len(a.chains) != len(a.keys) {
+		err = errChains
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return readError(ctx, a.part.view, err)
+	}
+	a.fault = err
+	var part Partial
+	if errors.As(err, &part) && len(a.chains) == len(a.keys) {
+		for _, row := range part.Missing() {
+			s.standIn(a, row)
+		}
+	} else {
+		a.chains = make([][]feature.Record, len(a.keys))
+		for row := range a.keys {
+			s.standIn(a, row)
+		}
+		if a.kept == 0 {
+			return readError(ctx, a.part.view, err)
+		}
+	}
+	s.reportUnread(a)
+	return nil
+}
+
+// standIn gives a row that could not be read the record that was kept, if any.
+func (s *Server) standIn(a *partAnswer, row int) {
+	a.chains[row] = a.chains[row][:0]
+	if record, ok := s.kept.get(a.part.view.ID, a.keys[row], a.shown); ok {
+		a.chains[row] = append(a.chains[row], record)
+		a.rows[row].kept = true
+		a.kept++
+		return
+	}
+	a.rows[row].state = rowUnread
+	a.unread++
+}
+
+// reportUnread says in the log that rows could not be read, once a second at most.
+func (s *Server) reportUnread(a *partAnswer) {
+	now, last := time.Now().UnixNano(), s.unreadLogged.Load()
+	if now-last >= int64(time.Second) && s.unreadLogged.CompareAndSwap(last, now) {
+		s.deps.Log.Warn("rows could not be read; the others of the request are answered",
+			"view", a.part.view.Name, "unread", a.unread, "kept", a.kept, "of", len(a.keys), "err", a.fault)
+	}
+}
+
+// check returns the error of a request of whose rows none could be answered; a
+// reply without a single value would look like one of entities that do not exist.
+func (q *query) check(ctx context.Context) error {
+	var failed *partAnswer
+	for _, a := range q.answers {
+		if a.unread < len(a.rows) {
+			return nil
+		}
+		failed = a
+	}
+	return readError(ctx, failed.part.view, failed.fault)
+}
+
+// refuseUnread is the answer to policy refuse where rows could not be read.
+func (a *partAnswer) refuseUnread() error {
+	return problem(feature.CodeUnavailable, "try again, or use policy flag to read the others",
+		"view %s: %d of %d rows cannot be read", a.part.view.Name, a.unread+a.kept, len(a.rows))
+}
+
+// withholdKept empties the rows that were kept from an earlier read.
+func (a *partAnswer) withholdKept() {
+	slots := len(a.part.features)
+	for row := range a.rows {
+		if a.rows[row].kept {
+			a.rows[row].state = rowWithheld
+			clear(a.cells[row*slots : (row+1)*slots])
+		}
+	}
+}
