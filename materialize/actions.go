@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -122,7 +123,7 @@ func (a *Actions) once(ctx context.Context, act Action, make change) (Result, er
 	if err := make(ctx, desk, act); err != nil {
 		return Result{}, err
 	}
-	drop, err := a.leaving(ctx, desk)
+	drop, err := leaving(ctx, a.deps.Registry, desk)
 	if err != nil {
 		return Result{}, err
 	}
@@ -136,10 +137,10 @@ func (a *Actions) once(ctx context.Context, act Action, make change) (Result, er
 }
 
 // leaving returns the windows of history that the desk's versions had.
-func (a *Actions) leaving(ctx context.Context, d *Desk) (starts []time.Time, err error) {
+func leaving(ctx context.Context, r Records, d *Desk) (starts []time.Time, err error) {
 	for _, version := range d.expelled {
 		start := d.versions[version].Window.Start
-		rows, err := a.deps.Registry.History(ctx, d.view.ID, start, start.Add(time.Nanosecond))
+		rows, err := r.History(ctx, d.view.ID, start, start.Add(time.Nanosecond))
 		if err != nil {
 			return nil, fmt.Errorf("read history of %s: %w", d.view.Name, err)
 		}
@@ -170,8 +171,10 @@ func (a *Actions) apply(ctx context.Context, desk *Desk, c feature.Commit) (Resu
 }
 
 // auditID names an audit row so that the answer can, before the registry has it.
+// Several processes may act on one view at one moment of a manual clock: the random
+// part keeps their rows apart.
 func auditID(d *Desk, i int) string {
-	return fmt.Sprintf("%013x-%x-%x-%x", d.now.UnixMilli(), d.view.ID, d.before.Generation, i)
+	return fmt.Sprintf("%013x-%x-%x-%x-%s", d.now.UnixMilli(), d.view.ID, d.before.Generation, i, rand.Text()[:10])
 }
 
 // find returns the version an action speaks of.
@@ -232,10 +235,10 @@ func (a *Actions) reject(ctx context.Context, d *Desk, act Action) error {
 	if err != nil {
 		return err
 	}
-	switch info.State {
-	case feature.StateRejected:
+	switch {
+	case info.State == feature.StateRejected:
 		return nil
-	case feature.StateHeld:
+	case info.State == feature.StateHeld || d.waits(info):
 		d.end(info.Version, feature.StateRejected, act.Reason)
 		d.note("reject", info.Version, act.Reason)
 		return nil

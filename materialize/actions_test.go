@@ -180,6 +180,7 @@ func TestApproveRacesTheGate(t *testing.T) {
 	w.run(1, 300, 50)
 	w.put(2, 300, 10)
 	w.log.cut = func(done int) error {
+		w.log.cut = nil // the gate reads rows as well
 		if done == 0 {
 			w.close(2, 0, 1)
 			w.decide()

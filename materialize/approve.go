@@ -63,9 +63,12 @@ func approvable(d *Desk, info *feature.VersionInfo) error {
 	switch {
 	case d.frozen:
 		return &feature.Error{Code: feature.CodeFrozen, Message: view + " is frozen", Hint: "thaw it first: sluice thaw " + view}
-	case info.State != feature.StateHeld && !info.State.Dead():
+	case info.State != feature.StateHeld && !info.State.Dead() && !d.waits(info):
 		return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d is %s", view, info.Version, info.State),
 			Hint: "only a held, rejected, expired or rolled back version can be approved"}
+	case info.Kind == feature.KindApproved && len(info.Spans) == 0:
+		return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d has no rows: the approval that it was opened for did not come to its end", view, info.Version),
+			Hint: fmt.Sprintf("approve version %d", info.ApprovedOf)}
 	case len(d.visible) >= feature.MaxVisible:
 		return &feature.Error{Code: feature.CodeLimit, Message: fmt.Sprintf("%s shows %d versions above the floor already", view, feature.MaxVisible),
 			Hint: "wait until the next window is judged, which certifies the oldest, or roll one back"}

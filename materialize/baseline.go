@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sluice/feature"
@@ -43,25 +44,39 @@ func (a *Actions) Baseline(ctx context.Context, view *feature.View) (BaselineSta
 // judged but no longer enter.
 func (a *Actions) SetBaseline(ctx context.Context, act Action) (Result, error) {
 	return a.rebase(ctx, "baseline set", act, func(ctx context.Context, d *Desk, info feature.VersionInfo, c *feature.Commit) error {
-		layout, err := a.layout(ctx, act.View)
+		book, _, err := openBook(ctx, a.deps.Registry, act.View, a.deps.HashKey)
 		if err != nil {
 			return err
 		}
-		c.Baseline = &feature.BaselineRow{Kind: "pinned", Version: info.Version, From: info.Window.Start, Layout: layout, By: d.by, Reason: act.Reason, At: d.now}
+		if err := a.pinnable(ctx, book, info); err != nil {
+			return err
+		}
+		c.Baseline = &feature.BaselineRow{Kind: "pinned", Version: info.Version, From: info.Window.Start, Layout: book.layout().Digest(), By: d.by, Reason: act.Reason, At: d.now}
 		return nil
 	})
 }
 
-// layout returns the digest of the layout in force.
-func (a *Actions) layout(ctx context.Context, view *feature.View) (string, error) {
-	rows, err := a.deps.Registry.Layouts(ctx, view.ID)
+// pinnable says why history cannot end with a version's window; nil if it can. A
+// baseline accepted later began a layout and a history of its own, and without a
+// window there would be nothing to compare with, for ever.
+func (a *Actions) pinnable(ctx context.Context, book *Book, info feature.VersionInfo) error {
+	view := book.view
+	if b := book.anchor; b != nil && b.Kind == accepted && info.Window.Start.Before(b.From) {
+		return &feature.Error{Code: feature.CodeConflict,
+			Message: fmt.Sprintf("%s version %d is of %s, before the baseline that was accepted with version %d, which starts at %s", view.Name, info.Version, info.Window.Start.Format(time.RFC3339), b.Version, b.From.Format(time.RFC3339)),
+			Hint:    fmt.Sprintf("choose a version from %d on, or accept an older one: sluice baseline accept %s --version %d --reason …", b.Version, view.Name, info.Version)}
+	}
+	rows, err := a.deps.Registry.History(ctx, view.ID, time.Time{}, time.Time{})
 	if err != nil {
-		return "", fmt.Errorf("read layouts of %s: %w", view.Name, err)
+		return fmt.Errorf("read history of %s: %w", view.Name, err)
 	}
-	if len(rows) == 0 {
-		return "", nil
+	first := slices.IndexFunc(rows, func(row feature.HistoryRow) bool { return book.holds(&row) })
+	if first >= 0 && rows[first].Window.Start.After(info.Window.Start) {
+		return &feature.Error{Code: feature.CodeConflict,
+			Message: fmt.Sprintf("%s has no window of history up to version %d over the layout in force", view.Name, info.Version),
+			Hint:    "choose a later version that was published, or start anew from this one: sluice baseline accept " + view.Name}
 	}
-	return rows[len(rows)-1].Digest, nil
+	return nil
 }
 
 // AcceptBaseline starts history and layout anew at the version's window: a level

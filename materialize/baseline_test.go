@@ -1,6 +1,8 @@
 package materialize
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"sluice/feature"
@@ -200,5 +202,48 @@ func TestPinnedBaselineDoesNotMove(t *testing.T) {
 				t.Errorf("judged by %d windows, want the 2 up to the pinned one", len(e.History))
 			}
 		})
+	}
+}
+
+// TestBaselineSetBeforeAccepted: history cannot end before it begins.
+func TestBaselineSetBeforeAccepted(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	for n := range 3 {
+		w.run(n, 300, 10)
+	}
+	w.states(rules.Fail)
+	shifted := w.run(3, 300, 500)
+	after := w.run(4, 300, 500)
+	pin := func(version feature.Version) error {
+		_, err := w.actions.SetBaseline(t.Context(), Action{View: w.view, Version: version, By: "alice", Reason: "x"})
+		return err
+	}
+	if _, err := w.actions.AcceptBaseline(t.Context(), Action{View: w.view, Version: shifted.Version, By: "alice", Reason: "new price list"}); err != nil {
+		t.Fatal(err)
+	}
+	want := &feature.Error{Code: feature.CodeConflict}
+	if err := pin(2); !errors.Is(err, want) || !strings.Contains(err.Error(), "accepted with version 4") {
+		t.Errorf("pinning a version before the accepted baseline: %v, want conflict and the version accepted", err)
+	}
+	if status, err := w.actions.Baseline(t.Context(), w.view); err != nil || status.Kind != "accepted" || status.Windows != 2 {
+		t.Errorf("baseline after the refusal %+v, %v; want it as it was", status, err)
+	}
+	if err := pin(after.Version); err != nil {
+		t.Fatal(err)
+	}
+	if err := pin(2); !errors.Is(err, want) {
+		t.Errorf("pinning it once a later one is pinned: %v, want conflict: no window of it is over the layout in force", err)
+	}
+	if status, err := w.actions.Baseline(t.Context(), w.view); err != nil || status.Kind != "pinned" || status.Windows != 2 {
+		t.Errorf("baseline %+v, %v; want 2 windows up to the pinned one", status, err)
+	}
+}
+
+// TestAuditRowsOfTwoProcesses act at one moment of a clock that stands still.
+func TestAuditRowsOfTwoProcesses(t *testing.T) {
+	view := paymentsView()
+	one, other := newDesk(view, feature.Vector{}, nil, memory{}, nil, day0), newDesk(view, feature.Vector{}, nil, memory{}, nil, day0)
+	if a, b := auditID(one, 0), auditID(other, 0); a == b {
+		t.Errorf("two processes name their audit rows %s", a)
 	}
 }

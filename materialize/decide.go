@@ -19,10 +19,11 @@ type candidate struct {
 	book    *Book
 	info    feature.VersionInfo
 	profile *sketch.Profile
-	broken  error // why the profile could not be made; the verdict is then error
+	shards  string // the row store's data sets when this began
+	broken  error  // why the profile could not be made, or rows are missing; the verdict is then error
 }
 
-// decide takes one complete window through seal, verdict and decision. What a
+// decide takes one complete window through seal, audit, verdict and decision. What a
 // crash between them leaves is taken up here: a sealed version is judged, a judged
 // one passed over.
 func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due complete) error {
@@ -34,6 +35,9 @@ func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due comp
 		return nil // judged before a restart
 	}
 	c := &candidate{info: info}
+	if c.shards, err = g.shards(ctx); err != nil { // before the desk: versions that open after a change are then on it
+		return err
+	}
 	if c.desk, err = g.desk(ctx, view); err != nil {
 		return err
 	}
@@ -47,6 +51,9 @@ func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due comp
 		if err := g.seal(ctx, c, due); err != nil {
 			return err
 		}
+	}
+	if err := g.audit(ctx, c); err != nil {
+		return err
 	}
 	if err := g.pin(ctx, c); err != nil {
 		return err
@@ -119,6 +126,7 @@ func (g *Gate) seal(ctx context.Context, c *candidate, due complete) error {
 // then does the book change.
 func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	c.desk.put(c.info)
+	c.desk.moved(c.shards)
 	evidence, err := g.evidence(ctx, c)
 	if err != nil {
 		return err
@@ -139,6 +147,9 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	}
 	c.desk.Settle()
 	for i := range opinions {
+		if err := g.exposed(ctx, c.desk.view, &opinions[i].Verdict); err != nil {
+			return err
+		}
 		c.desk.Tell(&opinions[i].Verdict, c.info.Version)
 	}
 	commit, err := withVerdicts(c.desk.Commit(), opinions)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"sluice/feature"
@@ -40,8 +39,9 @@ func (g *Gate) evidence(ctx context.Context, c *candidate) (Evidence, error) {
 			e.Window.Start = held.Window.Start
 		}
 	}
+	// The window's own version is the last one, which the verdict is on: an earlier
+	// window, opened later, has a higher number and a verdict of its own already.
 	e.Versions = append(e.Versions, c.info.Version)
-	slices.Sort(e.Versions)
 	e.Current = []WindowProfile{{e.Window, joint}}
 	var err error
 	e.History, e.Baseline, err = c.book.before(e.Window.Start)

@@ -22,7 +22,7 @@ import (
 // the tap does.
 type world struct {
 	t        testing.TB
-	registry *registry.SQLite
+	registry *registry.Registry
 	rows     rowStore
 	log      *memoryLog
 	board    *Board
@@ -63,7 +63,7 @@ func paymentsView() *feature.View {
 	return view
 }
 
-func openRegistry(t testing.TB) *registry.SQLite {
+func openRegistry(t testing.TB) *registry.Registry {
 	t.Helper()
 	r, err := registry.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "registry.db"), registry.Options{})
 	if err != nil {

@@ -20,18 +20,27 @@ type Config struct {
 	Retry time.Duration `yaml:"retry"` // pause after a decision that could not be taken
 	Lease time.Duration `yaml:"lease"` // how long a reader may hold an old vector; rows are swept after twice that
 	Sweep time.Duration `yaml:"sweep"` // pause between two sweeps
-	Watch time.Duration `yaml:"watch"` // pause between two looks at freshness and overdue windows
+	// AuditRows is how many rows of a window are read back before it is judged, if
+	// nothing speaks against the store; else all of them are.
+	AuditRows int `yaml:"audit_rows"`
+
+	Watch time.Duration `yaml:"watch"` // pause between two looks at freshness, overdue windows and what was served
+
+	// ServedGrace is how long processes have to store what they sampled of a window
+	// that is over.
+	ServedGrace time.Duration `yaml:"served_grace"`
 }
 
 // DefaultConfig returns the configuration that the reference page documents.
 func DefaultConfig() Config {
-	return Config{Retry: time.Second, Lease: time.Second, Sweep: 2 * time.Second, Watch: time.Second}
+	return Config{Retry: time.Second, Lease: time.Second, Sweep: 2 * time.Second, Watch: time.Second, AuditRows: 2000, ServedGrace: 5 * time.Second}
 }
 
 // Deps is what a Gate works with. All of it is shared and outlives the gate.
 type Deps struct {
 	Registry    Registry
 	Rows        Rows
+	Shards      ShardsFunc // nil: the servers that hold the rows never change
 	Log         Log
 	Judge       JudgeFunc
 	Board       *Board

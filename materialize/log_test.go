@@ -50,6 +50,7 @@ func (l *memoryLog) partial(view *feature.View, p int32, window feature.Window, 
 		}
 		partial.Span.Last = r.write.Offset
 		partial.Rows++
+		partial.Bytes += 20
 		profile.Add(&r.write)
 	}
 	body, err := profile.MarshalBinary()

@@ -29,6 +29,12 @@ type memory struct {
 	// Alarms and Spread are the judge's own.
 	Alarms []byte `json:"alarms,omitempty"`
 	Spread []byte `json:"spread,omitempty"`
+	// Shards are the data sets of the row store at the last decision, and Suspect the
+	// newest version that was open when they last changed.
+	Shards  string          `json:"shards,omitempty"`
+	Suspect feature.Version `json:"suspect,omitempty"`
+	// Reads is what is known of what readers were given.
+	Reads reads `json:"reads,omitzero"`
 	// Stale is the freshness level that was last told.
 	Stale string `json:"stale,omitempty"`
 }

@@ -21,6 +21,7 @@ type metrics struct {
 	overrides *prometheus.CounterVec
 	blocked   *prometheus.GaugeVec
 	frozen    *prometheus.GaugeVec
+	waiting   *prometheus.GaugeVec
 	overdue   *prometheus.GaugeVec
 	objective *prometheus.GaugeVec
 	feature   *prometheus.GaugeVec
@@ -30,6 +31,7 @@ type metrics struct {
 	leading   prometheus.Gauge
 	errors    *prometheus.CounterVec
 	swept     *prometheus.CounterVec
+	audited   *prometheus.CounterVec
 }
 
 // newMetrics registers the gate's metrics with reg; nil registers nothing.
@@ -52,6 +54,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		overrides: counter("gate_overrides_total", "Decisions by people: approve, reject, freeze, thaw, baseline, by view.", "view"),
 		blocked:   gauge("gate_blocked", "1 while the newest judged window of a view is not visible, by view.", "view"),
 		frozen:    gauge("view_frozen", "1 while a view is frozen, by view.", "view"),
+		waiting:   gauge("gate_waiting", "Versions that passed and wait for room in the list or for a thaw, by view.", "view"),
 		overdue:   gauge("window_overdue", "Windows that should have closed a window length ago and have not, by view.", "view"),
 		objective: gauge("freshness_objective_seconds", "Age at which a view is reported late (freshness.warn), by view; 0 without.", "view"),
 		feature:   gauge("feature_severity_ratio", "Worst severity over the methods in the newest judged window, by view and feature; 1 is the threshold.", "view", "feature"),
@@ -61,6 +64,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		decide:  auto.NewHistogram(native("gate_decide_duration_seconds", "Time to judge one complete window and commit the decision.")),
 		leading: auto.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "gate_leading", Help: "1 in the process that judges and publishes, 0 in those that stand by."}),
 		errors:  counter("gate_errors_total", "Decisions that could not be taken and are tried again, by view.", "view"),
+		audited: counter("gate_audited_rows_total", "Rows read back before their window is judged, by view and result (there, lost, unread): lost ones were staged again from the log, unread ones are no longer in the log.", "view", "result"),
 		swept:   counter("gate_swept_rows_total", "Rows of dead and superseded versions removed from the online store, by view.", "view"),
 	}
 }
@@ -78,6 +82,9 @@ func windowLabel(kind string) string {
 func (m *metrics) view(view *feature.View) {
 	m.objective.WithLabelValues(view.Name).Set(view.Freshness.Warn.Seconds())
 	m.overrides.WithLabelValues(view.Name).Add(0)
+	for _, result := range []string{"there", "lost", "unread"} {
+		m.audited.WithLabelValues(view.Name, result).Add(0)
+	}
 	for _, trigger := range []string{"verdict", "person"} {
 		m.rollbacks.WithLabelValues(view.Name, trigger).Add(0)
 	}
@@ -135,6 +142,7 @@ func (m *metrics) vector(d *Desk) {
 	}
 	m.blocked.WithLabelValues(d.view.Name).Set(blocked)
 	m.frozen.WithLabelValues(d.view.Name).Set(bit(d.frozen))
+	m.waiting.WithLabelValues(d.view.Name).Set(float64(len(d.memory.Waiting)))
 }
 
 func bit(b bool) float64 {
@@ -147,7 +155,7 @@ func bit(b bool) float64 {
 // forget deletes the series of a view that is gone.
 func (m *metrics) forget(view string) {
 	for _, vec := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.overdue, m.objective, m.feature, m.severity, m.errors, m.swept,
+		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.waiting, m.overdue, m.objective, m.feature, m.severity, m.errors, m.swept, m.audited,
 	} {
 		vec.DeletePartialMatch(prometheus.Labels{"view": view})
 	}

@@ -239,6 +239,17 @@ func (o *oracle) stuck(v feature.Vector, versions []feature.VersionInfo) bool {
 		return false
 	}
 	first := versions[v.Floor]
+	raw, err := o.registry.Memory(o.t.Context(), o.view.ID)
+	if err != nil {
+		o.rt.Fatal(err)
+	}
+	m, err := decodeMemory(raw)
+	if err != nil {
+		o.rt.Fatal(err)
+	}
+	if slices.Contains(m.Waiting, first.Version) {
+		return false // it passed, and is listed when there is room or its probation is over
+	}
 	p := o.view.Publish
 	return first.Step == feature.StepDecided && (first.State.Dead() || first.JudgedSince >= p.ProbationWindows || first.State == feature.StateHeld && first.HeldFor >= p.Hold)
 }

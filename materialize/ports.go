@@ -14,6 +14,8 @@ import (
 type Registry interface {
 	Apply(ctx context.Context, c feature.Commit) (feature.Vector, error)
 	OpenKind(ctx context.Context, view *feature.View, info feature.VersionInfo) (feature.VersionInfo, error)
+	// RetainServed removes what was sampled in windows that ended by before.
+	RetainServed(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error)
 	Records
 }
 
@@ -28,15 +30,26 @@ type Records interface {
 	History(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.HistoryRow, error)
 	Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error)
 	Baseline(ctx context.Context, view feature.ViewID) (*feature.BaselineRow, error)
+	// Exposure lists how often versions from first to last were shown to readers.
+	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
+	// Served lists what processes sampled of what they served, by window and process.
+	Served(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.ServedProfile, error)
 }
 
 // Rows is what the gate needs of the online store.
 type Rows interface {
 	Stage(ctx context.Context, view feature.ViewID, version feature.Version, rows []feature.Row) (bytes uint64, err error)
+	// Read returns the chain of every key, in any order; it stays valid until dst is
+	// given to another call.
+	Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error)
 	Drop(ctx context.Context, view feature.ViewID, version feature.Version) (rows int, err error)
 	Fold(ctx context.Context, view feature.ViewID, floor feature.Version, dead, touched []feature.Version) (removed int, err error)
 	Sync(ctx context.Context) error
 }
+
+// ShardsFunc names the data sets of the servers that hold the rows, as they are now:
+// the text changes when rows that were acknowledged may have been lost.
+type ShardsFunc func(ctx context.Context) (string, error)
 
 // Log reads records again and forgets partials that are no longer needed.
 type Log interface {
@@ -59,7 +72,7 @@ type WindowProfile struct {
 
 // Evidence is everything that a judge may look at.
 type Evidence struct {
-	Kind     string // window | probation
+	Kind     string // window | probation | served
 	View     *feature.View
 	Window   feature.Window
 	Versions []feature.Version

@@ -11,11 +11,15 @@ import (
 // seat is what the gate keeps of one view between its windows. None of it is
 // truth: what is lost with the process is read again.
 type seat struct {
-	book   *Book
-	tidied bool      // approvals that a crash cut short were ended
-	later  time.Time // when a decision that could not be taken is tried again
-	sweep  sweeping
-	look   look
+	book       *Book
+	tidied     bool              // approvals that a crash cut short were ended
+	looked     time.Time         // real time of the last look for approvals of other processes
+	unfinished []feature.Version // whose versions were open then
+	later      time.Time         // when a decision that could not be taken is tried again
+	sweep      sweeping
+	look       look
+
+	serving serving
 }
 
 // seat returns the view's seat.

@@ -16,6 +16,7 @@ func (d *Desk) Settle() {
 	d.raise()
 	d.publishWaiting()
 	d.bound()
+	d.listOpen()
 }
 
 // expire ends holds that outlasted their budget. A frozen view's are not counted.
@@ -30,6 +31,7 @@ func (d *Desk) expire() {
 		}
 		info = d.touch(version)
 		info.State, info.Reason = feature.StateExpired, fmt.Sprintf("held for %d windows without a decision", info.HeldFor)
+		info.DecidedBy, info.DecidedAt = byGate, d.now
 		d.memory.drop(version)
 		d.note("expire", version, info.Reason)
 		d.alert("hold", version, info.Verdict, fmt.Sprintf("%s version %d expired: %s. Approve it to publish its rows from the log.", d.view.Name, version, info.Reason))
@@ -73,7 +75,7 @@ func (d *Desk) publishWaiting() {
 	for !d.frozen && len(d.memory.Waiting) > 0 {
 		version := d.memory.Waiting[0]
 		info := d.versions[version]
-		if info == nil || info.State != feature.StateHeld {
+		if info == nil || info.State != feature.StateHeld && info.State != feature.StateStaged {
 			d.memory.drop(version)
 			continue
 		}
@@ -82,21 +84,49 @@ func (d *Desk) publishWaiting() {
 		}
 		d.memory.drop(version)
 		d.list(version)
-		d.note("publish", version, "waited for room in the list, or for the view to thaw")
+		info.DecidedBy, info.DecidedAt, info.Reason = byGate, d.now, "passed, and waited for room in the list or for the view to thaw"
+		d.note("publish", version, info.Reason)
+		d.recover(version, info.Verdict)
 		d.raise()
 	}
 }
 
-// bound makes the newest of what this decision published wait if the list is full.
+// listOpen lists open versions of an optimistic view that found no room, or a frozen
+// view, when they were opened, in their order, as long as there is room.
+func (d *Desk) listOpen() {
+	if d.frozen || d.view.Publish.Mode != feature.Optimistic {
+		return
+	}
+	for _, version := range d.rising() {
+		info := d.versions[version]
+		if info.Kind != feature.KindWindow || info.Step != feature.StepOpen || info.State != feature.StateStaged {
+			continue
+		}
+		if len(d.visible) >= feature.MaxVisible {
+			return
+		}
+		d.list(version)
+		info.Reason = ""
+		d.note("list", version, "there is room for the open version now")
+	}
+}
+
+// bound makes the newest of what this decision published wait if the list is full:
+// it stays staged, and no hold budget runs for it.
 func (d *Desk) bound() {
 	for len(d.visible) > feature.MaxVisible {
 		last := d.newestUnlisted()
 		info := d.touch(last)
-		info.State, info.PublishedAt = feature.StateHeld, time.Time{}
-		info.Reason = fmt.Sprintf("waits: %d versions above the floor are visible already", feature.MaxVisible)
+		info.State, info.PublishedAt = feature.StateStaged, time.Time{}
+		info.Reason = fmt.Sprintf("waits: %d versions are listed above the floor", feature.MaxVisible)
 		d.visible = slices.DeleteFunc(d.visible, func(x feature.Version) bool { return x == last })
 		d.memory.wait(last)
 	}
+}
+
+// waits reports whether a version passed and waits for room in the list.
+func (d *Desk) waits(info *feature.VersionInfo) bool {
+	return info.State == feature.StateStaged && slices.Contains(d.memory.Waiting, info.Version)
 }
 
 // newestUnlisted returns the newest version that this decision made visible.

@@ -82,8 +82,8 @@ func TestWaitingVersionHoldsNoFloor(t *testing.T) {
 		l.open()
 	}
 	l.decided(t, &rules.Verdict{ID: "a", State: rules.Pass}, first)
-	if got := l.versions[first].State; got != feature.StateHeld {
-		t.Fatalf("with a full list the version is %s, want held", got)
+	if got := l.versions[first]; got.State != feature.StateStaged || got.Reason != "waits: 4 versions are listed above the floor" {
+		t.Fatalf("with a full list the version is %s (%s), want staged and why it waits", got.State, got.Reason)
 	}
 	l.decided(t, &rules.Verdict{ID: "b", State: rules.Pass}, 2)
 	l.decided(t, &rules.Verdict{ID: "c", State: rules.Pass}, 3)

@@ -22,6 +22,7 @@ type WindowStatus struct {
 	Version    feature.Version            `json:"version"`
 	Rows       uint64                     `json:"rows"`
 	Verdict    string                     `json:"verdict"`
+	Reason     string                     `json:"reason"` // why its version is where it is: of a judged window the version's, as in versions
 	Partitions map[string]PartitionStatus `json:"partitions"`
 	Behind     []string                   `json:"behind"` // partitions that hold it open
 }

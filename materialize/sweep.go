@@ -32,6 +32,9 @@ func (g *Gate) sweepAll(ctx context.Context) error {
 	for i := range defs.Views {
 		view := &defs.Views[i]
 		err := g.sweep(ctx, view, time.Now())
+		if err == nil {
+			err = g.tidyOthers(ctx, view, g.seat(view), time.Now())
+		}
 		switch {
 		case err == nil || ctx.Err() != nil || errors.Is(err, feature.ErrConflict):
 		case errors.Is(err, feature.ErrFenced):
@@ -91,8 +94,10 @@ func (g *Gate) survey(ctx context.Context, view *feature.View, s *sweeping, now 
 	return nil
 }
 
-// sweptUpTo finds how far sweeps came before this process started: versions up to
-// the floor are swept from the oldest on, all that there are at a time.
+// sweptUpTo finds how far sweeps came before this process started: up to the last
+// version before which all are swept. Those up to the floor are swept from the oldest
+// on, but for dead ones that were swept while the floor was below them; so the search
+// is followed by a look back.
 func (g *Gate) sweptUpTo(ctx context.Context, view *feature.View, floor feature.Version) (feature.Version, error) {
 	var failed error
 	n := sort.Search(int(floor), func(i int) bool {
@@ -102,7 +107,30 @@ func (g *Gate) sweptUpTo(ctx context.Context, view *feature.View, floor feature.
 		}
 		return err != nil || info.Step != feature.StepSwept
 	})
-	return feature.Version(n), failed
+	if failed != nil {
+		return 0, failed
+	}
+	return g.sweptBefore(ctx, view, feature.Version(n))
+}
+
+// lookBack is how many swept versions in a row have nothing before them that is not.
+const lookBack = 256
+
+// sweptBefore returns the last version up to done before which all are swept.
+func (g *Gate) sweptBefore(ctx context.Context, view *feature.View, done feature.Version) (feature.Version, error) {
+	for from := done; from > 0; {
+		from -= min(from, lookBack)
+		page, err := g.deps.Registry.Versions(ctx, view.ID, from, lookBack)
+		if err != nil {
+			return 0, fmt.Errorf("list versions: %w", err)
+		}
+		at := slices.IndexFunc(page, func(info feature.VersionInfo) bool { return info.Version <= done && info.Step != feature.StepSwept })
+		if at < 0 {
+			break
+		}
+		done = page[at].Version - 1
+	}
+	return done, nil
 }
 
 // remove removes what the survey listed, and notes that in the registry. It may be

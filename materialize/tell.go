@@ -12,7 +12,8 @@ import (
 // It comes after Settle, which may make a publication wait.
 func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
 	info := d.versions[version]
-	if v.Decision == "publish" && info.State == feature.StateHeld {
+	waits := d.waits(info)
+	if v.Decision == "publish" && waits {
 		v.Decision = "hold"
 	}
 	if v.Decision == "none" && v.Kind == "probation" {
@@ -20,11 +21,17 @@ func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
 	}
 	d.note(v.Decision, version, why(v))
 	text := fmt.Sprintf("%s version %d: %s", d.view.Name, version, why(v))
+	switch {
+	case waits:
+		text = fmt.Sprintf("%s version %d passed and %s. It is published once the next judged window certifies the oldest of them, or one is rolled back.", d.view.Name, version, info.Reason)
+	case v.Decision == "hold" && slices.Contains(d.memory.Waiting, version):
+		text = fmt.Sprintf("%s version %d passed and %s. It is published once `sluice thaw %s` is done.", d.view.Name, version, info.Reason, d.view.Name)
+	}
 	switch v.Decision {
 	case "reject":
 		d.alert("fail", version, v.ID, text)
 	case "rollback":
-		d.alert("rollback", version, v.ID, text)
+		d.alert("rollback", version, v.ID, fmt.Sprintf("%s; %s", text, seenBy(v.Exposure)))
 	case "hold":
 		d.alert("hold", version, v.ID, text)
 	case "publish":

@@ -3,6 +3,8 @@ package materialize
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"sluice/feature"
 )
@@ -32,6 +34,44 @@ func (g *Gate) tidy(ctx context.Context, view *feature.View, s *seat) error {
 		}
 	}
 	s.tidied = true
+	return nil
+}
+
+// approvalTime is how long an approval of another process may take until its rows are
+// staged; after that, and at the latest after twice that, it is taken for one that a
+// crash cut short.
+const approvalTime = 10 * time.Minute
+
+// tidyOthers ends approvals of other processes that did not come to their end: their
+// versions were open already when the gate last looked. now is the real time. While an
+// approval of this process is under way it ends none.
+func (g *Gate) tidyOthers(ctx context.Context, view *feature.View, s *seat, now time.Time) error {
+	if now.Sub(s.looked) < approvalTime || !g.staging.TryLock() {
+		return nil
+	}
+	defer g.staging.Unlock()
+	desk, err := g.desk(ctx, view)
+	if err != nil {
+		return err
+	}
+	var open []feature.Version
+	for _, version := range desk.rising() {
+		info := desk.versions[version]
+		switch {
+		case info.Kind != feature.KindApproved || info.Step != feature.StepOpen:
+		case slices.Contains(s.unfinished, version):
+			desk.abandon(*info)
+		default:
+			open = append(open, version)
+		}
+	}
+	if len(desk.touched) > 0 {
+		desk.Settle()
+		if err := g.commit(ctx, desk.Commit()); err != nil {
+			return fmt.Errorf("end approvals of other processes: %w", err)
+		}
+	}
+	s.looked, s.unfinished = now, open
 	return nil
 }
 

@@ -92,6 +92,7 @@ func (d *Desk) hold(v *rules.Verdict, info *feature.VersionInfo) {
 	switch {
 	case v.State == rules.Pass || v.State == rules.Warn:
 		d.memory.wait(info.Version)
+		info.Reason = "waits: the view is frozen"
 	case v.TooFew:
 		d.memory.Short = append(d.memory.Short, info.Version)
 	}

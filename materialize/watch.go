@@ -45,6 +45,9 @@ func (g *Gate) watchAll(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			g.log.Warn("freshness and overdue windows", "view", view.Name, "err", err)
 		}
+		if err := g.watchServed(ctx, view, now.UTC()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

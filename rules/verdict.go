@@ -21,27 +21,29 @@ const (
 // Verdict is the contract's verdict. The judge fills in what it found; the gate
 // what it decided.
 type Verdict struct {
-	ID           string            `json:"id"`
-	Kind         string            `json:"kind"` // window | probation | freshness | served | parity
-	Project      string            `json:"project"`
-	View         string            `json:"view"`
-	Version      feature.Version   `json:"version"`
-	Versions     []feature.Version `json:"versions"` // a joint verdict decides for all of them
-	Window       feature.Window    `json:"window"`
-	State        State             `json:"state"`
-	Decision     string            `json:"decision"` // publish | hold | reject | rollback | notify | none
-	RolledBack   []feature.Version `json:"rolled_back"`
-	Rows         uint64            `json:"rows"`
-	DecidedAt    time.Time         `json:"decided_at"`
-	Uncalibrated bool              `json:"uncalibrated"`
-	TooFew       bool              `json:"too_few"` // inconclusive because there were too few rows
-	Layout       string            `json:"layout"`
-	Baseline     string            `json:"baseline"`
-	Digests      map[string]string `json:"digests"`
-	History      int               `json:"history"` // baseline windows
-	Level        float64           `json:"level"`   // of the run
-	Reasons      []Reason          `json:"reasons"` // what alarmed, or would have, worst first
-	Scores       []feature.Score   `json:"scores"`  // the worst of every feature, whether it alarmed or not
+	ID         string            `json:"id"`
+	Kind       string            `json:"kind"` // window | probation | freshness | served | parity
+	Project    string            `json:"project"`
+	View       string            `json:"view"`
+	Version    feature.Version   `json:"version"`
+	Versions   []feature.Version `json:"versions"` // a joint verdict decides for all of them
+	Window     feature.Window    `json:"window"`
+	State      State             `json:"state"`
+	Decision   string            `json:"decision"` // publish | hold | reject | rollback | notify | none
+	RolledBack []feature.Version `json:"rolled_back"`
+	// Exposure says how often those were read, as far as it was known then.
+	Exposure     []feature.VersionReads `json:"exposure,omitempty"`
+	Rows         uint64                 `json:"rows"`
+	DecidedAt    time.Time              `json:"decided_at"`
+	Uncalibrated bool                   `json:"uncalibrated"`
+	TooFew       bool                   `json:"too_few"` // inconclusive because there were too few rows
+	Layout       string                 `json:"layout"`
+	Baseline     string                 `json:"baseline"`
+	Digests      map[string]string      `json:"digests"`
+	History      int                    `json:"history"` // baseline windows
+	Level        float64                `json:"level"`   // of the run
+	Reasons      []Reason               `json:"reasons"` // what alarmed, or would have, worst first
+	Scores       []feature.Score        `json:"scores"`  // the worst of every feature, whether it alarmed or not
 }
 
 // Reason is one thing that alarmed under a rule.

@@ -23,10 +23,12 @@ var allowed = map[string][]string{
 	"internal/admin":      {"feature"},
 	"internal/arch":       {},
 	"internal/auth":       {"feature"},
+	"internal/backup":     {"feature"},
 	"internal/control":    {"feature", "rules", "materialize", "quality/sketch", "internal/auth", "internal/definition"},
 	"internal/definition": {"feature", "rules"},
 	"internal/flights":    {"feature"},
 	"internal/judge":      {"feature", "quality/sketch", "quality", "drift", "freshness", "rules"},
+	"internal/probe":      {},
 	"internal/notify":     {"feature", "rules"},
 
 	"clients": {"feature", "api"},

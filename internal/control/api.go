@@ -28,7 +28,7 @@ func New(deps Deps) (*API, error) {
 	var missing []error
 	for name, dep := range map[string]any{
 		"registry": deps.Registry, "actions": deps.Actions, "board": deps.Board, "clock": deps.Clock, "log": deps.Log,
-		"dead letters": deps.DeadLetters, "verify": deps.Verify, "history": deps.History, "check rules": deps.CheckRules,
+		"dead letters": deps.Letters, "verify": deps.Verify, "history": deps.History, "check rules": deps.CheckRules,
 	} {
 		if v := reflect.ValueOf(dep); !v.IsValid() || v.Kind() == reflect.Func && v.IsNil() {
 			missing = append(missing, fmt.Errorf("control: %s is missing", name))
@@ -65,8 +65,9 @@ func (a *API) Routes() []Route {
 		{get, "/api/v1/accounting", reader, a.accounting, "What became of the records of every partition."},
 		{get, "/api/v1/audit", reader, a.audit, "Who did what and why."},
 		{get, "/api/v1/alerts", reader, a.alerts, "What a person should know."},
-		{get, "/api/v1/deadletters", reader, a.deadLetters, "Records that were not accepted. `view=`, `kind=` and `reason=` choose among them."},
-		{get, "/api/v1/deadletters/{topic}/{partition}/{offset}", reader, a.deadLetter, "One of them."},
+		{get, "/api/v1/deadletters", reader, a.deadLetters, "Records that were not accepted. `view=`, `kind=`, `reason=` and `since=` choose among them."},
+		{get, "/api/v1/deadletters/{topic}/{partition}/{offset}", reader, a.deadLetter, "One of them, and where it was sent again."},
+		{post, "/api/v1/deadletters/replay", operator, a.replayLetters, "Send `records`, or what `select` chooses, again to their topic; with `dry_run` only say which."},
 		{get, "/api/v1/clock", reader, a.clock, "The platform's time, and whether it is set."},
 		{post, "/api/v1/clock", operator, a.setClock, "Move a manual clock to `now`."},
 		{post, "/api/v1/plan", reader, a.plan, "What definitions would change, and whom it affects."},

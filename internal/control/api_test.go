@@ -61,7 +61,7 @@ func (l *memoryLog) Watermark(_ context.Context, _ *feature.View, t time.Time) e
 }
 
 // manualClock is a clock that is kept in the registry.
-type manualClock struct{ store *registry.SQLite }
+type manualClock struct{ store *registry.Registry }
 
 func (c manualClock) Now() (time.Time, bool) {
 	now, err := c.store.Clock(context.Background())
@@ -76,11 +76,11 @@ func (c manualClock) Set(ctx context.Context, t time.Time) (time.Time, error) {
 type platform struct {
 	t        *testing.T
 	deps     Deps
-	registry *registry.SQLite
+	registry *registry.Registry
 	board    *materialize.Board
 	log      *memoryLog
 	handler  http.Handler
-	letters  []DeadLetter
+	letters  memoryLetters
 }
 
 func newPlatform(t *testing.T, change func(*Deps)) *platform {
@@ -95,10 +95,8 @@ func newPlatform(t *testing.T, change func(*Deps)) *platform {
 	p.deps = Deps{
 		Registry: store, Board: p.board, Clock: clock, Log: p.log, DefaultTopic: "sluice.writes", Version: "dev", Target: "all",
 		Actions: materialize.NewActions(materialize.Deps{Registry: store, Clock: clock}, nil),
-		DeadLetters: func(_ context.Context, after string, limit int) ([]DeadLetter, string, error) {
-			return p.letters, "", nil
-		},
-		Verify: func(context.Context, string) ([]string, error) { return nil, nil },
+		Letters: &p.letters,
+		Verify:  func(context.Context, string) ([]string, error) { return nil, nil },
 		History: func(context.Context, *feature.View, string, time.Time, time.Time) ([]HistoryItem, error) {
 			return []HistoryItem{{Window: minute(0), N: 3}, {Window: minute(1), N: 4}}, nil
 		},

@@ -20,6 +20,7 @@ type definitionsRequest struct {
 	Reason       string            `json:"reason"`
 	IfGeneration *uint64           `json:"if_generation"`
 	AllowRemove  bool              `json:"allow_remove"` // views may be removed
+	Add          bool              `json:"add"`          // what is in force and not in files stays
 }
 
 // proposal is what a request would put in force, and in whose place.
@@ -53,6 +54,11 @@ func (a *API) propose(r *http.Request) (proposal, error) {
 		return p, &feature.Error{
 			Code: feature.CodeConflict, Message: fmt.Sprintf("definitions are of generation %d, not %d", p.generation, *want),
 			Hint: "plan again, then apply",
+		}
+	}
+	if p.request.Add {
+		if p.next, err = add(p.old, p.next); err != nil {
+			return p, err
 		}
 	}
 	p.plan = definition.Plan(p.old, p.next)

@@ -26,9 +26,14 @@ type Registry interface {
 	Verdict(ctx context.Context, id string) (feature.VerdictRow, error)
 	// Lists rise, start behind after, and hold at most limit rows; 0 is no limit.
 	Versions(ctx context.Context, view feature.ViewID, after feature.Version, limit int) ([]feature.VersionInfo, error)
+	// Exposure lists how often the versions from first to last were shown to readers;
+	// one that never was is not in it.
+	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
 	Verdicts(ctx context.Context, view feature.ViewID, after string, limit int) ([]feature.VerdictRow, string, error)
 	AuditLog(ctx context.Context, after string, limit int) ([]feature.Audit, string, error)
 	Alerts(ctx context.Context, after string, limit int) ([]feature.Alert, string, error)
+	// WriteAudit stores an audit row of something that is no commit.
+	WriteAudit(ctx context.Context, row feature.Audit) error
 	// Changed returns a channel that is closed at the next change made by this process.
 	Changed() <-chan struct{}
 }
@@ -81,20 +86,6 @@ type Log interface {
 	Watermark(ctx context.Context, view *feature.View, t time.Time) error
 }
 
-// DeadLetter is a record that was not accepted, as the contract shows it.
-type DeadLetter struct {
-	Topic     string       `json:"topic"`
-	Partition int32        `json:"partition"`
-	Offset    int64        `json:"offset"`
-	At        time.Time    `json:"at"`
-	Kind      string       `json:"kind"` // quarantined | dead_lettered
-	Reason    feature.Code `json:"reason"`
-	View      string       `json:"view"`
-	Feature   string       `json:"feature"`
-	Text      string       `json:"text"`
-	Bytes     []byte       `json:"bytes"`
-}
-
 // HistoryItem is the summary of a feature in one window, as the contract shows it.
 type HistoryItem struct {
 	Window    feature.Window     `json:"window"`
@@ -134,8 +125,8 @@ type Deps struct {
 	Clock    Clock
 	Log      Log
 
-	// DeadLetters lists what was not accepted, behind the cursor after.
-	DeadLetters func(ctx context.Context, after string, limit int) (items []DeadLetter, next string, err error)
+	// Letters is what was not accepted.
+	Letters Letters
 	// Verify recomputes a verdict; differences is empty if it is the same.
 	Verify func(ctx context.Context, id string) (differences []string, err error)
 	// History returns a feature's summaries of the windows that start in [from, to).

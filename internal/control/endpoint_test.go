@@ -145,7 +145,7 @@ func TestWindowsEndpoint(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.Items) != 1 || page.Items[0].Version != 2 || page.Next != "" {
 		t.Errorf("second page = %s (%v)", body, err)
 	}
-	p.want("GET", "/api/v1/views/pay/windows?start=2024-01-01T00:01:00Z&wait=30s", "", 200, `{"items":[{"start":"2024-01-01T00:01:00Z","end":"2024-01-01T00:02:00Z","state":"judged","version":2,"rows":10,"verdict":"vd2","partitions":{...`)
+	p.want("GET", "/api/v1/views/pay/windows?start=2024-01-01T00:01:00Z&wait=30s", "", 200, `{"items":[{"start":"2024-01-01T00:01:00Z","end":"2024-01-01T00:02:00Z","state":"judged","version":2,"rows":10,"verdict":"vd2","reason":"","partitions":{...`)
 	p.want("GET", "/api/v1/views/pay/windows?start=2024-01-01T00:02:00Z", "", 200, `{"items":[],"next":"","partitions":{...`)
 	p.want("GET", "/api/v1/views/pay/windows?start=2024-01-01T00:02:00Z&wait=20ms", "", 408, `{"error":{"code":"unavailable","message":"no news within 20ms","hint":"ask again"}}`)
 	p.want("GET", "/api/v1/views/pay/windows?wait=20ms", "", 408, `{"error":{"code":"unavailable","message":"no news within 20ms","hint":"ask again"}}`)
@@ -281,13 +281,6 @@ func TestListEndpoints(t *testing.T) {
 	p.want("GET", "/api/v1/accounting", "", 200, `{"items":[],"next":""}`)
 	p.board.Update(feature.Progress{Topic: "sluice.writes", Offset: 6, Counts: feature.Counts{Received: 5, Accepted: 4, Late: 1, Duplicate: 1}}, nil)
 	p.want("GET", "/api/v1/accounting", "", 200, `{"items":[{"topic":"sluice.writes","partition":0,"received":5,"accepted":4,"late":1,"quarantined":0,"dead_lettered":0,"duplicate":1,"next_offset":6}],"next":""}`)
-	p.letters = []DeadLetter{{Topic: "sluice.writes", Offset: 3, Kind: "quarantined", Reason: feature.CodeExpect, View: "pay", Bytes: []byte("x")}, {Topic: "sluice.writes", Partition: 1, Kind: "dead_lettered", Reason: feature.CodeDecode}}
-	letter := `{"topic":"sluice.writes","partition":0,"offset":3,"at":"0001-01-01T00:00:00Z","kind":"quarantined","reason":"expect","view":"pay","feature":"","text":"","bytes":"eA=="}`
-	p.want("GET", "/api/v1/deadletters?reason=expect&view=pay&kind=quarantined", "", 200, `{"items":[`+letter+`],"next":""}`)
-	p.want("GET", "/api/v1/deadletters/sluice.writes/0/3", "", 200, letter)
-	p.want("GET", "/api/v1/deadletters/sluice.writes/0/4", "", 404, `{"error":{"code":"invalid_argument","message":"dead letter \"sluice.writes/0/4\": not found"...`)
-	p.want("GET", "/api/v1/deadletters/sluice.writes/x/4", "", 400, `{"error":{"code":"invalid_argument","message":"partition \"x\""...`)
-	p.want("GET", "/api/v1/deadletters/sluice.writes/0/x", "", 400, `{"error":{"code":"invalid_argument","message":"offset \"x\""...`)
 	p.want("GET", "/api/v1/views/pay/features/amount/history?limit=1", "", 200, `{"items":[{"window":{"start":"2024-01-01T00:00:00Z","end":"2024-01-01T00:01:00Z"},"n":3,"nulls":0,"mean":null,"sd":null,"quantiles":{},"severity":0,"method":"","statistic":0,"threshold":0}],"next":"2024-01-01T00:00:00Z"}`)
 	p.want("GET", "/api/v1/views/pay/features/amonut/history", "", 404, `{"error":{"code":"unknown_feature","message":"view pay has no feature \"amonut\"","hint":"did you mean amount?"}}`)
 	p.want("GET", "/api/v1/views/pay/features/amount/history?from=2024-01-02T00:00:00Z&to=2024-01-01T00:00:00Z", "", 400, `{"error":{"code":"invalid_argument","message":"from 2024-01-02T00:00:00Z is after to 2024-01-01T00:00:00Z","hint":"swap them"}}`)
@@ -344,5 +337,33 @@ func TestExplain(t *testing.T) {
 	}
 	if known, _ := explain(errors.New("disk")); known != nil {
 		t.Errorf("explain of another error = %+v, want nil", known)
+	}
+}
+
+// TestVersionsSayWhoRead: how often readers saw each version, and null where none did.
+func TestVersionsSayWhoRead(t *testing.T) {
+	p := newPlatform(t, nil)
+	v := p.apply()
+	first, second := p.judge(v, minute(0), "publish"), p.judge(v, minute(1), "publish")
+	err := p.registry.AddExposure(t.Context(), []feature.Exposure{{View: v.ID, Version: second.Version, Reads: 12, First: minute(1).Start, Last: minute(1).End}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type item struct {
+		Version   feature.Version `json:"version"`
+		Reads     *uint64         `json:"reads"`
+		FirstRead *time.Time      `json:"first_read"`
+		LastRead  *time.Time      `json:"last_read"`
+	}
+	var page struct{ Items []item }
+	_, body := p.do("GET", "/api/v1/views/pay/versions", "")
+	if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.Items) != 2 {
+		t.Fatalf("versions = %s, %v", body, err)
+	}
+	if got := page.Items[0]; got.Version != first.Version || got.Reads == nil || *got.Reads != 0 || got.FirstRead != nil || got.LastRead != nil {
+		t.Errorf("a version that nobody read: %s", body)
+	}
+	if got := page.Items[1]; got.Reads == nil || *got.Reads != 12 || got.FirstRead == nil || !got.FirstRead.Equal(minute(1).Start) || !got.LastRead.Equal(minute(1).End) {
+		t.Errorf("a version that was read: %s", body)
 	}
 }

@@ -58,6 +58,7 @@ func (a *API) window(ctx context.Context, v *feature.View, start time.Time, wait
 		}
 		for _, open := range a.deps.Board.Open(v) {
 			if open.Start.Equal(start) {
+				open.Reason = item.Reason
 				items = []materialize.WindowStatus{open}
 			}
 		}
@@ -66,7 +67,7 @@ func (a *API) window(ctx context.Context, v *feature.View, start time.Time, wait
 	return windowsAnswer{listOf(items, ""), a.deps.Board.Partitions(v)}, err
 }
 
-// judgedAt returns the window that starts at start, if it was judged.
+// judgedAt returns the window that starts at start, and whether it was judged.
 func (a *API) judgedAt(ctx context.Context, v *feature.View, start time.Time) (materialize.WindowStatus, bool, error) {
 	info, err := a.deps.Registry.VersionOf(ctx, v.ID, start)
 	if errors.Is(err, feature.ErrNotFound) {
@@ -75,10 +76,7 @@ func (a *API) judgedAt(ctx context.Context, v *feature.View, start time.Time) (m
 	if err != nil {
 		return materialize.WindowStatus{}, false, fmt.Errorf("read window of %s at %s: %w", v.Name, start.Format(time.RFC3339), err)
 	}
-	if !decided(info) {
-		return materialize.WindowStatus{}, false, nil
-	}
-	return judgedWindow(info, a.deps.Board.Partitions(v)), true, nil
+	return judgedWindow(info, a.deps.Board.Partitions(v)), decided(info), nil
 }
 
 // windowPage lists the windows behind the cursor, which is a window's start.
@@ -129,15 +127,19 @@ func (a *API) allWindows(ctx context.Context, v *feature.View) ([]materialize.Wi
 	}
 	var items []materialize.WindowStatus
 	partitions := a.deps.Board.Partitions(v)
-	seen := map[int64]bool{}
+	seen := map[int64]feature.VersionInfo{}
 	for _, info := range infos {
-		if info.Kind == feature.KindWindow && decided(info) {
+		if info.Kind != feature.KindWindow {
+			continue
+		}
+		seen[info.Window.Start.UnixNano()] = info
+		if decided(info) {
 			items = append(items, judgedWindow(info, partitions))
-			seen[info.Window.Start.UnixNano()] = true
 		}
 	}
 	for _, open := range a.deps.Board.Open(v) {
-		if !seen[open.Start.UnixNano()] {
+		if info, known := seen[open.Start.UnixNano()]; !known || !decided(info) {
+			open.Reason = info.Reason
 			items = append(items, open)
 		}
 	}
@@ -153,6 +155,6 @@ func decided(info feature.VersionInfo) bool {
 func judgedWindow(info feature.VersionInfo, partitions map[string]materialize.PartitionStatus) materialize.WindowStatus {
 	return materialize.WindowStatus{
 		Start: info.Window.Start, End: info.Window.End, State: judged, Version: info.Version,
-		Rows: info.Rows, Verdict: info.Verdict, Partitions: partitions, Behind: []string{},
+		Rows: info.Rows, Verdict: info.Verdict, Reason: info.Reason, Partitions: partitions, Behind: []string{},
 	}
 }

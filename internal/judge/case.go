@@ -23,6 +23,7 @@ var (
 const (
 	KindWindow    = "window"    // one window, before it is published
 	KindProbation = "probation" // windows that are visible already, together
+	KindServed    = "served"    // what readers were given in a window of the clock
 )
 
 // Case is everything that a verdict rests on. It is immutable once made.

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 
 	"sluice/drift"
 	"sluice/feature"
@@ -14,11 +15,12 @@ import (
 // verdict, byte for byte. What names the verdict and what follows from it (ID, Decision,
 // RolledBack, DecidedAt) is left to the gate.
 //
-// Evidence is measured in this order: expectations (not in probation, where every
-// window was held to them before it was published); then, with at least
+// Evidence is measured in this order: expectations (of windows alone: the others were
+// held to them before they were published); then, with at least
 // drift.MinWindows windows of history, the calibrated detector, volume and the
 // Isolation Forest, else the uncalibrated cold start; and the plain two-sample
-// statistics that rules may set thresholds on.
+// statistics that rules may set thresholds on. What was served is held to the
+// calibrated detector alone, without volume, which is that of the readers.
 func Judge(c *Case) (rules.Verdict, error) {
 	if err := c.check(); err != nil {
 		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
@@ -63,11 +65,14 @@ func (c *Case) merged() (*sketch.Profile, error) {
 // scores measures everything that rules may read.
 func (c *Case) scores(merged *sketch.Profile) ([]feature.Score, error) {
 	var scores []feature.Score
-	if c.Kind != KindProbation {
+	if c.Kind != KindProbation && c.Kind != KindServed {
 		scores = quality.Expectations(&c.View, merged)
 	}
 	if c.Baseline == nil || c.Baseline.Profiled() == 0 {
 		return scores, nil
+	}
+	if c.Kind == KindServed {
+		return c.served()
 	}
 	drifted, err := c.drift(merged)
 	if err != nil {
@@ -86,6 +91,15 @@ func (c *Case) drift(merged *sketch.Profile) ([]feature.Score, error) {
 		return []feature.Score{c.short(merged, short)}, nil
 	}
 	return c.plain(merged, typical, drift.ColdStart(&c.View, c.Layout, merged, c.Baseline, c.Level)), nil
+}
+
+// served compares what readers were given with what they were given before.
+func (c *Case) served() ([]feature.Score, error) {
+	if !c.calibrated() {
+		return nil, nil
+	}
+	scores, err := c.Reference.Score(&c.View, c.Layout, c.Current, c.Baseline, c.Level)
+	return slices.DeleteFunc(scores, func(s feature.Score) bool { return s.Method == drift.MethodVolume }), err
 }
 
 // calibrate judges by the windows of history.

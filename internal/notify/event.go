@@ -17,6 +17,7 @@ const (
 	Hold      Kind = "hold"      // a version waits, or its hold ended
 	Recovered Kind = "recovered" // a window passed again
 	Blind     Kind = "blind"     // rows arrive but nothing is judged
+	Served    Kind = "served"    // what readers get has moved, and no version was taken out for it
 )
 
 // Event is one thing that happened to a view.
@@ -57,6 +58,8 @@ func (e Event) headline() string {
 		text += "frozen"
 	case Blind:
 		text += "rows arrive but nothing is judged"
+	case Served:
+		text += "what readers get has moved"
 	default:
 		text += string(e.Kind)
 	}

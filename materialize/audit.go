@@ -1,0 +1,168 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sluice/feature"
+)
+
+// ErrLostRows reports a row store that does not hold rows which it acknowledged, and
+// does not take them again either.
+var ErrLostRows = errors.New("rows are missing from the store")
+
+// errEnough ends the reading of a sample.
+var errEnough = errors.New("enough rows")
+
+// shards names the data sets of the row store; empty where they never change.
+func (g *Gate) shards(ctx context.Context) (string, error) {
+	if g.deps.Shards == nil {
+		return "", nil
+	}
+	return g.deps.Shards(ctx)
+}
+
+// audit reads rows of a sealed version back from the store and holds them against
+// the log: the first of one partition, another one with every window; and all rows of
+// all partitions if the store's data sets changed since the version was opened. If
+// some are missing, the version's rows are staged again and all read back.
+func (g *Gate) audit(ctx context.Context, c *candidate) error {
+	if len(c.info.Spans) == 0 || c.broken != nil {
+		return nil
+	}
+	spans, most, whole := c.info.Spans, 0, c.desk.suspects(c.info.Version, c.shards)
+	if !whole {
+		if g.cfg.AuditRows == 0 {
+			return nil
+		}
+		at := int(c.info.Version) % len(spans)
+		spans, most = spans[at:at+1], g.cfg.AuditRows
+	}
+	a := &auditing{gate: g, candidate: c}
+	err := a.readBack(ctx, spans, most)
+	if errors.Is(err, feature.ErrExpired) {
+		return a.unread(err, whole)
+	}
+	if err == nil && a.lost > 0 {
+		err = a.again(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("audit version %d: %w", c.info.Version, err)
+	}
+	now, err := g.shards(ctx)
+	if err == nil && now != c.shards {
+		err = fmt.Errorf("the row store's servers changed meanwhile: %w", feature.ErrConflict)
+	}
+	return err
+}
+
+// suspects reports whether rows of a version may have been lost with a server, given
+// the data sets of this moment.
+func (d *Desk) suspects(version feature.Version, shards string) bool {
+	return d.memory.Shards != "" && shards != d.memory.Shards || version <= d.memory.Suspect
+}
+
+// moved notes the store's data sets. If they changed, every version there is may have
+// been open then.
+func (d *Desk) moved(shards string) {
+	if d.memory.Shards != "" && shards != d.memory.Shards {
+		for version := range d.versions {
+			d.memory.Suspect = max(d.memory.Suspect, version)
+		}
+	}
+	d.memory.Shards = shards
+}
+
+// auditing is a version that is read back.
+type auditing struct {
+	gate *Gate
+	*candidate
+	there, lost int
+	keys        []feature.Key
+	chains      [][]feature.Record
+}
+
+// readBack reads as many rows as most of the given spans, or all of them if most is
+// 0, and counts those that are there and those that are not.
+func (a *auditing) readBack(ctx context.Context, spans []feature.Span, most int) error {
+	view := a.desk.view
+	a.there, a.lost = 0, 0
+	err := a.gate.deps.Log.Rows(ctx, view, a.info.Version, a.info.Window, spans, func(batch []feature.Row) (err error) {
+		if err := a.compare(ctx, batch); err != nil {
+			return err
+		}
+		if most > 0 && a.there+a.lost >= most {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	a.gate.metrics.audited.WithLabelValues(view.Name, "there").Add(float64(a.there))
+	a.gate.metrics.audited.WithLabelValues(view.Name, "lost").Add(float64(a.lost))
+	return err
+}
+
+func (a *auditing) compare(ctx context.Context, batch []feature.Row) (err error) {
+	a.keys = a.keys[:0]
+	for i := range batch {
+		a.keys = append(a.keys, batch[i].Key)
+	}
+	if a.chains, err = a.gate.deps.Rows.Read(ctx, a.desk.view.ID, a.keys, a.chains); err != nil {
+		return err
+	}
+	for i := range batch {
+		if holds(a.chains[i], batch[i].Record) {
+			a.there++
+		} else {
+			a.lost++
+		}
+	}
+	return nil
+}
+
+// holds reports whether a chain has a row of its version, or one that the version got
+// later.
+func holds(chain []feature.Record, row feature.Record) bool {
+	for _, r := range chain {
+		if r.Version == row.Version {
+			return !row.Newer(r)
+		}
+	}
+	return false
+}
+
+// again stages the rows of the version again, from the log, and reads all of them
+// back.
+func (a *auditing) again(ctx context.Context) error {
+	deps, view := a.gate.deps, a.desk.view
+	a.gate.log.Error("rows of a sealed version are missing from the store, staging it again", "view", view.Name, "version", a.info.Version, "missing", a.lost, "of", a.there+a.lost)
+	err := deps.Log.Rows(ctx, view, a.info.Version, a.info.Window, a.info.Spans, func(batch []feature.Row) error {
+		_, err := deps.Rows.Stage(ctx, view.ID, a.info.Version, batch)
+		return err
+	})
+	if err == nil {
+		err = deps.Rows.Sync(ctx)
+	}
+	if err == nil {
+		err = a.readBack(ctx, a.info.Spans, 0)
+	}
+	if err == nil && a.lost > 0 {
+		err = fmt.Errorf("%d of %d: %w", a.lost, a.there+a.lost, ErrLostRows)
+	}
+	return err
+}
+
+// unread decides what a log means that no longer reaches back: nothing, unless rows
+// may have been lost. Then the gate stays closed.
+func (a *auditing) unread(err error, whole bool) error {
+	a.gate.metrics.audited.WithLabelValues(a.desk.view.Name, "unread").Add(float64(a.info.Rows))
+	if whole {
+		a.broken = fmt.Errorf("the row store's servers changed while its rows were staged, and they cannot be read back: %w", err)
+		return nil
+	}
+	a.gate.log.Warn("rows not read back: the log no longer holds them", "view", a.desk.view.Name, "version", a.info.Version)
+	return nil
+}

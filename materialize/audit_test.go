@@ -1,0 +1,167 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/feature"
+)
+
+// losing is a row store that has lost the rows of some entities, until they are staged
+// again.
+type losing struct {
+	rowStore
+	keys  []feature.Key
+	stays bool // it loses them again
+}
+
+func (s *losing) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
+	chains, err := s.rowStore.Read(ctx, view, keys, dst)
+	for i, key := range keys {
+		if slices.Contains(s.keys, key) {
+			chains[i] = chains[i][:0]
+		}
+	}
+	return chains, err
+}
+
+func (s *losing) Stage(ctx context.Context, view feature.ViewID, version feature.Version, rows []feature.Row) (uint64, error) {
+	if !s.stays {
+		for _, row := range rows {
+			s.keys = slices.DeleteFunc(s.keys, func(key feature.Key) bool { return key == row.Key })
+		}
+	}
+	return s.rowStore.Stage(ctx, view, version, rows)
+}
+
+// audited is a world whose row store lost keys once they were staged, and whose servers
+// are those that shards names.
+func audited(t *testing.T, store *losing, shards ShardsFunc) (*world, *prometheus.Registry) {
+	w := newWorld(t, paymentsView())
+	store.rowStore, w.rows = w.rows, store
+	metrics := prometheus.NewRegistry()
+	deps := w.deps()
+	deps.Rows, deps.Shards, deps.Registerer = store, shards, metrics
+	w.gate = New(DefaultConfig(), deps)
+	return w, metrics
+}
+
+func counts(t *testing.T, metrics *prometheus.Registry, there, lost, unread string) {
+	t.Helper()
+	lines := []string{"# HELP sluice_gate_audited_rows_total Rows read back before their window is judged, by view and result (there, lost, unread): lost ones were staged again from the log, unread ones are no longer in the log.", "# TYPE sluice_gate_audited_rows_total counter"}
+	for result, n := range map[string]string{"there": there, "lost": lost, "unread": unread} {
+		if n != "" {
+			lines = append(lines, `sluice_gate_audited_rows_total{result="`+result+`",view="payments"} `+n)
+		}
+	}
+	if err := testutil.GatherAndCompare(metrics, strings.NewReader(strings.Join(lines, "\n")+"\n"), "sluice_gate_audited_rows_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAuditFindsLostRows: a version whose rows are not all there is staged again before
+// anybody sees it. Version 1 is read back from partition 1, which has the odd keys.
+func TestAuditFindsLostRows(t *testing.T) {
+	store := &losing{}
+	w, metrics := audited(t, store, nil)
+	version := w.put(0, 300, 10)
+	store.keys = []feature.Key{"7", "8"} // 8 lies in the other partition
+	w.close(0, 0, 1)
+	w.decide()
+	if info := w.version(version); info.State != feature.StateVisible || len(store.keys) != 0 {
+		t.Errorf("version is %s, still lost %q; want it whole and visible", info.State, store.keys)
+	}
+	counts(t, metrics, "449", "1", "") // 149 of 150, and then all 300
+}
+
+// TestAuditKeepsTheGateClosed: a store that does not take the rows again is published
+// from never.
+func TestAuditKeepsTheGateClosed(t *testing.T) {
+	store := &losing{stays: true}
+	w, _ := audited(t, store, nil)
+	version := w.put(0, 300, 10)
+	store.keys = []feature.Key{"7"}
+	w.close(0, 0, 1)
+	if _, err := w.gate.turn(t.Context(), w.view, w.gate.seat(w.view)); !errors.Is(err, ErrLostRows) {
+		t.Errorf("deciding on a version that lost rows: %v, want ErrLostRows", err)
+	}
+	if info := w.version(version); info.Step != feature.StepSealed || len(w.vector().Visible) != 0 {
+		t.Errorf("the version is %s, visible %v; want sealed and nothing visible", info.Step, w.vector().Visible)
+	}
+	store.keys = nil
+	w.decide()
+	if info := w.version(version); info.State != feature.StateVisible {
+		t.Errorf("once the store has them it is %s", info.State)
+	}
+}
+
+// TestAuditReadsAllAfterAFailover: versions that were open when a server changed are
+// read back whole, in whatever partition rows were lost; later ones by sample again.
+func TestAuditReadsAllAfterAFailover(t *testing.T) {
+	identity := "a"
+	store := &losing{}
+	w, metrics := audited(t, store, func(context.Context) (string, error) { return identity, nil })
+	w.run(0, 300, 10)
+	w.put(1, 300, 10)
+	w.put(2, 300, 10)
+	counts(t, metrics, "150", "0", "")
+	identity, store.keys = "b", []feature.Key{"7", "8"}
+	w.close(1, 0, 1)
+	w.decide()
+	counts(t, metrics, "748", "2", "") // 298 of 300, and then all
+	store.keys = []feature.Key{"9", "10"}
+	w.close(2, 0, 1)
+	w.decide()
+	counts(t, metrics, "1346", "4", "")
+	w.run(3, 300, 10)
+	counts(t, metrics, "1496", "4", "")
+	for version := feature.Version(1); version <= 4; version++ {
+		if info := w.version(version); info.State != feature.StateVisible {
+			t.Errorf("version %d is %s: %s", version, info.State, info.Reason)
+		}
+	}
+}
+
+// TestAuditMeetsAFailover: a server that changes while rows are read back has them read
+// back again.
+func TestAuditMeetsAFailover(t *testing.T) {
+	asked := 0
+	w, _ := audited(t, &losing{}, func(context.Context) (string, error) {
+		asked++
+		return []string{"a", "a", "a", "b"}[min(asked, 4)-1], nil
+	})
+	w.run(0, 300, 10)
+	version := w.put(1, 300, 10)
+	w.close(1, 0, 1)
+	if _, err := w.gate.turn(t.Context(), w.view, w.gate.seat(w.view)); !errors.Is(err, feature.ErrConflict) {
+		t.Fatalf("deciding while a server changed: %v, want ErrConflict", err)
+	}
+	w.decide()
+	if info := w.version(version); info.State != feature.StateVisible {
+		t.Errorf("decided again it is %s", info.State)
+	}
+}
+
+// TestAuditWithoutALog cannot read back: that holds a version only if rows may have
+// been lost.
+func TestAuditWithoutALog(t *testing.T) {
+	identity := "a"
+	w, metrics := audited(t, &losing{}, func(context.Context) (string, error) { return identity, nil })
+	w.run(0, 300, 10)
+	w.run(1, 300, 10)
+	w.log.expired = true
+	if info := w.run(2, 300, 10); info.State != feature.StateVisible {
+		t.Errorf("no server changed, and the version is %s: %s", info.State, info.Reason)
+	}
+	counts(t, metrics, "300", "0", "300")
+	identity = "b"
+	if info := w.run(3, 300, 10); info.State != feature.StateHeld || !strings.Contains(info.Reason, "cannot be read back") {
+		t.Errorf("a server changed, and the version is %s: %s; want held", info.State, info.Reason)
+	}
+}
