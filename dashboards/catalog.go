@@ -61,6 +61,10 @@ var Catalog = []Metric{
 		"1 in the process that judges and publishes, 0 in those that stand by or serve."},
 	{"sluice_gate_errors_total", Counter, "gate", []Label{view},
 		"Decisions that could not be taken and are tried again."},
+	{"sluice_gate_waiting", Gauge, "gate", []Label{view},
+		"Versions that passed and wait for room in the list or for a thaw."},
+	{"sluice_gate_audited_rows_total", Counter, "gate", []Label{view, {Name: "result", Values: []string{"there", "lost", "unread"}}},
+		"Rows read back before their window is judged; lost ones were staged again from the log, unread ones are no longer in the log."},
 	{"sluice_gate_swept_rows_total", Counter, "gate", []Label{view},
 		"Rows of dead and superseded versions removed from the row store."},
 
@@ -72,13 +76,30 @@ var Catalog = []Metric{
 		"Time to answer a request."},
 	{"sluice_serve_lease_fallbacks_total", Counter, "serving", nil,
 		"Requests answered from a snapshot whose lease had lapsed."},
-	{"sluice_serve_values_total", Counter, "serving", []Label{view, {Name: "status", Values: []string{"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"}}},
-		"Values served, by status."},
+	{"sluice_serve_values_total", Counter, "serving", []Label{view, {Name: "status", Values: []string{"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE", "UNAVAILABLE"}}},
+		"Values served, by status; UNAVAILABLE ones the row store did not give."},
+	{"sluice_serve_kept_rows_total", Counter, "serving", []Label{view},
+		"Rows answered from an earlier read, flagged stale, because the row store did not give them."},
+	{"sluice_serve_reports_total", Counter, "serving", []Label{{Name: "result", Values: []string{"sampled", "sample_dropped", "sample_failed", "exposure_failed"}}},
+		"Rows sampled of those that reads returned, by what became of them; and failed records of how often versions were read, which are tried again."},
+	{"sluice_served_rows_sampled_total", Counter, "serving", []Label{view},
+		"Rows of reads taken into the profile of what is served."},
+	{"sluice_served_profile_errors_total", Counter, "serving", nil,
+		"Profiles of what was served that could not be stored, and are tried again."},
 
 	{"sluice_alerts_sent_total", Counter, "notify", []Label{
 		{Name: "channel_kind", Values: []string{"slack", "log"}},
 		{Name: "outcome", Values: []string{"sent", "coalesced", "failed", "dropped"}}},
 		"Messages about incidents, by what became of them."},
+
+	{"sluice_probe_windows_total", Counter, "probe", []Label{
+		{Name: "kind", Values: []string{"good", "fault"}},
+		{Name: "outcome", Values: []string{"published", "blocked", "unjudged", "unwritten"}}},
+		"Windows that `sluice probe` wrote, by what became of them; the fault ones were planted."},
+	{"sluice_probe_reads_total", Counter, "probe", []Label{{Name: "outcome", Values: []string{"good", "bad", "failed"}}},
+		"Rows that `sluice probe` asked for; bad ones are no known good value."},
+	{"sluice_probe_verdict_duration_seconds", Histogram, "probe", nil,
+		"Time from the seal of a window of `sluice probe` to its verdict."},
 
 	{"sluice_build_info", Gauge, "admin", []Label{
 		{Name: "version", Most: 1, Help: "release"}, {Name: "revision", Most: 1, Help: "commit"}, {Name: "goversion", Most: 1, Help: "Go release"}},

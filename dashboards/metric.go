@@ -29,7 +29,7 @@ func (l Label) count() int {
 type Metric struct {
 	Name   string
 	Type   Type
-	Module string // who exports it: tap, gate, serving, notify, admin
+	Module string // who exports it: tap, gate, serving, notify, probe, admin
 	Labels []Label
 	Help   string // one sentence with the unit; the alert or panel that reads it relies on it
 }

@@ -11,6 +11,8 @@ func Overview() Dashboard {
 	panels = append(panels, freshnessPanels()...)
 	panels = append(panels, row("Serving and alerts"))
 	panels = append(panels, servingPanels()...)
+	panels = append(panels, row("Probe"))
+	panels = append(panels, probePanels()...)
 	return Dashboard{
 		UID: "sluice-overview", Title: "Sluice / Overview",
 		Description: "Severity, verdicts, decisions, freshness and serving of every feature view.",
@@ -125,6 +127,15 @@ func freshnessPanels() []Panel {
 				{`sum by (reason) (increase(sluice_tap_errors_total[$__rate_interval]))`, "read again: {{reason}}"},
 				{`sum(increase(sluice_tap_foreign_records_total[$__rate_interval]))`, "records of others"},
 			}, fromZero),
+		graph("Versions that wait", "Versions that passed and wait for room in the list or for a thaw.",
+			[]query{{`max by (view) (sluice_gate_waiting{view=~"$view"})`, "{{view}}"}}, fromZero),
+		graph("Rows read back", "Rows held against the store before their window is judged, per second. Lost ones were staged again from the log.",
+			[]query{{`sum by (result) (rate(sluice_gate_audited_rows_total{view=~"$view"}[$__rate_interval]))`, "{{result}}"}}, unit("rowsps"), fromZero),
+		graph("Rows of reads profiled", "Sampled rows of reads that the profile of what is served takes in per second, and profiles that could not be stored.",
+			[]query{
+				{`sum by (view) (rate(sluice_served_rows_sampled_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"},
+				{`sum(increase(sluice_served_profile_errors_total[$__rate_interval]))`, "not stored"},
+			}, fromZero),
 		graph("Rows swept", "Rows of dead and superseded versions removed per second.",
 			[]query{{`sum by (view) (rate(sluice_gate_swept_rows_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"}}, unit("rowsps"), fromZero),
 	}
@@ -148,7 +159,28 @@ func servingPanels() []Panel {
 			[]query{{`sum by (status) (rate(sluice_serve_values_total{view=~"$view"}[$__rate_interval]))`, "{{status}}"}}, unit("ops"), fromZero, stacked),
 		graph("Alerts sent", "Messages about incidents, by channel and outcome.",
 			[]query{{`sum by (channel_kind, outcome) (increase(sluice_alerts_sent_total[$__rate_interval]))`, "{{channel_kind}} {{outcome}}"}}, fromZero, stacked),
+		graph("Rows that the store did not give", "Per second: values answered as UNAVAILABLE, and rows answered from an earlier read, flagged stale.",
+			[]query{
+				{`sum by (view) (rate(sluice_serve_values_total{view=~"$view",status="UNAVAILABLE"}[$__rate_interval]))`, "{{view}} unavailable"},
+				{`sum by (view) (rate(sluice_serve_kept_rows_total{view=~"$view"}[$__rate_interval]))`, "{{view}} stale"},
+			}, unit("ops"), fromZero),
+		graph("Sampled rows and reports", "Rows sampled of those that reads returned, per second, by what became of them; and failed records of reads by version.",
+			[]query{{`sum by (result) (rate(sluice_serve_reports_total[$__rate_interval]))`, "{{result}}"}}, unit("ops"), fromZero),
 		graph("Answers beyond the lease", "Requests per second that were answered from a snapshot whose lease had lapsed: last known good, flagged.",
 			[]query{{`sum(rate(sluice_serve_lease_fallbacks_total[$__rate_interval]))`, "answers"}}, unit("reqps"), fromZero),
+	}
+}
+
+func probePanels() []Panel {
+	return []Panel{
+		graph("Probe windows", "Windows that the probe wrote, by what became of them. Of those with a planted fault none may be published.",
+			[]query{{`sum by (kind, outcome) (increase(sluice_probe_windows_total[$__rate_interval]))`, "{{kind}} {{outcome}}"}}, fromZero, stacked),
+		graph("Probe reads", "Rows per second that the probe asked for. Bad ones are no known good value.",
+			[]query{{`sum by (outcome) (rate(sluice_probe_reads_total[$__rate_interval]))`, "{{outcome}}"}}, unit("rowsps"), fromZero, stacked),
+		graph("Probe verdict time", "From the seal of a window of the probe to its verdict.",
+			[]query{
+				{`histogram_quantile(0.5, sum(rate(sluice_probe_verdict_duration_seconds[$__rate_interval])))`, "p50"},
+				{`histogram_quantile(0.99, sum(rate(sluice_probe_verdict_duration_seconds[$__rate_interval])))`, "p99"},
+			}, unit("s"), fromZero),
 	}
 }

@@ -30,6 +30,7 @@ const (
 	maxTapLag      = 300  // seconds
 	maxDeadLetters = 0.01 // share of a topic's records
 	maxServeErrors = 0.01 // share of requests
+	maxUnavailable = 0.01 // share of a view's values
 
 	// blindAfter is how long rows may arrive without a verdict. Views with
 	// longer windows raise SluiceMonitorBlind between two of them.
@@ -83,7 +84,7 @@ func alerts() []Rule {
 // viewAlerts are about what the gate found in one view.
 func viewAlerts() []Rule {
 	return []Rule{
-		alert("SluiceViewBlocked", "warning", "max by (view) (sluice_gate_blocked) > 0", "",
+		alert("SluiceViewBlocked", "warning", `max by (view) (sluice_gate_blocked{view!="probe"}) > 0`, "",
 			"{{ $labels.view }}: the newest window is not visible",
 			"It was rejected, is held, or was rolled back. Readers of {{ $labels.view }} keep the last good version, which ages until a window passes or somebody approves the rejected one."),
 		alert("SluiceVersionRolledBack", "warning", `sum by (view, trigger) (increase(sluice_rollbacks_total[15m])) > 0 or sum by (view, trigger) (sluice_rollbacks_total unless sluice_rollbacks_total offset 15m) > 0`, "",
@@ -119,9 +120,21 @@ func platformAlerts() []Rule {
 		alert("SluiceServeErrors", "critical", fmt.Sprintf("sluice_serve_errors:ratio5m > %g", maxServeErrors), "5m",
 			"{{ $value | humanizePercentage }} of requests for features fail",
 			"Requests end in an error of the server, not of the caller."),
+		alert("SluiceRowsUnavailable", "critical", fmt.Sprintf(`sum by (view) (rate(sluice_serve_values_total{status="UNAVAILABLE"}[5m])) / (sum by (view) (rate(sluice_serve_values_total[5m])) > 0) > %g`, maxUnavailable), "2m",
+			"{{ $value | humanizePercentage }} of the values of {{ $labels.view }} cannot be read",
+			"Some of the row store does not answer. The other rows of the same requests are served."),
+		alert("SluiceReportsFailing", "warning", `sum by (result) (increase(sluice_serve_reports_total{result!="sampled"}[15m])) > 0`, "15m",
+			"What reads returned is not recorded: {{ $labels.result }}",
+			"Reads go on. How often versions were read, or how served values are distributed, is not known to the gate."),
 		alert("SluiceAlertsNotSent", "warning", `sum by (channel_kind) (increase(sluice_alerts_sent_total{outcome=~"failed|dropped"}[15m])) > 0`, "",
 			"Messages to {{ $labels.channel_kind }} are not delivered",
 			"Incidents are still listed by /api/v1/alerts and in the log, but nobody is told."),
+		alert("SluiceProbeMissed", "critical", `sum by (outcome) (increase(sluice_probe_windows_total{kind="fault",outcome=~"published|unjudged"}[1h])) > 0`, "",
+			"A planted fault was not caught: it was {{ $labels.outcome }}",
+			"The probe wrote a window of wrong values on purpose, and the gate did not keep it out, or gave no verdict in time. Real faults may pass as well."),
+		alert("SluiceProbeBadRead", "critical", `sum(increase(sluice_probe_reads_total{outcome="bad"}[15m])) > 0`, "",
+			"A reader got a value that was never good",
+			"The probe knows every good value of its view, and {{ $value | humanize }} rows that it was served are none of them, or were not found."),
 		alert("SluiceAbsent", "critical", "absent(sluice_build_info)", "5m",
 			"No Sluice process is scraped",
 			"Either every process is down or Prometheus does not reach /metrics. None of the other alerts can fire."),

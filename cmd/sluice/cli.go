@@ -38,6 +38,10 @@ type cli struct {
 	Rules       rulesCmd       `cmd:"" help:"Check rules."`
 	Deadletters deadlettersCmd `cmd:"" help:"Look at records that were not accepted."`
 
+	Backup  backupCmd  `cmd:"" help:"Write the registry, and where the taps are, into one file."`
+	Restore restoreCmd `cmd:"" help:"Put a backup in place, and fill the online store again from the log."`
+
+	Probe   probeCmd   `cmd:"" help:"Write known values and planted faults all the time, and say whether the gate catches them."`
 	Config  configCmd  `cmd:"" help:"Check configuration."`
 	Doctor  doctorCmd  `cmd:"" help:"Check a server and the local configuration, and say what to do."`
 	Version versionCmd `cmd:"" help:"Show the version."`

@@ -6,7 +6,7 @@ type demoCmd struct {
 	Format   string   `help:"table for people, json for one JSON document." enum:"table,json" default:"table"`
 	Stay     bool     `help:"Keep running afterwards, to look around."`
 	Brokers  []string `help:"Use these Kafka brokers." placeholder:"ADDR"`
-	Redis    []string `help:"Use these Redis servers." placeholder:"ADDR"`
+	Redis    []string `help:"Use this Redis server, or these of a Cluster." placeholder:"ADDR"`
 	Postgres string   `help:"Use this PostgreSQL server." placeholder:"URL"`
 }
 

@@ -22,7 +22,8 @@ type doctorCmd struct {
 
 // Help shows examples.
 func (*doctorCmd) Help() string {
-	return "It exits with 1 if something is wrong.\n\nExamples:\n  sluice doctor\n  sluice doctor --server http://sluice.example.com:6566 -config.file=sluice.yaml"
+	return "It looks at the configuration, the data folder and its disk, the brokers, Redis and PostgreSQL that the configuration names, and asks the server. Nothing is changed. " +
+		"It exits with 1 if something is wrong.\n\nExamples:\n  sluice doctor\n  sluice doctor --server http://sluice.example.com:6566 -config.file=sluice.yaml"
 }
 
 // finding is what one check found.
@@ -36,7 +37,7 @@ type finding struct {
 var errUnwell = errors.New("something is wrong")
 
 func (c *doctorCmd) Run(e *env) error {
-	findings := append(c.local(), c.server(e.ctx)...)
+	findings := append(c.local(e.ctx), c.server(e.ctx)...)
 	bad := 0
 	for _, f := range findings {
 		if !f.OK {
@@ -62,8 +63,9 @@ func (c *doctorCmd) Run(e *env) error {
 	return nil
 }
 
-// local checks the configuration and the folder of data on this machine.
-func (c *doctorCmd) local() []finding {
+// local checks the configuration, the folder of data and its disk, and the servers that
+// the configuration names, all from this machine.
+func (c *doctorCmd) local(ctx context.Context) []finding {
 	cfg, err := app.LoadConfig(c.ConfigFile)
 	if err == nil {
 		err = validate(cfg, "all")
@@ -75,7 +77,16 @@ func (c *doctorCmd) local() []finding {
 	if err != nil {
 		return []finding{{"configuration", false, name + ": " + oneLine(err), "mend it: `sluice config check -config.file=" + name + "` lists every problem"}}
 	}
-	findings := []finding{{"configuration", true, name, ""}}
+	findings := []finding{{Check: "configuration", OK: true, Text: name}}
+	findings = append(findings, dataFolder(cfg)...)
+	for _, f := range app.Inspect(ctx, cfg) {
+		findings = append(findings, finding(f))
+	}
+	return findings
+}
+
+// dataFolder checks that the folder of what is embedded can be written.
+func dataFolder(cfg app.Config) (findings []finding) {
 	if _, err := os.Stat(cfg.Data); errors.Is(err, os.ErrNotExist) {
 		return append(findings, finding{"data folder", true, cfg.Data + " is made at the first run", ""})
 	}

@@ -192,6 +192,10 @@ func next(v *rules.Verdict, state feature.State) []string {
 			again, "if the data are right, `sluice approve " + version + "` publishes them; with --as-normal the window also enters the baseline", accept,
 		}
 	case "hold":
+		if state == feature.StateStaged {
+			return []string{"wait: it passed, and is published once there is room in the list: the next judged window certifies the oldest version there",
+				"`sluice versions " + v.View + "` shows which versions are listed; `sluice rollback " + v.View + " --version N --reason TEXT` takes one out"}
+		}
 		if state != "" && state != feature.StateHeld {
 			return []string{fmt.Sprintf("nothing: it is %s by now", state)}
 		}

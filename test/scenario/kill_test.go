@@ -14,9 +14,10 @@ func TestKill(t *testing.T) {
 	s.start()
 	s.define()
 	rng := rand.New(rand.NewPCG(20, 26))
-	b := &battery{site: s.site, pollers: watch(t, s.site), rounds: 20, reads: 300}
+	b := &battery{site: s.site, pollers: watch(t, s.site), rounds: 20, reads: 200}
 	came := map[string]int{}
-	b.strike = func(round int) {
+	b.strike = func(round int, push func()) {
+		push()
 		m := moments[round%len(moments)]
 		if s.await(rng, m) {
 			came[m.name]++

@@ -31,6 +31,7 @@ var first = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 const (
 	windowRows = 400
 	accounts   = 150
+	passing    = 80 // rows of a window are of accounts that no other window has
 )
 
 func windowStart(i int) time.Time { return first.Add(time.Duration(i) * time.Hour) }
@@ -44,15 +45,18 @@ type write struct {
 	EventID   string         `json:"event_id"`
 }
 
-// payments returns the rows of window i, amounts multiplied by factor. The last
-// one is of an account that no other window has.
+// payments returns the rows of window i, amounts multiplied by factor. The last ones
+// are of accounts that no other window has: nothing hides it if they are lost.
 func payments(i int, factor float64) []write {
 	rng := rand.New(rand.NewPCG(uint64(i), 7))
 	var rows []write
 	for j := range windowRows {
 		account := fmt.Sprintf("a%03d", rng.IntN(accounts))
-		if j == windowRows-1 {
+		switch {
+		case j == windowRows-1:
 			account = only(i)
+		case j >= windowRows-passing:
+			account = fmt.Sprintf("w%d_%d", i, j)
 		}
 		rows = append(rows, write{
 			View: "payments", Key: map[string]any{"account": account},
@@ -156,6 +160,18 @@ func (s *site) judged(i int) (verdict, error) {
 	var v verdict
 	err := s.get("/api/v1/verdicts/"+list.Items[0].Verdict, &v)
 	return v, err
+}
+
+// seen returns nil if window i is judged at this time.
+func (s *site) seen(i int) error {
+	var list struct{ Items []window }
+	if err := s.get("/api/v1/views/payments/windows?start="+windowStart(i).Format(time.RFC3339), &list); err != nil {
+		return err
+	}
+	if len(list.Items) != 1 || list.Items[0].State != "judged" {
+		return fmt.Errorf("window %d is not judged yet: %+v", i, list.Items)
+	}
+	return nil
 }
 
 // decide pushes a window and returns its verdict.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,8 +23,8 @@ type pollers struct {
 	seen    []string
 	flagged int // reads of a banned window that said themselves that they may be old
 	reads   []atomic.Int64
-	slowest atomic.Int64 // nanoseconds
-	failed  atomic.Int64
+	slowest atomic.Int64   // nanoseconds
+	errors  map[string]int // reads that failed, by why
 	wait    sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -32,7 +33,7 @@ type pollers struct {
 // reads fail, which is not their concern.
 func watch(t *testing.T, s *site) *pollers {
 	ctx, cancel := context.WithCancel(t.Context())
-	p := &pollers{stop: cancel, banned: map[int]time.Time{}, reads: make([]atomic.Int64, len(s.doors))}
+	p := &pollers{stop: cancel, banned: map[int]time.Time{}, errors: map[string]int{}, reads: make([]atomic.Int64, len(s.doors))}
 	for n, d := range s.doors {
 		p.wait.Go(func() { p.poll(ctx, n, d) })
 	}
@@ -45,7 +46,7 @@ func (p *pollers) poll(ctx context.Context, n int, d *door) {
 	for i := range 40 {
 		names = append(names, fmt.Sprintf("a%03d", i))
 	}
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
@@ -56,7 +57,7 @@ func (p *pollers) poll(ctx context.Context, n int, d *door) {
 		began := time.Now()
 		answer, err := readAt(*d.Load(), slices.Concat(names, p.onlyBanned())...)
 		if err != nil {
-			p.failed.Add(1)
+			p.fail(err)
 			continue
 		}
 		p.reads[n].Add(1)
@@ -64,6 +65,15 @@ func (p *pollers) poll(ctx context.Context, n int, d *door) {
 		p.check(n, began, answer)
 	}
 }
+
+// fail counts a read that failed; addresses and numbers in the error do not matter.
+func (p *pollers) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.errors[digits.ReplaceAllString(err.Error(), "0")]++
+}
+
+var digits = regexp.MustCompile(`\d+`)
 
 // onlyBanned returns the accounts that banned windows alone have.
 func (p *pollers) onlyBanned() (names []string) {
@@ -123,8 +133,10 @@ func (p *pollers) hold(t *testing.T, least int64) {
 			t.Errorf("only %d reads at door %d, want %d: the run is void", got, n, least)
 		}
 	}
-	t.Logf("reads %s, failed %d, slowest %s; banned rows in reads flagged as old: %d", counts(p.reads), p.failed.Load(),
-		time.Duration(p.slowest.Load()).Round(time.Millisecond), p.flagged)
+	t.Logf("reads %s, slowest %s; banned rows in reads flagged as old: %d", counts(p.reads), time.Duration(p.slowest.Load()).Round(time.Millisecond), p.flagged)
+	for text, n := range p.errors {
+		t.Logf("%d reads failed: %s", n, text)
+	}
 }
 
 func counts(all []atomic.Int64) string {

@@ -68,7 +68,7 @@ func tail(b []byte, n int) []byte {
 
 var client = &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
 
-// errStatus is an answer other than 200.
+// errStatus is an answer that is no success.
 type errStatus struct {
 	code int
 	body string
@@ -82,15 +82,18 @@ func (s *site) get(path string, answer any) error {
 
 func (s *site) post(path string, body, answer any) error { return post(s.next()+path, body, answer) }
 
-func post(url string, body, answer any) error {
+func post(url string, body, answer any) error { return send(http.MethodPost, url, body, answer) }
+
+// send asks with a body that is JSON already, or becomes it.
+func send(method, url string, body, answer any) error {
 	raw, ok := body.([]byte)
-	if !ok {
+	if !ok && body != nil {
 		var err error
 		if raw, err = json.Marshal(body); err != nil {
 			return err
 		}
 	}
-	return call(http.MethodPost, url, raw, answer)
+	return call(method, url, raw, answer)
 }
 
 func call(method, url string, body []byte, answer any) error {
@@ -107,7 +110,7 @@ func call(method, url string, body []byte, answer any) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode/100 != 2 {
 		return &errStatus{resp.StatusCode, string(text)}
 	}
 	if answer == nil {

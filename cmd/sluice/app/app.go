@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -27,7 +28,9 @@ type Options struct {
 	Out     io.Writer // where the addresses are printed once the process listens; nil: nowhere
 	NoSync  bool      // do not wait for the disk: demos only
 	Tap     *tap.Config
-	Metrics metricsRegistry // nil: one of its own
+	// ReadDeadline is how long one read of rows on a server may take; 0: its default.
+	ReadDeadline time.Duration
+	Metrics      metricsRegistry // nil: one of its own
 }
 
 // App is one process of the platform.

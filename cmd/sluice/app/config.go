@@ -25,6 +25,7 @@ type Config struct {
 	Kafka    KafkaConfig    `yaml:"kafka" embed:"" prefix:"kafka."`
 	Redis    RedisConfig    `yaml:"redis" embed:"" prefix:"redis."`
 	Registry RegistryConfig `yaml:"registry" embed:"" prefix:"registry."`
+	Serve    ServeConfig    `yaml:"serve" embed:"" prefix:"serve."`
 	Slack    SlackConfig    `yaml:"slack" embed:"" prefix:"slack."`
 	Auth     AuthConfig     `yaml:"auth" embed:"" prefix:"auth."`
 	Log      LogConfig      `yaml:"log" embed:"" prefix:"log."`
@@ -51,17 +52,25 @@ type KafkaConfig struct {
 
 // RedisConfig names the online store; without addresses it is embedded.
 type RedisConfig struct {
-	Addrs       []string `yaml:"addrs" help:"Redis servers; none: the embedded store." placeholder:"ADDR"`
-	Cluster     bool     `yaml:"cluster" help:"The servers are a Redis Cluster."`
-	MasterName  string   `yaml:"master_name" name:"master_name" help:"The servers are Sentinels, and this is what they watch." placeholder:"NAME"`
-	Username    string   `yaml:"username" help:"User of the servers." placeholder:"NAME"`
-	PasswordEnv string   `yaml:"password_env" name:"password_env" help:"Environment variable that holds the password; empty: none." placeholder:"NAME"`
-	Prefix      string   `yaml:"prefix" help:"Prefix of every key; installations that share servers need different ones." placeholder:"TEXT"`
+	Addrs        []string `yaml:"addrs" help:"Redis servers; none: the embedded store." placeholder:"ADDR"`
+	Cluster      bool     `yaml:"cluster" help:"The servers are a Redis Cluster."`
+	MasterName   string   `yaml:"master_name" name:"master_name" help:"The servers are Sentinels, and this is what they watch." placeholder:"NAME"`
+	Username     string   `yaml:"username" help:"User of the servers." placeholder:"NAME"`
+	PasswordEnv  string   `yaml:"password_env" name:"password_env" help:"Environment variable that holds the password; empty: none." placeholder:"NAME"`
+	Prefix       string   `yaml:"prefix" help:"Prefix of every key; installations that share servers need different ones." placeholder:"TEXT"`
+	SyncReplicas int      `yaml:"sync_replicas" name:"sync_replicas" help:"Replicas that must have a window's rows before they count as written; a failover loses none of them then. 0 does not wait." placeholder:"N"`
 }
 
 // RegistryConfig names the registry; without a server it is an embedded file.
 type RegistryConfig struct {
 	Postgres string `yaml:"postgres" help:"PostgreSQL connection string; empty: the embedded registry." placeholder:"URL"`
+}
+
+const maxKeptRows = 10_000_000
+
+// ServeConfig says what serving keeps for the case that a shard does not answer.
+type ServeConfig struct {
+	KeptRows int `yaml:"kept_rows" name:"kept_rows" help:"Rows kept in memory for up to 5 minutes, given flagged as stale while their shard of the store does not answer; 0 keeps none." placeholder:"N"`
 }
 
 // SlackConfig says where people are told.
@@ -165,6 +174,9 @@ func (c Config) Validate() error {
 	if p := c.Registry.Postgres; p != "" && !strings.Contains(p, "=") && !strings.HasPrefix(p, "postgres://") && !strings.HasPrefix(p, "postgresql://") {
 		add("registry.postgres: want postgres://USER@HOST/DATABASE, or key=value pairs")
 	}
+	if c.Serve.KeptRows < 0 || c.Serve.KeptRows > maxKeptRows {
+		add("serve.kept_rows: %d: want 0 to %d", c.Serve.KeptRows, maxKeptRows)
+	}
 	if c.Slack.Channel != "" && (c.Slack.TokenEnv == "" || os.Getenv(c.Slack.TokenEnv) == "") {
 		add("slack.token_env: %q: no such variable in the environment, and slack.channel is set: put the bot token there", c.Slack.TokenEnv)
 	}
@@ -201,6 +213,7 @@ func (c Config) validateRedis(add func(format string, args ...any)) {
 func (c Config) redis() redis.Config {
 	out := redis.DefaultConfig()
 	out.Addrs, out.Cluster, out.MasterName, out.Username, out.Prefix = c.Redis.Addrs, c.Redis.Cluster, c.Redis.MasterName, c.Redis.Username, c.Redis.Prefix
+	out.SyncReplicas = c.Redis.SyncReplicas
 	if c.Redis.PasswordEnv != "" {
 		out.Password = os.Getenv(c.Redis.PasswordEnv)
 	}

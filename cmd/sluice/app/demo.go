@@ -29,7 +29,7 @@ type DemoOptions struct {
 	Format   string // table | json
 	Stay     bool   // keep the platform running afterwards
 	Brokers  []string
-	Redis    []string
+	Redis    []string // one server, or several of a Cluster
 	Postgres string
 	Version  string
 	Out      io.Writer // the result
@@ -53,7 +53,9 @@ func Demo(ctx context.Context, opts DemoOptions) (err error) {
 		return fmt.Errorf("demo: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	platform, err := New(ctx, demoConfig(dir, opts), Options{Target: "all", Clock: "manual", Version: opts.Version, Log: opts.Log, NoSync: true, Tap: demoTap()})
+	platform, err := New(ctx, demoConfig(dir, opts), Options{
+		Target: "all", Clock: "manual", Version: opts.Version, Log: opts.Log, NoSync: true, Tap: demoTap(), ReadDeadline: demoRead,
+	})
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -67,11 +69,17 @@ func Demo(ctx context.Context, opts DemoOptions) (err error) {
 	return group.Wait()
 }
 
+// demoRead is how long a read of rows may take. A year in a minute, with readers and
+// perhaps the servers on the same cores, makes one wait longer than it would behind a
+// server that has a machine to itself.
+const demoRead = 2 * time.Second
+
 func demoConfig(dir string, opts DemoOptions) Config {
 	cfg := DefaultConfig()
 	cfg.Data = dir
 	cfg.Listen.HTTP, cfg.Listen.GRPC, cfg.Listen.Kafka = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Kafka.Brokers, cfg.Redis.Addrs, cfg.Registry.Postgres = opts.Brokers, opts.Redis, opts.Postgres
+	cfg.Redis.Cluster = len(opts.Redis) > 1
 	return cfg
 }
 
@@ -136,6 +144,9 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := d.client.ready(ctx); err != nil {
 		return err
 	}
+	if err := d.unused(ctx); err != nil {
+		return err
+	}
 	files, err := demoFiles()
 	if err != nil {
 		return err
@@ -144,6 +155,25 @@ func (d *demo) prepare(ctx context.Context) error {
 		return err
 	}
 	d.defs = d.platform.parts.catalog.Definitions()
+	return nil
+}
+
+// unused returns an error if the servers hold something of a former run: its windows
+// are judged already.
+func (d *demo) unused(ctx context.Context) error {
+	var accounting struct {
+		Items []struct{ Received int }
+	}
+	if err := d.client.get(ctx, "/api/v1/accounting", &accounting); err != nil {
+		return err
+	}
+	used := d.platform.parts.catalog.Generation() > 0
+	for _, a := range accounting.Items {
+		used = used || a.Received > 0
+	}
+	if used {
+		return errors.New("the servers are in use, or were: give the demo a database without views and brokers without topics of Sluice")
+	}
 	return nil
 }
 

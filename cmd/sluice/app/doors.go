@@ -110,22 +110,6 @@ func (a appender) Push(ctx context.Context, view *feature.View, records []servin
 	return err
 }
 
-// deadLetters lists dead letters as the control API shows them.
-func deadLetters(log *tap.Log) func(context.Context, string, int) ([]control.DeadLetter, string, error) {
-	return func(ctx context.Context, after string, limit int) ([]control.DeadLetter, string, error) {
-		letters, next, err := log.DeadLetters(ctx, after, limit)
-		if errors.Is(err, tap.ErrCursor) {
-			err = &feature.Error{Code: feature.CodeInvalidArgument, Message: err.Error(), Hint: "pass the `next` of the former answer as ?after="}
-		}
-		items := make([]control.DeadLetter, len(letters))
-		for i, l := range letters {
-			items[i] = control.DeadLetter{Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, At: l.At, Kind: l.Kind,
-				Reason: feature.Code(l.Reason), View: l.View, Feature: l.Feature, Text: l.Text, Bytes: l.Bytes}
-		}
-		return items, next, err
-	}
-}
-
 // follow feeds the board from the profiles topic.
 func follow(log *tap.Log, board *materialize.Board) func(context.Context) error {
 	return func(ctx context.Context) error {

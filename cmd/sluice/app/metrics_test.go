@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"sluice/dashboards"
+	"sluice/internal/probe"
 )
 
 // TestCatalog holds the metrics that a whole process registers against the catalog
@@ -22,6 +23,7 @@ func TestCatalog(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	probe.NewMetrics(inventory) // of a process of its own
 	gathered, err := inventory.Gather()
 	if err != nil {
 		t.Fatal(err)

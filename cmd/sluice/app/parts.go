@@ -125,7 +125,11 @@ type expiring interface {
 
 func (p *parts) openRows(ctx context.Context, cfg Config, opts Options) error {
 	if len(cfg.Redis.Addrs) > 0 {
-		rows, err := redis.Open(ctx, redis.Options{Config: cfg.redis(), Log: opts.Log})
+		config := cfg.redis()
+		if opts.ReadDeadline > 0 {
+			config.ReadDeadline, config.ReadTimeout = opts.ReadDeadline, opts.ReadDeadline
+		}
+		rows, err := redis.Open(ctx, redis.Options{Config: config, Log: opts.Log})
 		if err != nil {
 			return fmt.Errorf("redis.addrs: %w", err)
 		}

@@ -48,7 +48,7 @@ func benchmarkPublish(b *testing.B, entities int) {
 
 // publishing is a view with one version of rows that is made visible and taken out.
 type publishing struct {
-	registry *registry.SQLite
+	registry *registry.Registry
 	view     feature.View
 	info     feature.VersionInfo
 	http     http.Handler

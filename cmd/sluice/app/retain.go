@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"sluice/feature"
@@ -32,24 +31,14 @@ func (a *App) retain(ctx context.Context) error {
 		}
 		defs := a.parts.catalog.Definitions()
 		for i := range defs.Views {
-			if err := a.prune(ctx, &defs.Views[i], now); err != nil && ctx.Err() == nil {
+			if err := a.retainView(ctx, &defs.Views[i], now); err != nil && ctx.Err() == nil {
 				a.opts.Log.Warn("retention", "view", defs.Views[i].Name, "err", err)
 			}
 		}
 	}
 }
 
-func (a *App) prune(ctx context.Context, view *feature.View, now time.Time) error {
-	rows, err := a.parts.registry.History(ctx, view.ID, time.Time{}, time.Time{})
-	if err != nil {
-		return err
-	}
-	profiles := now.Add(-keepProfiles)
-	if keep := len(rows) - view.Baseline.Windows; keep < len(rows) {
-		oldest := rows[max(0, keep)].Window.End
-		profiles = slices.MinFunc([]time.Time{profiles, oldest.Add(-time.Nanosecond)}, time.Time.Compare)
-	}
-	summaries := slices.MinFunc([]time.Time{profiles, now.Add(-keepSummaries)}, time.Time.Compare)
-	_, _, err = a.parts.registry.Prune(ctx, view.ID, profiles, summaries)
+func (a *App) retainView(ctx context.Context, view *feature.View, now time.Time) error {
+	_, _, err := a.parts.registry.Retain(ctx, view.ID, view.Baseline.Windows, now.Add(-keepProfiles), now.Add(-keepSummaries))
 	return err
 }

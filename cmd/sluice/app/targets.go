@@ -66,15 +66,15 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.add("board", follow(a.parts.log, a.board))
 	a.health.Add("board", a.board.Ready)
 	deps := materialize.Deps{
-		Registry: a.parts.registry, Rows: a.parts.rows, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
+		Registry: a.parts.registry, Rows: a.parts.rows, Shards: identity(a.parts.rows), Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
 		Judge: newJudges(a.parts.catalog).Judge, Board: a.board, Definitions: a.parts.catalog.Definitions, HashKey: a.parts.key,
-		Clock: a.parts.clock, Notify: tell(ctx, notifier), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
+		Clock: a.parts.clock, Notify: unlessPlanted(a.parts.catalog.Definitions, tell(ctx, notifier)), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
 	if !a.runs("gate") {
 		a.actions = materialize.NewActions(deps, nil)
 		return nil
 	}
-	a.gate = materialize.New(materialize.DefaultConfig(), deps)
+	a.gate = materialize.New(gateConfig(deps), deps)
 	a.actions = materialize.NewActions(deps, a.gate)
 	a.add("retention", a.retain)
 	if a.opts.Target == "all" {
@@ -83,6 +83,17 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	e := newElection(a.parts.registry, a.gate, a.opts.Log)
 	a.add("gate", e.Run)
 	return nil
+}
+
+// gateConfig lets the gate read rows of each window back where servers hold them. An
+// embedded store is the process's own: it holds what it took, or the process died and
+// the tap stages again from its checkpoint.
+func gateConfig(deps materialize.Deps) materialize.Config {
+	cfg := materialize.DefaultConfig()
+	if deps.Shards == nil {
+		cfg.AuditRows = 0
+	}
+	return cfg
 }
 
 func (a *App) slackToken() string {
@@ -137,9 +148,12 @@ func (a *App) buildTap() error {
 }
 
 func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
-	r := a.parts.registry
-	s, err := serving.New(serving.DefaultConfig(), serving.Deps{
+	r, sampler := a.parts.registry, a.buildSampler()
+	cfg := serving.DefaultConfig()
+	cfg.KeptRows = a.cfg.Serve.KeptRows
+	s, err := serving.New(cfg, serving.Deps{
 		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics}.Push,
+		Exposed: r.AddExposure, Served: sampler.Take,
 		Authorize: tokens.Authorize, Now: a.parts.clock.age, Registerer: a.metrics, Log: a.opts.Log,
 	})
 	if err != nil {
@@ -162,7 +176,7 @@ func (a *App) buildControl(mux *http.ServeMux, tokens *auth.Tokens) error {
 	}
 	api, err := control.New(control.Deps{
 		Registry: p.registry, Actions: a.actions, Board: a.board, Clock: p.clock, Log: appender{p.log, p.topics},
-		DeadLetters: deadLetters(p.log), Verify: a.verify, History: a.history, CheckRules: a.checkRules, CheckView: checkView,
+		Letters: letters{p.log}, Verify: a.verify, History: a.history, CheckRules: a.checkRules, CheckView: checkView,
 		Applied: a.applied, Learning: a.learning, Authorize: tokens.Authorize, DefaultTopic: a.cfg.Kafka.Writes,
 		Target: a.opts.Target, Version: a.opts.Version, Checks: a.checks(), Logger: a.opts.Log,
 	})

@@ -1,0 +1,358 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"sluice/feature"
+	"sluice/internal/backup"
+	"sluice/quality/sketch"
+	"sluice/store/registry"
+	"sluice/tap"
+)
+
+// RestoreOptions say what to restore.
+type RestoreOptions struct {
+	Path     string
+	Force    bool // replace what the registry holds, and stage rows beside others
+	Rows     bool // also stage the rows again from the log
+	Parallel int  // for Rows; 0 takes twice the processors
+	By       string
+	Reason   string
+	Log      *slog.Logger
+	Tell     func(backup.Progress)
+}
+
+// RestoreResult is what a restore did.
+type RestoreResult struct {
+	Header   backup.Header    `json:"header"`
+	Summary  backup.Summary   `json:"summary"`
+	States   int              `json:"states"`  // source partitions that taps go on from as of the backup
+	Anew     []string         `json:"anew"`    // source partitions that are read from the start of the log: their topic is another one, or newer than the backup
+	Dropped  int              `json:"dropped"` // rows of versions that the registry no longer knows
+	Restaged *backup.Restaged `json:"restaged,omitempty"`
+}
+
+// ErrRowsNotEmpty reports an online store that holds rows of the versions to be staged.
+var ErrRowsNotEmpty = errors.New("the online store is not empty")
+
+// CheckArchive reads an archive to its end and says what it holds.
+func CheckArchive(path string) (backup.Header, backup.Summary, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return backup.Header{}, backup.Summary{}, err
+	}
+	defer file.Close()
+	h, s, err := backup.Verify(file)
+	if err != nil {
+		return h, s, fmt.Errorf("%s: %w", path, err)
+	}
+	return h, s, nil
+}
+
+// Restore puts an archive in place: the registry, where the taps go on from, and with
+// Rows the online store. The platform must not run. The archive is verified before
+// anything is changed; the registry changes in one transaction. A restore that ended
+// early is repeated with Force.
+func Restore(ctx context.Context, cfg Config, opts RestoreOptions) (result RestoreResult, err error) {
+	opts.Log = discard(opts.Log)
+	if result.Header, result.Summary, err = CheckArchive(opts.Path); err != nil {
+		return result, err
+	}
+	p, err := openLedger(ctx, cfg, opts.Log, false)
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if err != nil {
+		return result, err
+	}
+	if err := p.openRows(ctx, cfg, Options{Log: opts.Log}); err != nil {
+		return result, err
+	}
+	r := &restoration{parts: p, cfg: cfg, opts: opts, result: &result}
+	if opts.Rows && !opts.Force {
+		if err := r.checkRows(ctx); err != nil {
+			return result, err
+		}
+	}
+	err = r.run(ctx)
+	return result, err
+}
+
+// restoration is one Restore under way.
+type restoration struct {
+	parts  *parts
+	cfg    Config
+	opts   RestoreOptions
+	result *RestoreResult
+	states []tap.State
+	defs   feature.Definitions
+}
+
+func (r *restoration) run(ctx context.Context) (err error) {
+	if err := r.registry(ctx); err != nil {
+		return err
+	}
+	if r.defs, _, err = r.parts.registry.Definitions(ctx); err != nil {
+		return err
+	}
+	gone, err := r.taps(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.dropUnknown(ctx); err != nil {
+		return err
+	}
+	if r.opts.Rows {
+		if err := r.rows(ctx, gone); err != nil {
+			return err
+		}
+	}
+	return r.audit(ctx)
+}
+
+// registry puts the tables in, and keeps the states for later.
+func (r *restoration) registry(ctx context.Context) error {
+	file, err := os.Open(r.opts.Path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	in, err := backup.NewReader(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	err = r.parts.registry.Import(ctx, registry.Import{Force: r.opts.Force, Next: func() (*registry.Table, []any, error) {
+		for {
+			record, err := in.Next()
+			switch {
+			case err != nil:
+				return nil, nil, err
+			case record.Table != nil:
+				table := registry.Table(*record.Table)
+				return &table, nil, nil
+			case record.State == nil:
+				return nil, record.Row, nil
+			}
+			var state tap.State
+			if err := json.Unmarshal(record.State, &state); err != nil {
+				return nil, nil, fmt.Errorf("state: %w: %w", backup.ErrCorrupt, err)
+			}
+			r.states = append(r.states, state)
+		}
+	}})
+	if err == nil && in.Summary().SHA256 != r.result.Summary.SHA256 {
+		err = errors.New("the archive changed while it was read")
+	}
+	return err
+}
+
+// taps makes the taps go on from where they were. It returns why the spans of a topic
+// name other records than they did, by topic.
+func (r *restoration) taps(ctx context.Context) (gone map[string]string, err error) {
+	gone = map[string]string{}
+	if err := r.parts.log.EnsureTopics(ctx, sourceTopics(r.cfg, &r.defs)...); err != nil {
+		return nil, err
+	}
+	now, err := r.parts.log.States(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := r.parts.log.TopicIDs(ctx, topicNames(r.states, now)...)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range r.states {
+		id, there := ids[s.Topic]
+		switch {
+		case !there:
+			gone[s.Topic] = "the topic " + s.Topic + " is gone"
+		case id != s.TopicID:
+			gone[s.Topic] = "the topic " + s.Topic + " was made anew after the backup"
+		default:
+			if err := r.parts.log.PutState(ctx, s); err != nil {
+				return nil, err
+			}
+			r.result.States++
+		}
+	}
+	return gone, r.anew(ctx, now, ids, gone)
+}
+
+// anew has the partitions read from their start of which the archive knows nothing, or
+// nothing that holds.
+func (r *restoration) anew(ctx context.Context, now []tap.State, ids, gone map[string]string) error {
+	for _, s := range now {
+		known := slices.ContainsFunc(r.states, func(o tap.State) bool { return o.Topic == s.Topic && o.Partition == s.Partition })
+		if _, there := ids[s.Topic]; !there || known && gone[s.Topic] == "" {
+			continue
+		}
+		if err := r.parts.log.PutState(ctx, tap.FirstState(s.Topic, s.Partition, ids[s.Topic])); err != nil {
+			return err
+		}
+		r.result.Anew = append(r.result.Anew, fmt.Sprintf("%s/%d", s.Topic, s.Partition))
+	}
+	return nil
+}
+
+func topicNames(lists ...[]tap.State) (names []string) {
+	for _, list := range lists {
+		for _, s := range list {
+			names = append(names, s.Topic)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// unknownVersions is how many numbers behind the newest version are looked at for rows
+// of versions that were opened after the backup.
+const unknownVersions = 64
+
+// dropUnknown removes rows of versions that the registry does not know: it gives their
+// numbers to other windows.
+func (r *restoration) dropUnknown(ctx context.Context) error {
+	for i := range r.defs.Views {
+		view := &r.defs.Views[i]
+		versions, err := r.parts.registry.Versions(ctx, view.ID, 0, 0)
+		if err != nil {
+			return err
+		}
+		newest := feature.Version(0)
+		if len(versions) > 0 {
+			newest = versions[len(versions)-1].Version
+		}
+		for empty, v := 0, newest+1; empty < unknownVersions; v++ {
+			n, err := r.parts.rows.Drop(ctx, view.ID, v)
+			if err != nil {
+				return err
+			}
+			if r.result.Dropped += n; n > 0 {
+				empty = 0
+			} else {
+				empty++
+			}
+		}
+	}
+	return nil
+}
+
+// rows stages the rows of everything that shows or is still to be decided.
+func (r *restoration) rows(ctx context.Context, gone map[string]string) error {
+	plan := backup.Plan{Vectors: map[feature.ViewID]feature.Vector{}, Parallel: r.opts.Parallel, Tell: r.opts.Tell}
+	if plan.Parallel <= 0 {
+		plan.Parallel = 2 * runtime.GOMAXPROCS(0)
+	}
+	open, err := r.open()
+	if err != nil {
+		return err
+	}
+	for i := range r.defs.Views {
+		view := &r.defs.Views[i]
+		versions, err := r.parts.registry.Versions(ctx, view.ID, 0, 0)
+		if err != nil {
+			return err
+		}
+		if plan.Vectors[view.ID], err = r.parts.registry.Vector(ctx, view.ID); err != nil {
+			return err
+		}
+		plan.Parts = append(plan.Parts, backup.Parts(view, versions, open)...)
+	}
+	for i := range plan.Parts {
+		plan.Parts[i].Gone = gone[plan.Parts[i].Span.Topic]
+	}
+	r.parts.inForce(&r.defs)
+	id, err := r.parts.registry.Installation(ctx)
+	if err != nil {
+		return err
+	}
+	done, err := backup.Restage(ctx, tap.NewReader(tap.DefaultConfig(), r.parts.log, sketch.HashKey(id)), r.parts.rows, plan)
+	r.result.Restaged = &done
+	return err
+}
+
+// open lists what the taps had of windows that were not sealed.
+func (r *restoration) open() (all []backup.Open, err error) {
+	for i := range r.states {
+		_, partials, err := r.states[i].Read()
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range partials {
+			all = append(all, backup.Open{View: p.View, Version: p.Version, Window: p.Window, Span: p.Span})
+		}
+	}
+	return all, nil
+}
+
+// checkRows refuses an online store that has rows of a version of the archive already,
+// before anything is changed.
+func (r *restoration) checkRows(ctx context.Context) error {
+	store, ok := r.parts.rows.(interface {
+		Stat(ctx context.Context, view feature.ViewID, version feature.Version) (rows, bytes uint64, err error)
+	})
+	if !ok {
+		return nil
+	}
+	return r.versions(func(view feature.ViewID, version feature.Version) error {
+		n, _, err := store.Stat(ctx, view, version)
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%w: it has %d rows of view %d version %d", ErrRowsNotEmpty, n, view, version)
+		}
+		return err
+	})
+}
+
+// versions calls fn with every version of the archive.
+func (r *restoration) versions(fn func(feature.ViewID, feature.Version) error) error {
+	file, err := os.Open(r.opts.Path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	in, err := backup.NewReader(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	view, version := -1, -1
+	for {
+		record, err := in.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case record.Table != nil:
+			view, version = -1, -1
+			if record.Table.Name == "versions" {
+				view, version = slices.Index(record.Table.Columns, "view_id"), slices.Index(record.Table.Columns, "version")
+			}
+		case record.Row != nil && view >= 0 && version >= 0 && max(view, version) < len(record.Row):
+			v, ok := record.Row[view].(int64)
+			n, ok2 := record.Row[version].(int64)
+			if !ok || !ok2 {
+				return fmt.Errorf("table versions: %w", backup.ErrCorrupt)
+			}
+			if err := fn(feature.ViewID(v), feature.Version(n)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// audit notes who restored what, behind everything that was restored.
+func (r *restoration) audit(ctx context.Context) error {
+	after, err := json.Marshal(map[string]any{"made_at": r.result.Header.MadeAt, "sha256": r.result.Summary.SHA256, "rows": r.opts.Rows})
+	if err != nil {
+		return fmt.Errorf("encode audit row: %w", err)
+	}
+	return r.parts.registry.WriteAudit(ctx, feature.Audit{At: time.Now().UTC(), By: r.opts.By, Action: "restore", Reason: r.opts.Reason, After: after})
+}

@@ -1,0 +1,53 @@
+//go:build services
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sluice/cmd/sluice/app"
+	"sluice/test/services"
+)
+
+// TestBackupAndRestoreOfServers is TestBackupAndRestore on Kafka, Redis and PostgreSQL,
+// on names of its own. What is lost is another database and another prefix.
+func TestBackupAndRestoreOfServers(t *testing.T) {
+	set := services.Start(t, "kafka", "redis", "postgres")
+	name := services.Name(t)
+	i := install(t, func(cfg *app.Config) {
+		cfg.Kafka.Brokers = set.Brokers()[:1]
+		cfg.Kafka.Writes, cfg.Kafka.Profiles, cfg.Kafka.DeadLetters, cfg.Kafka.Group = name+"_w", name+"_p", name+"_d", name
+		cfg.Redis.Addrs, cfg.Redis.Prefix = set.Redis()[:1], name[len(name)-8:]+":"
+		cfg.Registry.Postgres = set.Database(t)
+	})
+	i.held = "the registry is not empty" // nothing of it is on this machine's disk
+	i.lose = func() {
+		i.cfg.Registry.Postgres, i.cfg.Redis.Prefix = set.Database(t), name[len(name)-8:]+"_2:"
+	}
+	backupAndRestore(t, i)
+}
+
+// Doctor says of real servers what they are.
+func TestDoctorOfRealServers(t *testing.T) {
+	set := services.Start(t, "kafka", "redis", "postgres")
+	code, out, _ := command(t, "doctor", "--server", "http://127.0.0.1:1", "--format", "json", "-config.file="+configOf(t, set))
+	if code != 1 {
+		t.Errorf("doctor: code %d, want 1: no server answers", code)
+	}
+	checkFindings(t, out, map[string]bool{"configuration": true, "kafka": true, "redis": true, "redis hash-max-listpack-value": false, "postgres": true, "postgres clock": true, "server": false})
+}
+
+// configOf writes a configuration that names real servers.
+func configOf(t *testing.T, set *services.Set) string {
+	t.Helper()
+	dir := t.TempDir()
+	text := fmt.Sprintf("data: %s\nkafka: {brokers: [%q]}\nredis: {addrs: [%q]}\nregistry: {postgres: %q}\n", dir, set.Brokers()[0], set.Redis()[0], set.Database(t))
+	path := filepath.Join(dir, "sluice.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
