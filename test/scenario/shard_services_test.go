@@ -173,3 +173,15 @@ func offset(w *wrecker, c *redis.Client) int64 {
 	w.must(err)
 	return n
 }
+
+// seen returns nil if window i is judged at this time.
+func (s *site) seen(i int) error {
+	var list struct{ Items []window }
+	if err := s.get("/api/v1/views/payments/windows?start="+windowStart(i).Format(time.RFC3339), &list); err != nil {
+		return err
+	}
+	if len(list.Items) != 1 || list.Items[0].State != "judged" {
+		return fmt.Errorf("window %d is not judged yet: %+v", i, list.Items)
+	}
+	return nil
+}
