@@ -64,7 +64,7 @@ var Catalog = []Metric{
 	{"sluice_gate_waiting", Gauge, "gate", []Label{view},
 		"Versions that passed and wait for room in the list or for a thaw."},
 	{"sluice_gate_audited_rows_total", Counter, "gate", []Label{view, {Name: "result", Values: []string{"there", "lost", "unread"}}},
-		"Rows read back before their window is judged; lost ones were staged again from the log, unread ones are no longer in the log."},
+		"Rows read back before their window is judged, and those of visible versions after a change of servers; lost ones were staged again from the log, unread ones are no longer in the log."},
 	{"sluice_gate_swept_rows_total", Counter, "gate", []Label{view},
 		"Rows of dead and superseded versions removed from the row store."},
 

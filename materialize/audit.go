@@ -39,7 +39,7 @@ func (g *Gate) audit(ctx context.Context, c *candidate) error {
 		at := int(c.info.Version) % len(spans)
 		spans, most = spans[at:at+1], g.cfg.AuditRows
 	}
-	a := &auditing{gate: g, candidate: c}
+	a := &auditing{gate: g, candidate: c, has: holds}
 	err := a.readBack(ctx, spans, most)
 	if errors.Is(err, feature.ErrExpired) {
 		return a.unread(err, whole)
@@ -71,6 +71,9 @@ func (d *Desk) moved(shards string) {
 			d.memory.Suspect = max(d.memory.Suspect, version)
 		}
 	}
+	if d.memory.Shards == "" {
+		d.memory.Mended = shards
+	}
 	d.memory.Shards = shards
 }
 
@@ -78,6 +81,7 @@ func (d *Desk) moved(shards string) {
 type auditing struct {
 	gate *Gate
 	*candidate
+	has         func(chain []feature.Record, row feature.Record) bool
 	there, lost int
 	keys        []feature.Key
 	chains      [][]feature.Record
@@ -114,7 +118,7 @@ func (a *auditing) compare(ctx context.Context, batch []feature.Row) (err error)
 		return err
 	}
 	for i := range batch {
-		if holds(a.chains[i], batch[i].Record) {
+		if a.has(a.chains[i], batch[i].Record) {
 			a.there++
 		} else {
 			a.lost++
@@ -138,7 +142,7 @@ func holds(chain []feature.Record, row feature.Record) bool {
 // back.
 func (a *auditing) again(ctx context.Context) error {
 	deps, view := a.gate.deps, a.desk.view
-	a.gate.log.Error("rows of a sealed version are missing from the store, staging it again", "view", view.Name, "version", a.info.Version, "missing", a.lost, "of", a.there+a.lost)
+	a.gate.log.Error("rows of a version are missing from the store, staging it again", "view", view.Name, "version", a.info.Version, "missing", a.lost, "of", a.there+a.lost)
 	err := deps.Log.Rows(ctx, view, a.info.Version, a.info.Window, a.info.Spans, func(batch []feature.Row) error {
 		_, err := deps.Rows.Stage(ctx, view.ID, a.info.Version, batch)
 		return err

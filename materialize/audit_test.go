@@ -54,7 +54,7 @@ func audited(t *testing.T, store *losing, shards ShardsFunc) (*world, *prometheu
 
 func counts(t *testing.T, metrics *prometheus.Registry, there, lost, unread string) {
 	t.Helper()
-	lines := []string{"# HELP sluice_gate_audited_rows_total Rows read back before their window is judged, by view and result (there, lost, unread): lost ones were staged again from the log, unread ones are no longer in the log.", "# TYPE sluice_gate_audited_rows_total counter"}
+	lines := []string{"# HELP sluice_gate_audited_rows_total Rows read back before their window is judged, and those of visible versions after a change of servers, by view and result (there, lost, unread): lost ones were staged again from the log, unread ones are no longer in the log.", "# TYPE sluice_gate_audited_rows_total counter"}
 	for result, n := range map[string]string{"there": there, "lost": lost, "unread": unread} {
 		if n != "" {
 			lines = append(lines, `sluice_gate_audited_rows_total{result="`+result+`",view="payments"} `+n)
@@ -163,5 +163,72 @@ func TestAuditWithoutALog(t *testing.T) {
 	identity = "b"
 	if info := w.run(3, 300, 10); info.State != feature.StateHeld || !strings.Contains(info.Reason, "cannot be read back") {
 		t.Errorf("a server changed, and the version is %s: %s; want held", info.State, info.Reason)
+	}
+}
+
+// TestMendsVisibleVersions: rows that a failover loses of versions which readers see
+// already are found and staged again, once; a version up to the floor lacks nothing
+// where a newer one was folded over it.
+func TestMendsVisibleVersions(t *testing.T) {
+	identity := "a"
+	store := &losing{}
+	w, _ := audited(t, store, func(context.Context) (string, error) { return identity, nil })
+	mend := func() {
+		t.Helper()
+		if err := w.gate.mendAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mend()
+	for i := range 5 {
+		w.run(i, 300, 10)
+	}
+	generation := w.vector().Generation
+	if mend(); w.vector().Generation != generation {
+		t.Error("there was something to mend before any server changed")
+	}
+	identity, store.keys = "b", []feature.Key{"7", "8"}
+	if mend(); len(store.keys) != 0 {
+		t.Errorf("the rows of %q are still missing", store.keys)
+	}
+	if got := w.vector().Generation; got != generation+1 {
+		t.Errorf("generation %d after %d, want one step", got, generation)
+	}
+	store.keys = []feature.Key{"9"}
+	if mend(); len(store.keys) != 1 {
+		t.Error("rows were read back again though no server changed")
+	}
+	identity = "c"
+	w.restart()
+	deps := w.deps()
+	deps.Rows, deps.Shards = store, func(context.Context) (string, error) { return identity, nil }
+	w.gate = New(DefaultConfig(), deps)
+	if mend(); len(store.keys) != 0 {
+		t.Error("a gate that started after the change did not find the rows missing")
+	}
+	mend()
+}
+
+// TestSettled: up to the floor a row may be hidden by a newer one, but not by one that
+// readers do not see.
+func TestSettled(t *testing.T) {
+	d := &Desk{before: feature.Vector{Floor: 5, Dead: []feature.Version{4}}}
+	row := feature.Record{Version: 3, EventTime: 100, Seq: 7}
+	for name, tc := range map[string]struct {
+		chain []feature.Record
+		want  bool
+	}{
+		"there":               {[]feature.Record{row}, true},
+		"nothing":             {nil, false},
+		"a newer one":         {[]feature.Record{{Version: 5, EventTime: 200}}, true},
+		"an older one":        {[]feature.Record{{Version: 5, EventTime: 50}}, false},
+		"a newer dead one":    {[]feature.Record{{Version: 4, EventTime: 200}}, false},
+		"a newer uncertified": {[]feature.Record{{Version: 6, EventTime: 200}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := d.settled(tc.chain, row); got != tc.want {
+				t.Errorf("settled = %v, want %v", got, tc.want)
+			}
+		})
 	}
 }

@@ -108,7 +108,9 @@ func (g *Gate) Run(ctx context.Context) error {
 		case <-sweep.C:
 			err = g.sweepAll(ctx)
 		case <-watch.C:
-			err = g.watchAll(ctx)
+			if err = g.watchAll(ctx); err == nil {
+				err = g.mendAll(ctx)
+			}
 		}
 		if err != nil {
 			return err

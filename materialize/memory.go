@@ -33,6 +33,8 @@ type memory struct {
 	// newest version that was open when they last changed.
 	Shards  string          `json:"shards,omitempty"`
 	Suspect feature.Version `json:"suspect,omitempty"`
+	// Mended are the data sets since which visible rows were read back.
+	Mended string `json:"mended,omitempty"`
 	// Reads is what is known of what readers were given.
 	Reads reads `json:"reads,omitzero"`
 	// Stale is the freshness level that was last told.

@@ -18,6 +18,8 @@ type seat struct {
 	later      time.Time         // when a decision that could not be taken is tried again
 	sweep      sweeping
 	look       look
+	readBack   string // the row store's data sets that visible rows were read back from
+	mended     string // and that this is noted for
 
 	serving serving
 }

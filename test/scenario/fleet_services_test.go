@@ -24,17 +24,12 @@ type reach struct {
 	brokers  string
 	redis    func(process string) string // addresses, with commas
 	cluster  bool
-	replicas int                         // that must have rows before they count as written
 	postgres func(process string) string // DSN
 }
 
 func directly(brokers, redis []string, cluster bool, dsn string) reach {
 	always := func(text string) func(string) string { return func(string) string { return text } }
-	to := reach{brokers: strings.Join(brokers, ","), redis: always(strings.Join(redis, ",")), cluster: cluster, postgres: always(dsn)}
-	if cluster {
-		to.replicas = 1
-	}
-	return to
+	return reach{brokers: strings.Join(brokers, ","), redis: always(strings.Join(redis, ",")), cluster: cluster, postgres: always(dsn)}
 }
 
 // startFleet starts all processes and waits until they are ready. They have names of
@@ -52,7 +47,6 @@ func startFleet(t *testing.T, to reach) *fleet {
 				"--kafka.brokers=" + to.brokers, "--kafka.writes=" + topics + ".writes", "--kafka.profiles=" + topics + ".profiles",
 				"--kafka.dead_letters=" + topics + ".dead", "--kafka.group=" + topics,
 				"--redis.addrs=" + to.redis(name), fmt.Sprintf("--redis.cluster=%v", to.cluster), "--redis.prefix=" + prefix,
-				fmt.Sprintf("--redis.sync_replicas=%d", to.replicas),
 				"--registry.postgres=" + to.postgres(name)}}
 			switch target {
 			case "tap":

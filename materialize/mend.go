@@ -1,0 +1,126 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sluice/feature"
+)
+
+// mendBack is how many versions up to the floor are read back after a failover, newest
+// first: what a replica lacked was written in its last moments.
+const mendBack = 16
+
+// mendAll looks whether servers of the row store have changed, and then reads back what
+// readers see: a failover loses rows that were acknowledged, if the replica lagged, and
+// some may be of versions that are visible already. Those that are still on their way
+// are read back before they are decided. The error is feature.ErrFenced.
+func (g *Gate) mendAll(ctx context.Context) error {
+	shards, err := g.shards(ctx)
+	if err != nil {
+		g.log.Warn("the row store's servers cannot be asked who they are", "err", err)
+	}
+	if err != nil || shards == "" {
+		return nil
+	}
+	defs := g.deps.Definitions()
+	for i := range defs.Views {
+		view := &defs.Views[i]
+		s := g.seat(view)
+		if s.mended == shards {
+			continue
+		}
+		err := g.mend(ctx, view, s, shards)
+		switch {
+		case err == nil || ctx.Err() != nil || errors.Is(err, feature.ErrConflict):
+		case errors.Is(err, feature.ErrFenced):
+			return err
+		default:
+			g.metrics.errors.WithLabelValues(view.Name).Inc()
+			g.log.Error("visible rows not read back after a change of servers, trying again", "view", view.Name, "err", err)
+		}
+	}
+	return nil
+}
+
+// mend does so for one view, and notes in the gate's memory for which servers.
+func (g *Gate) mend(ctx context.Context, view *feature.View, s *seat, shards string) error {
+	desk, err := g.desk(ctx, view)
+	if err != nil {
+		return err
+	}
+	if desk.memory.Mended == shards {
+		s.mended = shards
+		return nil
+	}
+	if desk.memory.Shards == "" {
+		return nil // nothing was decided yet
+	}
+	if s.readBack != shards {
+		if err := g.mendVersions(ctx, desk); err != nil {
+			return err
+		}
+		if now, err := g.shards(ctx); err != nil || now != shards {
+			return err
+		}
+		s.readBack = shards
+	}
+	desk.memory.Mended = shards
+	desk.note("mend", 0, "visible rows were read back after the row store's servers changed")
+	if err := g.commit(ctx, desk.Commit()); err != nil {
+		return fmt.Errorf("note that rows were read back: %w", err)
+	}
+	s.mended = shards
+	return nil
+}
+
+// mendVersions reads the rows of visible versions back, and stages again those of a
+// version that lacks some.
+func (g *Gate) mendVersions(ctx context.Context, desk *Desk) error {
+	from := desk.floor - min(desk.floor, mendBack)
+	versions, err := g.deps.Registry.Versions(ctx, desk.view.ID, from, 0)
+	if err != nil {
+		return fmt.Errorf("list versions: %w", err)
+	}
+	for _, info := range versions {
+		if !desk.before.Sees(info.Version) || len(info.Spans) == 0 {
+			continue
+		}
+		a := &auditing{gate: g, candidate: &candidate{desk: desk, info: info}, has: holds}
+		if info.Version <= desk.floor {
+			a.has = desk.settled
+		}
+		if err := a.mend(ctx); err != nil {
+			return fmt.Errorf("version %d: %w", info.Version, err)
+		}
+	}
+	return nil
+}
+
+// settled reports whether a chain has a row up to the floor, or one that hides it there
+// and may have been folded over it.
+func (d *Desk) settled(chain []feature.Record, row feature.Record) bool {
+	certified := feature.Vector{Floor: d.before.Floor, Dead: d.before.Dead}
+	for _, r := range chain {
+		if certified.Sees(r.Version) && !row.Newer(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// mend reads all rows of a version back, and stages them again if some are missing. A
+// log that no longer has them is told of.
+func (a *auditing) mend(ctx context.Context) error {
+	err := a.readBack(ctx, a.info.Spans, 0)
+	if errors.Is(err, feature.ErrExpired) {
+		a.gate.metrics.audited.WithLabelValues(a.desk.view.Name, "unread").Add(float64(a.info.Rows))
+		a.gate.log.Error("rows of a visible version may be lost with a server, and the log no longer holds them", "view", a.desk.view.Name, "version", a.info.Version, "rows", a.info.Rows)
+		return nil
+	}
+	if err == nil && a.lost > 0 {
+		err = a.again(ctx)
+	}
+	return err
+}
