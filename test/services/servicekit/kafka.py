@@ -13,6 +13,14 @@ from .process import must_run
 _METADATA = b"\x00\x03\x00\x01" b"\x00\x00\x00\x07" b"\x00\x02up" b"\x00\x00\x00\x00"  # key 3, version 1, id 7, client "up", no topics
 
 
+def cluster_id() -> str:
+    """Returns a new cluster id, 22 characters of base64url: one that does not begin like an option, which the format tool would take it for."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
 def install() -> Path:
     """Return the folder of Kafka's jars."""
     return maven.classpath("kafka", KAFKA_VERSION, [f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
@@ -71,7 +79,7 @@ def _format(name: str, java: list[str], conf: Path, data: Path) -> None:
     """Format a node's data folder; all nodes of a cluster share its id."""
     identity = state.folder(name) / "cluster.id"
     if not identity.exists():
-        state.write(identity, base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+        state.write(identity, cluster_id())
     must_run([*java, "kafka.tools.StorageTool", "format", "-t", identity.read_text(), "-c", str(conf)], state.folder(name) / "format.log")
 
 
