@@ -14,7 +14,7 @@ _METADATA = b"\x00\x03\x00\x01" b"\x00\x00\x00\x07" b"\x00\x02up" b"\x00\x00\x00
 
 
 def cluster_id() -> str:
-    """Returns a new cluster id, 22 characters of base64url: one that does not begin like an option, which the format tool would take it for."""
+    """Return a new cluster id, 22 characters of base64url: one that does not begin like an option, which the format tool would take it for."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):
