@@ -53,6 +53,8 @@ func TestSample(t *testing.T) {
 			f.post(t, "/api/v1/views/drivers/rows", `{"keys":[{"driver_id":8}],"features":["rate"],"policy":"refuse"}`)
 		}
 		time.Sleep(2 * time.Second)
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		if len(l.rows) != 10 {
 			t.Fatalf("%d rows are sampled, want the 10 that were returned", len(l.rows))
 		}
