@@ -4,7 +4,7 @@ BIN     := bin/sluice
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: help build check format vet lint arrows generated test race bench demo fuzz clean services-up services-down test-services
+.PHONY: help build check format vet lint arrows generated test race bench demo fuzz clean services-up services-down test-services battery
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ services-down: ## stop them
 
 test-services: ## the tests against real services, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/test $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -p 1 -tags services -timeout 25m $(REAL)
+
+battery: ## the long tests of reliability (docs/reliability.md), about two hours
+	$(GO) test -count=1 -timeout 3h -v ./test/sim -sim.histories 300000 -sim.cells 30
+	$(GO) test -count=1 -timeout 1h -v ./test/mutants -mutants.all
+	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -tags services -timeout 3h -v -run Services ./test/scenario -battery.faults=400
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/... ./cmd/sluice/app/...

@@ -3,10 +3,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"sluice/cmd/sluice/app"
 	"sluice/test/services"
@@ -30,14 +33,37 @@ func TestBackupAndRestoreOfServers(t *testing.T) {
 	backupAndRestore(t, i)
 }
 
-// Doctor says of real servers what they are.
+// Doctor says of real servers what they are, and what to set.
 func TestDoctorOfRealServers(t *testing.T) {
 	set := services.Start(t, "kafka", "redis", "postgres")
+	setting(t, set.Redis()[0], "hash-max-listpack-value", "64")
 	code, out, _ := command(t, "doctor", "--server", "http://127.0.0.1:1", "--format", "json", "-config.file="+configOf(t, set))
 	if code != 1 {
 		t.Errorf("doctor: code %d, want 1: no server answers", code)
 	}
 	checkFindings(t, out, map[string]bool{"configuration": true, "kafka": true, "redis": true, "redis hash-max-listpack-value": false, "postgres": true, "postgres clock": true, "server": false})
+}
+
+// setting changes a setting of a Redis server, which other tests share, for as long as
+// the test runs.
+func setting(t *testing.T, addr, name, value string) {
+	t.Helper()
+	client := goredis.NewClient(&goredis.Options{Addr: addr})
+	former, err := client.ConfigGet(t.Context(), name).Result()
+	if err == nil {
+		err = client.ConfigSet(t.Context(), name, value).Err()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.ConfigSet(context.WithoutCancel(t.Context()), name, former[name]).Err(); err != nil {
+			t.Error(err)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // configOf writes a configuration that names real servers.

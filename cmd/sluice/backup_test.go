@@ -142,6 +142,18 @@ func (i *installation) push(dir string, minute, code int, amount func(int) float
 	session{i.t}.run(code, "push payments "+rows(i.t, dir, fmt.Sprintf("m%d.jsonl", minute), minute, amount)+" --seal --wait")
 }
 
+// served waits until a read says what is wanted: a server may answer from a vector as
+// old as its lease.
+func (i *installation) served(get, want string) {
+	i.t.Helper()
+	eventually(i.t, func() error {
+		if got := (session{i.t}).run(0, get); !strings.Contains(got, want) {
+			return fmt.Errorf("%s is not served yet: %s", want, got)
+		}
+		return nil
+	})
+}
+
 // TestBackupAndRestore destroys everything but the log, and has it all again: what was
 // backed up as it was, and what came after judged anew.
 func TestBackupAndRestore(t *testing.T) { backupAndRestore(t, install(t, nil)) }
@@ -181,13 +193,8 @@ func backupAndRestore(t *testing.T, i *installation) {
 	s.run(0, "backup "+file+" --force --format json"+flags, `"generation":1`)
 	s.run(1, "restore "+file+flags, "!"+i.held)
 	before := i.look()
-	i.push(dir, 8, 0, good(8))   // after the backup; seals minute 7 too
-	eventually(t, func() error { // a server may answer from a vector as old as its lease
-		if got := s.run(0, "get payments user=000,card=0"); !strings.Contains(got, "2024-01-01T00:08:00Z") {
-			return fmt.Errorf("the last window is not served: %s", got)
-		}
-		return nil
-	})
+	i.push(dir, 8, 0, good(8)) // after the backup; seals minute 7 too
+	i.served("get payments user=000,card=0", "2024-01-01T00:08:00Z")
 	later, counted := i.look(), apiText(t, "/api/v1/accounting")
 	i.stop()
 
@@ -267,7 +274,7 @@ func TestRestoreWithoutTheLog(t *testing.T) {
 	i.start()
 	s.run(0, "get payments user=001,card=1", "NOT_FOUND")
 	i.push(dir, 3, 0, func(n int) float64 { return 10 + float64(n%7) })
-	s.run(0, "get payments user=001,card=1", "PRESENT")
+	i.served("get payments user=001,card=1", "PRESENT")
 }
 
 func TestBackupRefuses(t *testing.T) {

@@ -1,0 +1,134 @@
+package mutants
+
+// mutant is a bug: edits of one file, each of a text that is there once, and the
+// test that catches it.
+type mutant struct {
+	name  string
+	file  string
+	edits [][2]string // former and planted text
+	pkg   string
+	run   string
+	args  []string
+	often bool // among those of every run
+}
+
+var seeds = []string{"-sim.histories", "1000"}
+
+var mutants = []mutant{
+	{
+		name: "prune by count: a fold keeps the two newest versions of a chain", file: "store/embedded/sweep.go", often: true,
+		edits: [][2]string{{"if !l.below || i == best && (!l.Deleted || above) {", "if i >= len(w.chain)-2 {"}},
+		pkg:   "./store/embedded", run: "^TestRows$",
+	},
+	{
+		name: "floor before lease expiry: rows are swept while readers hold the former vector", file: "materialize/sweep.go", often: true,
+		edits: [][2]string{{"if now.Sub(s.at) < 2*g.cfg.Lease {", "if now.Before(s.at) {"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "pointer decrement: a rollback takes out the newer versions as well", file: "materialize/desk.go",
+		edits: [][2]string{{"slices.DeleteFunc(d.visible, func(x feature.Version) bool { return x == version })", "slices.DeleteFunc(d.visible, func(x feature.Version) bool { return x >= version })"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "revoke list: above the floor everything shows that is not named", file: "feature/vector.go", often: true,
+		edits: [][2]string{{"return slices.Contains(v.Visible, version)", "return version > 0"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "a verdict without an answer publishes", file: "materialize/verdict.go",
+		edits: [][2]string{{"case state == rules.Pass || state == rules.Warn:", "case state != rules.Fail:"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "a frozen view publishes", file: "materialize/verdict.go",
+		edits: [][2]string{{"	case d.frozen:\n		return \"hold\"\n", ""}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "a joint verdict is on the version with the highest number", file: "materialize/evidence.go",
+		edits: [][2]string{
+			{"e.Versions = append(e.Versions, c.info.Version)\n", "e.Versions = append(e.Versions, c.info.Version)\n	slices.Sort(e.Versions)\n"},
+			{"	\"fmt\"\n", "	\"fmt\"\n	\"slices\"\n"},
+		},
+		pkg: "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "a sweep after a restart does not look back", file: "materialize/sweep.go",
+		edits: [][2]string{{"return g.sweptBefore(ctx, view, feature.Version(n))", "return feature.Version(n), nil"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "an approval that was cut short is approved again, without rows", file: "materialize/approve.go",
+		edits: [][2]string{{"case info.Kind == feature.KindApproved && len(info.Spans) == 0:", "case info.Version == 0:"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: []string{"-sim.histories", "6000"},
+	},
+	{
+		name: "an approval whose process died holds the floor for ever", file: "materialize/sweep.go",
+		edits: [][2]string{{"err = g.tidyOthers(ctx, view, g.seat(view), time.Now())", "err = nil"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: []string{"-sim.histories", "2000"},
+	},
+	{
+		name: "the mark before the rows: a checkpoint says what is not staged yet", file: "tap/checkpoint.go",
+		edits: [][2]string{
+			{"	if err := p.stageAll(ctx); err != nil {\n		return err\n	}\n	if err := p.letters", "	if err := p.letters"},
+			{"	p.saved()\n	p.tap.metrics", "	p.saved()\n	if err := p.stageAll(ctx); err != nil {\n		return err\n	}\n	p.tap.metrics"},
+		},
+		pkg: "./test/sim", run: "^TestCrashCells$/^write$",
+	},
+	{
+		name: "late rows are dropped", file: "tap/classify.go",
+		edits: [][2]string{{"	if late {\n		w.profile.AddLate(m)\n", "	if late {\n		return true, nil\n"}},
+		pkg:   "./tap", run: "^TestTapMergeLaw$", args: []string{"-law.cases", "3"},
+	},
+	{
+		name: "events are not deduplicated", file: "tap/partition.go", often: true,
+		edits: [][2]string{{"p.ids.has(id)", "p.ids.has(eventHash{})"}},
+		pkg:   "./tap", run: "^TestTapMergeLaw$", args: []string{"-law.cases", "3"},
+	},
+	{
+		name: "partials of a transaction that never ended count", file: "tap/assemble.go",
+		edits: [][2]string{{"g.seen == len(g.parts) && progress.covers(at) && !at.before(best)", "g.seen == len(g.parts) && !at.before(best)"}},
+		pkg:   "./tap", run: "^TestFollowPassesOverDeadTransactions$",
+	},
+	{
+		name: "the record before the checkpoint is read twice", file: "tap/restore.go",
+		edits: [][2]string{{"p.next, p.counts, p.epochs = s.progress.Offset,", "p.next, p.counts, p.epochs = max(0, s.progress.Offset-1),"}},
+		pkg:   "./tap", run: "^TestTapMergeLaw$", args: []string{"-law.cases", "3"},
+	},
+	{
+		name: "a new owner takes over idleness though there are records to read", file: "tap/restore.go",
+		edits: [][2]string{{"case state.Idle && p.next < end:", "case state.Idle && p.next > end:"}},
+		pkg:   "./tap", run: "^TestRestartWithUnreadRecordsIsNotIdle$",
+	},
+	{
+		name: "a commit is applied whatever the generation", file: "store/registry/apply.go",
+		edits: [][2]string{{"if a.old.Generation != a.IfGeneration {", "if a.View == 0 {"}},
+		pkg:   "./store/registry", run: "^TestSQLiteIsLinearizable$",
+	},
+	{
+		name: "a gate that was overtaken commits", file: "store/registry/fence.go",
+		edits: [][2]string{{"if current != epoch || epoch == 0 {", "if epoch > current || epoch == 0 {"}},
+		pkg:   "./store/registry", run: "^TestRegistry$/^fenced$",
+	},
+	{
+		name: "a window is sealed though a partition that was idle is back", file: "store/registry/fence.go",
+		edits: [][2]string{{"if left[name] != seen[name] {", "if left[name] < seen[name] {"}},
+		pkg:   "./store/registry", run: "^TestRegistry$/^seal_and_leave_idle$",
+	},
+	{
+		name: "a fold keeps the oldest", file: "store/embedded/sweep.go",
+		edits: [][2]string{{"(best < 0 || l.Newer(w.chain[best].Record))", "best < 0"}},
+		pkg:   "./store/embedded", run: "^TestRows$",
+	},
+	{
+		name: "a lease never ends", file: "serving/lease.go",
+		edits: [][2]string{{"if since <= l.config.Lease {", "if since >= 0 {"}},
+		pkg:   "./serving", run: "^TestLease$",
+	},
+	{
+		name: "time to live is not looked at", file: "serving/read.go",
+		edits: [][2]string{{"now != 0 && a.part.ttl > 0 && old > a.part.ttl", "now < 0 && old > a.part.ttl"}},
+		pkg:   "./serving", run: "^TestPolicy$",
+	},
+}

@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"sluice/feature"
+)
+
+// chains measures the chains of all keys. At rest, when everything is swept, no key
+// has more than one record up to the floor, and none of a dead version.
+func (w *world) chains(rest bool) {
+	all, err := w.rows.Read(w.ctx, w.view.ID, w.keys, nil)
+	if err != nil {
+		w.fail("read chains: %v", err)
+		return
+	}
+	v, versions := w.vector(), w.versions()
+	for i, chain := range all {
+		below, seen := 0, 0
+		for _, r := range chain {
+			info := versions[r.Version-1]
+			if r.Version <= v.Floor {
+				below++
+			} else if info.State == feature.StateVisible {
+				seen++
+			}
+			if rest && info.State.Dead() {
+				w.fail("key %s has a row of version %d, which was to be swept: %+v, vector %+v", keyNames[i], r.Version, info, v)
+			}
+		}
+		if w.longest = max(w.longest, len(chain)); seen > feature.MaxVisible || rest && below > 1 {
+			w.fail("key %s has %d records up to floor %d and %d visible ones above it", keyNames[i], below, v.Floor, seen)
+		}
+	}
+}
+
+// finish heals everything, closes every window, and checks that nothing is lost,
+// doubled or stuck.
+func (w *world) finish() {
+	w.heal()
+	for range 3 { // a frozen view is thawed, one that freezes itself as well
+		w.carryOut(w.people, request{name: "thaw"}.of(w.view))
+		w.close(w.frontier)
+		w.settle(5 * time.Second)
+	}
+	w.carryOut(w.people, request{name: "thaw"}.of(w.view))
+	w.settle(20 * time.Second)
+	if slices.ContainsFunc(w.versions(), func(info feature.VersionInfo) bool {
+		return info.Step == feature.StepOpen && info.Kind == feature.KindApproved
+	}) {
+		w.settle(21 * time.Minute) // the gate takes it for cut short
+		w.settle(20 * time.Second)
+	}
+	if w.failure() != "" {
+		return
+	}
+	w.chains(!slices.ContainsFunc(w.streams, func(s *stream) bool { return s.late }))
+	v, versions := w.vector(), w.versions()
+	for _, info := range versions {
+		w.complete(info)
+	}
+	if !v.Frozen && int(v.Floor) < len(versions) {
+		w.unstuck(versions[v.Floor])
+	}
+}
+
+func (r request) of(view *feature.View) request {
+	r.View, r.By, r.Reason = view, "alice", "the end"
+	return r
+}
+
+func (w *world) heal() {
+	w.tap.set(false)
+	w.tap.light(0, false, false)
+	w.actor.set(false)
+	w.actor.light(0, false, false)
+	w.actor.intervene(nil)
+	for _, n := range w.gates {
+		n.set(false)
+		n.light(0, false, false)
+		n.intervene(nil)
+	}
+	for _, n := range w.servers {
+		n.set(false)
+		n.interrupt(nil)
+	}
+	w.bury()
+	if !w.leads(w.gates[0]) && !w.leads(w.gates[1]) {
+		w.lead(w.gates[0])
+	}
+}
+
+// complete holds a version against the log: every record of its window is in the
+// store, or was swept with a version that is dead, and was counted once.
+func (w *world) complete(info feature.VersionInfo) {
+	if info.Step == feature.StepOpen || info.Step == feature.StepSealed {
+		w.fail("version %d of window %s is %s at the end", info.Version, info.Window.Start, info.Step)
+		return
+	}
+	n := w.records(info.Window)
+	if info.Rows != n && !(info.Kind == feature.KindApproved && info.State.Dead()) {
+		w.fail("version %d counts %d rows, and its window has %d records: %+v", info.Version, info.Rows, n, info)
+	}
+	kept := uint64(0)
+	for _, chain := range w.oracle.all {
+		for _, r := range chain {
+			if r.Version == info.Version {
+				kept++
+			}
+		}
+	}
+	if kept != n && !(info.Kind == feature.KindApproved && info.State.Dead()) {
+		w.fail("%d rows came to the store for version %d, and its window has %d records", kept, info.Version, n)
+	}
+	if info.Kind != feature.KindWindow {
+		return
+	}
+	verdicts := 0
+	for _, v := range w.ledger.verdicts {
+		if v.Kind == "window" && v.Version == info.Version {
+			verdicts++
+		}
+	}
+	if verdicts != 1 {
+		w.fail("version %d has %d verdicts on its window", info.Version, verdicts)
+	}
+}
+
+// unstuck wants the version above the floor to have a reason to wait.
+func (w *world) unstuck(first feature.VersionInfo) {
+	p := w.view.Publish
+	if first.State.Dead() || first.State == feature.StateVisible && first.JudgedSince >= p.ProbationWindows || first.State == feature.StateHeld && first.HeldFor > p.Hold {
+		w.fail("the floor waits for version %d, which nothing moves: %+v", first.Version, first)
+	}
+}

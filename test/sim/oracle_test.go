@@ -1,0 +1,254 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/feature"
+)
+
+// oracle keeps every row that ever came to the row store, and what was visible at
+// every generation. It reads versions by their state and compares records by itself:
+// nothing of feature.Vector is used.
+type oracle struct {
+	mu     sync.Mutex
+	all    map[feature.Key][]feature.Record
+	shown  map[uint64]sight // by generation
+	out    map[feature.Version]time.Time
+	last   sight
+	judged map[feature.Version][]string // states of verdicts on windows that name it
+}
+
+// sight is what readers see at a generation.
+type sight struct {
+	generation uint64
+	visible    []feature.Version
+	floor      feature.Version
+	frozen     bool
+	refuse     bool
+}
+
+func newOracle() *oracle {
+	return &oracle{
+		all: map[feature.Key][]feature.Record{}, shown: map[uint64]sight{0: {}}, out: map[feature.Version]time.Time{}, judged: map[feature.Version][]string{},
+	}
+}
+
+// keep notes rows that are staged, those that were staged before once.
+func (o *oracle) keep(version feature.Version, rows []feature.Row) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range rows {
+		r.Record.Version = version
+		same := func(x feature.Record) bool { return x.Version == version && x.Seq == r.Record.Seq }
+		if !slices.ContainsFunc(o.all[r.Key], same) {
+			o.all[r.Key] = append(o.all[r.Key], r.Record)
+		}
+	}
+}
+
+// see notes what is visible from now on.
+func (w *world) see(_ feature.ViewID, v feature.Vector, versions []feature.VersionInfo) {
+	o := w.oracle
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := sight{generation: v.Generation, floor: v.Floor, frozen: v.Frozen, refuse: v.Refuse}
+	for _, info := range versions {
+		if info.State == feature.StateVisible {
+			s.visible = append(s.visible, info.Version)
+		}
+		if info.State == feature.StateVisible && info.PublishedAt.IsZero() {
+			w.fail("version %d is visible and was never published", info.Version)
+		}
+		if info.State == feature.StateVisible && w.view.Publish.Mode == feature.Gated {
+			o.justified(w, info)
+		}
+	}
+	if known, ok := o.shown[v.Generation]; ok && !slices.Equal(known.visible, s.visible) {
+		w.fail("generation %d shows %v and, later, %v", v.Generation, known.visible, s.visible)
+	}
+	for _, version := range o.last.visible {
+		if !slices.Contains(s.visible, version) {
+			o.out[version] = time.Now()
+		}
+	}
+	for _, version := range s.visible {
+		if o.last.frozen && s.frozen && w.view.Publish.Mode == feature.Gated && !slices.Contains(o.last.visible, version) {
+			w.fail("version %d became visible in a frozen view", version)
+		}
+		if at, gone := o.out[version]; gone {
+			w.fail("version %d, taken out at %s, is visible again", version, at)
+		}
+	}
+	o.shown[v.Generation], o.last = s, s
+}
+
+// justified wants a verdict that passed, or a person, behind a visible version.
+func (o *oracle) justified(w *world, info feature.VersionInfo) {
+	if info.Kind == feature.KindApproved || info.DecidedBy != "gate" && info.DecidedBy != "" {
+		return
+	}
+	states := o.judged[info.Version]
+	if !slices.Contains(states, "pass") && !slices.Contains(states, "warn") {
+		w.fail("version %d is visible, and its verdicts are %v", info.Version, states)
+	}
+}
+
+// newest is the record of a key that a reader gets who sees some versions.
+func (o *oracle) newest(key feature.Key, visible []feature.Version) (best feature.Record, ok bool) {
+	for _, r := range o.all[key] {
+		if !slices.Contains(visible, r.Version) {
+			continue
+		}
+		later := r.EventTime > best.EventTime || r.EventTime == best.EventTime && (r.Version > best.Version || r.Version == best.Version && r.Seq > best.Seq)
+		if !ok || later {
+			best, ok = r, true
+		}
+	}
+	return best, ok && !best.Deleted
+}
+
+// reply is what a server answers to a read of every key.
+type reply struct {
+	Rows []struct {
+		Values struct{ Amount *float64 }
+	}
+	Provenance struct {
+		Version    feature.Version
+		Generation uint64
+		Stale      bool
+		Fallback   string
+	}
+	Error struct{ Code, Message string }
+}
+
+var keyNames = []string{"a", "b", "c", "d", "e"}
+
+var readAll = readOf(keyNames)
+
+func readOf(names []string) string {
+	var keys []string
+	for _, k := range names {
+		keys = append(keys, fmt.Sprintf(`{"id":%q}`, k))
+	}
+	return `{"keys":[` + strings.Join(keys, ",") + `],"features":["amount"]}`
+}
+
+func (n *serverNode) get(w *world) (status int, r reply) {
+	status, r, err := n.ask(w.view.Name, keyNames)
+	if err != nil {
+		w.fail("%v", err)
+	}
+	return status, r
+}
+
+// ask reads keys of a view.
+func (n *serverNode) ask(view string, names []string) (status int, r reply, err error) {
+	out, body := httptest.NewRecorder(), readAll
+	if len(names) != len(keyNames) {
+		body = readOf(names)
+	}
+	n.handler.ServeHTTP(out, httptest.NewRequest("POST", "/api/v1/views/"+view+"/rows", strings.NewReader(body)))
+	if err := json.Unmarshal(out.Body.Bytes(), &r); err != nil {
+		return out.Code, r, fmt.Errorf("a server answers %d %s: %w", out.Code, out.Body, err)
+	}
+	return out.Code, r, nil
+}
+
+// check reads every key from a server and holds the answer against the oracle.
+func (w *world) check(n *serverNode) {
+	confirmed, generation := n.snapshot()
+	since := time.Since(confirmed)
+	status, r := n.get(w)
+	w.oracle.mu.Lock()
+	defer w.oracle.mu.Unlock()
+	w.reads++
+	if since > w.lease+w.grace || confirmed.IsZero() {
+		if status != 503 {
+			w.fail("a server that confirmed its vectors %s ago answers %d", since, status)
+		}
+		return
+	}
+	s, known := w.oracle.shown[r.Provenance.Generation]
+	switch {
+	case status != 200:
+		if !w.oracle.shown[generation].refuse {
+			w.fail("a read is refused with %d %s %s, and generation %d does not refuse", status, r.Error.Code, r.Error.Message, generation)
+		}
+		return
+	case !known || s.refuse:
+		w.fail("a read is of generation %d, which nobody knows or which refuses", r.Provenance.Generation)
+		return
+	}
+	lapsed := since > w.lease
+	if lapsed != r.Provenance.Stale {
+		w.fail("%s after its vectors were confirmed a server says stale=%t", since, r.Provenance.Stale)
+	}
+	for i, key := range w.keys {
+		w.compare(key, r, i, s, lapsed)
+	}
+}
+
+// compare holds one key of an answer against the oracle.
+func (w *world) compare(key feature.Key, r reply, i int, s sight, lapsed bool) {
+	value := r.Rows[i].Values.Amount
+	want, exists := w.oracle.newest(key, s.visible)
+	if (value != nil) == exists && (!exists || *value == amount(want)) {
+		if at, gone := w.oracle.out[want.Version]; exists && gone && !lapsed && time.Since(at) > w.lease {
+			w.fail("key %s: version %d was taken out %s ago and is served without a flag", keyNames[i], want.Version, time.Since(at))
+		}
+		return
+	}
+	if lapsed {
+		w.missed++ // rows may be swept two leases after a version went; the answer is flagged
+		if value == nil {
+			return
+		}
+		for _, x := range w.oracle.all[key] {
+			if amount(x) == *value && slices.Contains(s.visible, x.Version) {
+				return
+			}
+		}
+	}
+	if value != nil && want.Deleted && want.Version <= s.floor && w.returned(key, *value, want, s) {
+		w.returns++
+		return
+	}
+	got := "nothing"
+	if value != nil {
+		got = fmt.Sprint(*value)
+	}
+	w.fail("key %s at generation %d, which shows %v: got %s, want %v of version %d (%t); of the key: %s", keyNames[i], s.generation, s.visible, got, amount(want), want.Version, exists, chainText(w.oracle.all[key]))
+}
+
+// returned reports whether a value is of a row that came to the store in a later
+// version than a deletion that is certified, with an earlier event time: package
+// embedded says that such a row shows again once the deletion is folded away.
+func (w *world) returned(key feature.Key, value float64, deletion feature.Record, s sight) bool {
+	return slices.ContainsFunc(w.oracle.all[key], func(x feature.Record) bool {
+		return !x.Deleted && amount(x) == value && slices.Contains(s.visible, x.Version) && x.Version > deletion.Version
+	})
+}
+
+// amount is the value of a record: its own number.
+func amount(r feature.Record) (n float64) {
+	_ = feature.EachValue(r.Row, func(_ uint32, v []byte) {
+		if x, err := feature.DecodeValue(v); err == nil {
+			n = x.Float()
+		}
+	})
+	return n
+}
+
+func chainText(all []feature.Record) string {
+	var parts []string
+	for _, r := range all {
+		parts = append(parts, fmt.Sprintf("%v of %d at %s seq %d deleted %t", amount(r), r.Version, time.Unix(0, r.EventTime).UTC().Format("15:04:05"), r.Seq, r.Deleted))
+	}
+	return strings.Join(parts, "; ")
+}
