@@ -4,7 +4,7 @@ BIN     := bin/sluice
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: help build check format vet lint arrows generated test race bench demo fuzz clean services-up services-down test-services battery
+.PHONY: help build check format vet lint arrows generated test race bench demo fuzz clean services-up services-down test-services battery bench-services
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ battery: ## the long tests of reliability (docs/reliability.md), about two hours
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/... ./cmd/sluice/app/...
+
+bench-services: ## benchmarks against real services
+	exec env SERVICES_STATE=$(CURDIR)/.services/bench $(SERVICES) run kafka redis redis-cluster postgres -- $(GO) test -tags services -run '^$$' -bench 'TapOfServers|Stage|Memory' -benchtime 1x -timeout 1h ./tap ./store/redis
 
 fuzz: ## every fuzz target for 10 s
 	@for pkg in $$($(GO) list ./...); do \

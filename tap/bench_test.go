@@ -30,7 +30,8 @@ func wide() feature.View {
 	return v
 }
 
-func wideRecords(n int) [][]byte {
+// wideRecords makes n writes of some entities.
+func wideRecords(n, entities int) [][]byte {
 	rng := rand.New(rand.NewPCG(1, 2))
 	records := make([][]byte, n)
 	for i := range records {
@@ -40,7 +41,7 @@ func wideRecords(n int) [][]byte {
 		}
 		at := day.Add(time.Duration(i) * 2 * time.Millisecond)
 		records[i], _ = json.Marshal(map[string]any{
-			"view": "wide", "key": map[string]any{"id": fmt.Sprint("entity-", rng.IntN(10_000))},
+			"view": "wide", "key": map[string]any{"id": fmt.Sprint("entity-", rng.IntN(entities))},
 			"event_time": at.Format(time.RFC3339Nano), "values": values,
 		})
 	}
@@ -94,18 +95,23 @@ func benchLog(b *testing.B) *Log {
 	if err := log.EnsureTopics(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	records := wideRecords(benchWrites)
+	fill(b, log, wideRecords(benchWrites, 10_000))
+	return log
+}
+
+// fill writes records to both partitions of the topic of writes.
+func fill(b *testing.B, log *Log, records [][]byte) {
+	b.Helper()
 	for i := 0; i < len(records); i += 10_000 {
 		out := make([]Out, 0, 10_000)
 		for j := i; j < i+10_000; j++ {
 			p := int32(j % 2)
 			out = append(out, Out{Value: records[j], Partition: &p})
 		}
-		if _, err := log.Append(b.Context(), topics.Writes, out); err != nil {
+		if _, err := log.Append(b.Context(), log.cfg.Topics.Writes, out); err != nil {
 			b.Fatal(err)
 		}
 	}
-	return log
 }
 
 // BenchmarkTap reads the same records through a plain franz-go consumer that
@@ -131,7 +137,7 @@ func BenchmarkTap(b *testing.B) {
 }
 
 func consumeJSON(b *testing.B, log *Log) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(log.cfg.Brokers...), kgo.ConsumeTopics("sluice.writes"),
+	client, err := kgo.NewClient(kgo.SeedBrokers(log.cfg.Brokers...), kgo.ConsumeTopics(log.cfg.Topics.Writes),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		b.Fatal(err)
@@ -179,7 +185,7 @@ func consumeTap(b *testing.B, log *Log, rows Rows, name string) {
 	var ends sync.WaitGroup
 	for p := range int32(2) {
 		ends.Go(func() {
-			if err := readAll(b.Context(), tap, source{"sluice.writes", p}); err != nil {
+			if err := readAll(b.Context(), tap, source{cfg.Topics.Writes, p}); err != nil {
 				b.Error(err)
 			}
 		})
@@ -227,7 +233,7 @@ func readAll(ctx context.Context, tap *Tap, at source) error {
 func BenchmarkDecode(b *testing.B) {
 	view := wide()
 	d := newDecoder(&view)
-	records := wideRecords(1024)
+	records := wideRecords(1024, 10_000)
 	var r reading
 	find := func(string) *decoder { return d }
 	n := 0
