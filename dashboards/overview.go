@@ -107,6 +107,10 @@ func freshnessPanels() []Panel {
 			[]query{{`sum by (result) (rate(sluice_tap_writes_total[$__rate_interval]))`, "{{result}}"}}, unit("wps"), fromZero, stacked),
 		graph("Tap lag", "Age of the oldest record that is still to be read.",
 			[]query{{`max by (topic) (sluice_tap_lag_seconds)`, "{{topic}}"}}, unit("s"), fromZero),
+		graph("Records to read", "Records that are still to be read.",
+			[]query{{`sum by (topic) (sluice_tap_lag_records)`, "{{topic}}"}}, fromZero),
+		graph("Back-pressure", "Partitions that were not read at a time, because rows were being staged or a checkpoint committed. At sluice_tap_partitions the tap only waits.",
+			[]query{{`sum by (topic) (rate(sluice_tap_backpressure_seconds_total[$__rate_interval]))`, "{{topic}}"}}, fromZero),
 		graph("Window close delay", "From a window's end plus lateness to its decision.",
 			[]query{
 				{`histogram_quantile(0.5, sum by (window) (rate(sluice_window_close_delay_seconds[$__rate_interval])))`, "{{window}} p50"},

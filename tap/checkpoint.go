@@ -22,6 +22,7 @@ func (p *partition) stage(ctx context.Context, v *viewState, w *window) error {
 	for _, r := range w.rows {
 		rows = append(rows, r)
 	}
+	defer p.waited(time.Now())
 	n, err := p.tap.deps.Rows.Stage(ctx, v.view.ID, w.version, rows)
 	if err != nil {
 		return errStore(fmt.Errorf("stage %d rows of %s version %d: %w", len(rows), v.view.Name, w.version, err))
@@ -32,11 +33,19 @@ func (p *partition) stage(ctx context.Context, v *viewState, w *window) error {
 	return nil
 }
 
-// stageAll stages what is held back and makes everything staged durable.
-func (p *partition) stageAll(ctx context.Context) error {
-	if p.tap.deps.Rows == nil {
-		return nil
+// unload stages what is held back if that is much: of w alone, or of all windows.
+func (p *partition) unload(ctx context.Context, v *viewState, w *window) error {
+	switch {
+	case p.held >= p.tap.cfg.StageBytes:
+		return p.stageHeld(ctx)
+	case len(w.rows) >= p.tap.cfg.StageRows:
+		return p.stage(ctx, v, w)
 	}
+	return nil
+}
+
+// stageHeld stages what is held back.
+func (p *partition) stageHeld(ctx context.Context) error {
 	for _, v := range p.views {
 		for _, w := range v.windows {
 			if err := p.stage(ctx, v, w); err != nil {
@@ -44,9 +53,22 @@ func (p *partition) stageAll(ctx context.Context) error {
 			}
 		}
 	}
+	p.held = 0
+	return nil
+}
+
+// stageAll stages what is held back and makes everything staged durable.
+func (p *partition) stageAll(ctx context.Context) error {
+	if p.tap.deps.Rows == nil {
+		return nil
+	}
+	if err := p.stageHeld(ctx); err != nil {
+		return err
+	}
 	if !p.staged {
 		return nil
 	}
+	defer p.waited(time.Now())
 	if err := p.tap.deps.Rows.Sync(ctx); err != nil {
 		return errStore(fmt.Errorf("sync staged rows: %w", err))
 	}
@@ -63,6 +85,7 @@ func (p *partition) checkpoint(ctx context.Context, out *writer, all bool) error
 	if err := p.stageAll(ctx); err != nil {
 		return err
 	}
+	defer p.waited(time.Now())
 	if err := p.letters.wait(); err != nil {
 		return err
 	}
@@ -94,6 +117,11 @@ func (p *partition) checkpoint(ctx context.Context, out *writer, all bool) error
 	p.saved()
 	p.tap.metrics.checkpoints.Observe(time.Since(began).Seconds())
 	return nil
+}
+
+// waited counts the time in which the partition was not read.
+func (p *partition) waited(since time.Time) {
+	p.results.waiting.Add(time.Since(since).Seconds())
 }
 
 // saved notes that everything is in the log.

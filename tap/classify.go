@@ -47,10 +47,9 @@ func (p *partition) accept(ctx context.Context, v *viewState, m *feature.Write) 
 	}
 	v.observed.Inc()
 	if p.tap.deps.Rows != nil {
-		if w.hold(m); len(w.rows) >= p.tap.cfg.StageRows {
-			if err := p.stage(ctx, v, w); err != nil {
-				return late, err
-			}
+		p.held += w.hold(m)
+		if err := p.unload(ctx, v, w); err != nil {
+			return late, err
 		}
 	}
 	p.advance(v, m.EventTime)

@@ -58,7 +58,7 @@ func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at
 	for _, h := range []struct{ key, value string }{
 		{letterTopic, r.Topic}, {letterPartition, strconv.Itoa(int(r.Partition))}, {letterOffset, strconv.FormatInt(r.Offset, 10)},
 		{letterKind, bad.kind}, {letterReason, string(bad.reason)}, {letterView, clip(bad.view)}, {letterFeature, bad.feature},
-		{letterText, bad.text}, {letterAt, at.UTC().Format(time.RFC3339Nano)}, {letterSize, strconv.Itoa(len(r.Value))},
+		{letterText, bad.text}, {letterAt, at.UTC().Format(time.RFC3339Nano)}, {letterSize, strconv.Itoa(max(bad.size, len(r.Value)))},
 		{letterHeaders, strconv.Itoa(len(r.Headers))},
 	} {
 		out.Headers = append(out.Headers, kgo.RecordHeader{Key: h.key, Value: []byte(h.value)})

@@ -136,6 +136,7 @@ func readOptions(fetchBytes int32) []kgo.Opt {
 		kgo.FetchMinBytes(1),
 		kgo.FetchMaxWait(time.Second),
 		kgo.MaxConcurrentFetches(1),
+		kgo.MaxDecompressBatchBytes(maxBatchMemory),
 	}
 }
 
@@ -245,6 +246,11 @@ func (l *Log) readRange(ctx context.Context, topic string, partition int32, from
 	defer client.Close()
 	for next := from; next < to; {
 		fetches := client.PollRecords(ctx, 10_000)
+		if batch := swollen(fetches); batch != nil {
+			next = batch.NextOffset // its records were dead-lettered
+			pass(client, batch)
+			continue
+		}
 		if err := fetchError(ctx, fetches); err != nil {
 			return fmt.Errorf("read %s/%d from %d: %w", topic, partition, next, err)
 		}

@@ -17,6 +17,8 @@ type metrics struct {
 	rows        *prometheus.CounterVec
 	invalid     *prometheus.CounterVec
 	lag         *prometheus.GaugeVec
+	behind      *prometheus.GaugeVec
+	waiting     *prometheus.CounterVec
 	checkpoints prometheus.Histogram
 	errors      *prometheus.CounterVec
 	partitions  prometheus.Gauge
@@ -43,6 +45,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: namespace, Subsystem: "tap", Name: "lag_seconds",
 			Help: "Age of the oldest record that this process has still to read, over its partitions of a topic; 0 if it has read all. Labels: topic.",
 		}, []string{"topic"}),
+		behind: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "lag_records",
+			Help: "Records that this process has still to read, over its partitions of a topic. Labels: topic.",
+		}, []string{"topic"}),
+		waiting: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "backpressure_seconds_total",
+			Help: "Seconds in which partitions of a topic were not read, because rows were being staged or a checkpoint committed. Labels: topic.",
+		}, []string{"topic"}),
 		checkpoints: auto.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "checkpoint_duration_seconds",
 			Help:                            "Time to stage rows and commit a checkpoint.",
@@ -68,13 +78,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 // results are the counters of one partition.
 type results struct {
 	accepted, quarantined, dead, duplicate prometheus.Counter
+	waiting                                prometheus.Counter // seconds
 }
 
 func (m *metrics) results(at source) results {
 	c := func(result string) prometheus.Counter {
 		return m.writes.WithLabelValues(at.topic, strconv.Itoa(int(at.partition)), result)
 	}
-	return results{c("accepted"), c(Quarantined), c(DeadLettered), c("duplicate")}
+	return results{c("accepted"), c(Quarantined), c(DeadLettered), c("duplicate"), m.waiting.WithLabelValues(at.topic)}
 }
 
 // forget deletes the series of a view that is no longer defined.

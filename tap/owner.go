@@ -25,7 +25,8 @@ type owner struct {
 	stop     context.CancelFunc // asks it to save and end
 	drop     context.CancelFunc // makes it end without saving
 	done     chan struct{}
-	lag      atomic.Int64 // nanoseconds
+	behind   atomic.Int64 // records of the log that it has still to take
+	since    atomic.Int64 // unix nanoseconds: when the last one it took was written, if it is behind
 	offset   atomic.Int64 // of the last checkpoint
 	restored atomic.Bool
 	trouble  atomic.Pointer[error]
@@ -122,8 +123,14 @@ func (o *owner) read(hard, soft context.Context, p *partition, w *writer, reader
 		if err != nil {
 			return err
 		}
+		o.measure(fetches, p.next)
 		if err := p.begin(); err != nil {
 			return err
+		}
+		if batch := swollen(fetches); batch != nil {
+			p.skip(hard, batch)
+			pass(reader, batch)
+			o.tap.deps.Logger.Warn("batch too large to be read; its records are dead-lettered", "partition", o.at.String(), "first", batch.Offset, "next", batch.NextOffset)
 		}
 		for iter := fetches.RecordIter(); !iter.Done(); {
 			if err := p.record(hard, iter.Next()); err != nil {
@@ -135,7 +142,7 @@ func (o *owner) read(hard, soft context.Context, p *partition, w *writer, reader
 				}
 			}
 		}
-		o.measure(fetches, p)
+		o.measure(fetches, p.next)
 		if err := p.silence(hard); err != nil {
 			return err
 		}
@@ -157,6 +164,9 @@ func (o *owner) poll(soft context.Context, reader *kgo.Client) (kgo.Fetches, err
 	ctx, cancel := context.WithTimeout(soft, o.tap.cfg.Poll)
 	defer cancel()
 	fetches := reader.PollRecords(ctx, batch)
+	if swollen(fetches) != nil {
+		return fetches, nil
+	}
 	for _, e := range fetches.Errors() {
 		if !errors.Is(e.Err, context.DeadlineExceeded) && !errors.Is(e.Err, context.Canceled) {
 			return nil, fmt.Errorf("read %s: %w: %w", o.at, errLog, e.Err)
@@ -165,17 +175,24 @@ func (o *owner) poll(soft context.Context, reader *kgo.Client) (kgo.Fetches, err
 	return fetches, nil
 }
 
-// measure notes how old the next record is, at least: as old as the last one.
-func (o *owner) measure(fetches kgo.Fetches, p *partition) {
+// measure notes how many records are behind next, and how old the first of them is
+// at least: as old as the last one fetched. It is called before records are taken as
+// well as after, so that a tap that cannot take them is seen to be behind.
+func (o *owner) measure(fetches kgo.Fetches, next int64) {
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if n := len(f.Records); n > 0 {
-			lag := time.Duration(0)
-			if p.next < f.LastStableOffset {
-				lag = max(0, time.Since(f.Records[n-1].Timestamp))
-			}
-			o.lag.Store(int64(lag))
+			o.since.Store(f.Records[n-1].Timestamp.UnixNano())
+			o.behind.Store(max(0, f.LastStableOffset-next))
 		}
 	})
+}
+
+// lag returns how old the oldest record is that is still to be taken, 0 without one.
+func (o *owner) lag(now time.Time) time.Duration {
+	if o.behind.Load() == 0 {
+		return 0
+	}
+	return max(0, now.Sub(time.Unix(0, o.since.Load())))
 }
 
 // probe is an end of the log and the clock when it was the end.

@@ -32,6 +32,7 @@ type partition struct {
 	urgent    bool // a window closed or idleness changed: checkpoint at once
 	closing   int  // windows that closed since then
 	staged    bool // rows were staged since the last sync
+	held      int  // bytes, about, of the rows held back
 	probe     *probe
 	reading   reading
 	letters   letters

@@ -25,14 +25,15 @@ type rejection struct {
 	view    string
 	feature string
 	text    string
+	size    int // bytes of the record, at least, where its value is not known
 }
 
 func dead(reason feature.Code, view, feature, format string, args ...any) *rejection {
-	return &rejection{DeadLettered, reason, view, feature, message(view, feature, fmt.Sprintf(format, args...))}
+	return &rejection{kind: DeadLettered, reason: reason, view: view, feature: feature, text: message(view, feature, fmt.Sprintf(format, args...))}
 }
 
 func quarantine(reason feature.Code, view, feature, format string, args ...any) *rejection {
-	return &rejection{Quarantined, reason, view, feature, message(view, feature, fmt.Sprintf(format, args...))}
+	return &rejection{kind: Quarantined, reason: reason, view: view, feature: feature, text: message(view, feature, fmt.Sprintf(format, args...))}
 }
 
 // worse returns the rejection that stands for both: one that could not be read

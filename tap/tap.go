@@ -225,6 +225,7 @@ func (t *Tap) follow(ctx context.Context, group *kgo.Client, topics []string) ([
 		if !slices.Contains(next, topic) {
 			removed = append(removed, topic)
 			t.metrics.lag.DeleteLabelValues(topic)
+			t.metrics.behind.DeleteLabelValues(topic)
 		}
 	}
 	group.PauseFetchTopics(added...)
@@ -251,12 +252,14 @@ func (t *Tap) of(topics []string) map[string][]int32 {
 func (t *Tap) report() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lags := map[string]time.Duration{}
+	now, lags, behind := time.Now(), map[string]time.Duration{}, map[string]int64{}
 	for at, o := range t.owners {
-		lags[at.topic] = max(lags[at.topic], time.Duration(o.lag.Load()))
+		lags[at.topic] = max(lags[at.topic], o.lag(now))
+		behind[at.topic] += o.behind.Load()
 	}
 	for topic, lag := range lags {
 		t.metrics.lag.WithLabelValues(topic).Set(lag.Seconds())
+		t.metrics.behind.WithLabelValues(topic).Set(float64(behind[topic]))
 	}
 }
 

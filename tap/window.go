@@ -32,17 +32,25 @@ func (w *window) touch(offset int64) {
 	w.dirty = true
 }
 
+// heldRow is about what a held row takes besides its key and values, in bytes.
+const heldRow = 160
+
 // hold keeps a write's row until it is staged, unless a newer one of its key is
-// held.
-func (w *window) hold(m *feature.Write) {
+// held. It returns by how many bytes, about, what is held has grown.
+func (w *window) hold(m *feature.Write) (grown int) {
 	r := feature.Record{Version: w.version, EventTime: m.EventTime.UnixNano(), Seq: uint64(m.Offset), Deleted: m.Delete}
-	if held, ok := w.rows[m.Key]; ok && !r.Newer(held.Record) {
-		return
+	held, ok := w.rows[m.Key]
+	if ok && !r.Newer(held.Record) {
+		return 0
 	}
 	if !m.Delete {
 		r.Row = feature.AppendRow(make([]byte, 0, 12*len(m.Values)), m.View, m.Values)
 	}
 	w.rows[m.Key] = feature.Row{Key: m.Key, Record: r}
+	if !ok {
+		grown = heldRow + len(m.Key)
+	}
+	return grown + cap(r.Row) - cap(held.Record.Row)
 }
 
 // blame counts a refused write against feature i of view, which may be newer than
