@@ -23,7 +23,7 @@ func (p *partition) stage(ctx context.Context, v *viewState, w *window) error {
 		rows = append(rows, r)
 	}
 	defer p.waited(time.Now())
-	n, err := p.tap.deps.Rows.Stage(ctx, v.view.ID, w.version, rows)
+	n, err := p.send(ctx, v, w, rows)
 	if err != nil {
 		return errStore(fmt.Errorf("stage %d rows of %s version %d: %w", len(rows), v.view.Name, w.version, err))
 	}
@@ -71,6 +71,9 @@ func (p *partition) stageAll(ctx context.Context) error {
 	defer p.waited(time.Now())
 	if err := p.tap.deps.Rows.Sync(ctx); err != nil {
 		return errStore(fmt.Errorf("sync staged rows: %w", err))
+	}
+	if err := p.intact(ctx); err != nil {
+		return err
 	}
 	p.staged = false
 	return nil

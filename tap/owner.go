@@ -93,6 +93,7 @@ func (o *owner) session(hard, soft context.Context) error {
 		}
 		return err
 	}
+	defer p.own()()
 	reader, err := kgo.NewClient(append(append(baseOptions(o.tap.log.cfg.Brokers), readOptions(o.tap.cfg.FetchBytes)...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.at.topic: {o.at.partition: kgo.NewOffset().At(p.next)}}))...)
 	if err != nil {

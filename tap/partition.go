@@ -27,12 +27,13 @@ type partition struct {
 	sources   *sources
 	now       time.Time // read once per batch
 	clockSet  bool
-	refreshed bool // definitions were read again since the batch came
-	changed   bool // since the last checkpoint
-	urgent    bool // a window closed or idleness changed: checkpoint at once
-	closing   int  // windows that closed since then
-	staged    bool // rows were staged since the last sync
-	held      int  // bytes, about, of the rows held back
+	refreshed bool       // definitions were read again since the batch came
+	changed   bool       // since the last checkpoint
+	urgent    bool       // a window closed or idleness changed: checkpoint at once
+	closing   int        // windows that closed since then
+	staged    bool       // rows were staged since the last sync
+	held      int        // bytes, about, of the rows held back
+	marked    MarkedRows // the online store, if it keeps marks
 	probe     *probe
 	reading   reading
 	letters   letters

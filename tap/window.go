@@ -16,6 +16,7 @@ type window struct {
 	version  feature.Version
 	profile  *sketch.Profile
 	rows     map[feature.Key]feature.Row // not yet staged; the newest of each key
+	from     int64                       // offset of the first write that gave one of them
 	accepted uint64
 	bytes    uint64
 	span     feature.Span
@@ -39,6 +40,9 @@ const heldRow = 160
 // held. It returns by how many bytes, about, what is held has grown.
 func (w *window) hold(m *feature.Write) (grown int) {
 	r := feature.Record{Version: w.version, EventTime: m.EventTime.UnixNano(), Seq: uint64(m.Offset), Deleted: m.Delete}
+	if len(w.rows) == 0 {
+		w.from = m.Offset
+	}
 	held, ok := w.rows[m.Key]
 	if ok && !r.Newer(held.Record) {
 		return 0

@@ -64,7 +64,7 @@ func BenchmarkStage(b *testing.B) {
 				offset := int64(0)
 				benchStage(b, n, func(version feature.Version, rows []feature.Row) error {
 					offset += int64(len(rows))
-					_, err := s.StageMarked(context.Background(), 1, version, rows, redis.Mark{Source: "topic/0", Offset: offset})
+					_, err := s.StageMarked(context.Background(), 1, version, rows, "topic/0", offset)
 					return err
 				})
 			})

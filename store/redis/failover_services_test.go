@@ -137,7 +137,7 @@ const step = 200
 func (w *writer) stage(batches int) error {
 	for range batches {
 		rows := logged(w.next, w.next+step)
-		if _, err := w.s.StageMarked(w.t.Context(), 1, 1, rows, redis.Mark{Source: "topic/0", Offset: int64(w.next + step)}); err != nil {
+		if _, err := w.s.StageMarked(w.t.Context(), 1, 1, rows, "topic/0", int64(w.next+step)); err != nil {
 			return err
 		}
 		w.next += step
@@ -224,12 +224,12 @@ func TestFailoverInsideCall(t *testing.T) {
 			rows = append(rows, feature.Row{Key: feature.Key(k), Record: feature.Record{EventTime: 1, Seq: uint64(100 + len(rows)), Row: []byte(padding)}})
 		}
 	}
-	if _, err := s.StageMarked(t.Context(), 1, 1, rows[:1000], redis.Mark{Source: "topic/0", Offset: 1100}); err != nil {
+	if _, err := s.StageMarked(t.Context(), 1, 1, rows[:1000], "topic/0", 1100); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() error { return sameOffset(t, at) })
 	freeze(t, at.replica.cmd.Process.Pid)
-	if _, err := s.StageMarked(t.Context(), 1, 1, rows[1000:], redis.Mark{Source: "topic/0", Offset: 4100}); err != nil {
+	if _, err := s.StageMarked(t.Context(), 1, 1, rows[1000:], "topic/0", 4100); err != nil {
 		t.Fatal(err)
 	}
 	at.failover(t)
@@ -289,19 +289,18 @@ func TestOwners(t *testing.T) {
 	both(t, func(t *testing.T, on *server) {
 		c := on.prefix(t)
 		first, second := open(t, c), open(t, c)
-		mark := redis.Mark{Source: "topic/0", Offset: 700}
-		if _, err := first.StageMarked(t.Context(), 1, 1, logged(0, 700), mark); !errors.Is(err, redis.ErrUnowned) {
+		if _, err := first.StageMarked(t.Context(), 1, 1, logged(0, 700), "topic/0", 700); !errors.Is(err, redis.ErrUnowned) {
 			t.Fatalf("StageMarked without Own = %v, want %v", err, redis.ErrUnowned)
 		}
 		first.Own("topic/0", 0)
-		if _, err := first.StageMarked(t.Context(), 1, 1, logged(0, 700), mark); err != nil {
+		if _, err := first.StageMarked(t.Context(), 1, 1, logged(0, 700), "topic/0", 700); err != nil {
 			t.Fatal(err)
 		}
 		second.Own("topic/0", 700)
-		if _, err := second.StageMarked(t.Context(), 1, 1, logged(700, 1400), redis.Mark{Source: "topic/0", Offset: 1400}); err != nil {
+		if _, err := second.StageMarked(t.Context(), 1, 1, logged(700, 1400), "topic/0", 1400); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := first.StageMarked(t.Context(), 1, 1, logged(700, 1400), mark); !errors.Is(err, redis.ErrLost) {
+		if _, err := first.StageMarked(t.Context(), 1, 1, logged(700, 1400), "topic/0", 700); !errors.Is(err, redis.ErrLost) {
 			t.Errorf("StageMarked of the former owner = %v, want %v", err, redis.ErrLost)
 		}
 		if rewind, lost, err := second.Lost(t.Context(), "topic/0", 1400); rewind != 1400 || lost || err != nil {

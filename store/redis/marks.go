@@ -13,15 +13,6 @@ import (
 	"sluice/feature"
 )
 
-// Mark says how far a source has come once the rows of a call are staged.
-type Mark struct {
-	Source string // what numbers the rows, such as "topic/3"
-	// Offset is one below which every row of the source is staged by then, or was
-	// never to be: if more rows of earlier offsets are held back for another call,
-	// it is the lowest of those.
-	Offset int64
-}
-
 // sources is what a store knows of the sources that it writes for.
 type sources struct{ m sync.Map } // string → *source
 
@@ -85,7 +76,9 @@ func (f *from) acknowledged(number uint64, of []uint8) {
 	}
 }
 
-// StageMarked is Stage for a source that was taken over with Own. With the rows of
+// StageMarked is Stage for a source that was taken over with Own. offset is one below
+// which every row of the source is staged by then, or was never to be: if more rows of
+// earlier offsets are held back for another call, it is the lowest of those. With the rows of
 // each bucket, in one call of a Function, it writes a mark: which call they are from.
 // A bucket whose mark is behind the last call that was acknowledged to this process
 // lost that call, and perhaps others, in a failover; then nothing is written to it
@@ -95,17 +88,17 @@ func (f *from) acknowledged(number uint64, of []uint8) {
 // What to do then: ask Lost for an offset, and stage the rows of the source from there
 // on again. After any other error the rows have to be staged again, too, before later
 // ones.
-func (s *Store) StageMarked(ctx context.Context, view feature.ViewID, version feature.Version, rows []Row, m Mark) (bytes uint64, err error) {
-	known, ok := s.marks.m.Load(m.Source)
+func (s *Store) StageMarked(ctx context.Context, view feature.ViewID, version feature.Version, rows []Row, name string, offset int64) (bytes uint64, err error) {
+	known, ok := s.marks.m.Load(name)
 	if !ok {
-		return 0, fmt.Errorf("stage %d rows of view %d version %d: source %s: %w", len(rows), view, version, m.Source, ErrUnowned)
+		return 0, fmt.Errorf("stage %d rows of view %d version %d: source %s: %w", len(rows), view, version, name, ErrUnowned)
 	}
 	src := known.(*source)
 	src.mu.Lock()
 	defer src.mu.Unlock()
-	bytes, err = s.stage(ctx, view, version, rows, &from{src, m.Source})
+	bytes, err = s.stage(ctx, view, version, rows, &from{src, name})
 	if err == nil {
-		src.safe = m.Offset
+		src.safe = offset
 	}
 	return bytes, err
 }
