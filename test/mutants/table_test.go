@@ -71,7 +71,7 @@ var mutants = []mutant{
 	{
 		name: "the mark before the rows: a checkpoint says what is not staged yet", file: "tap/checkpoint.go",
 		edits: [][2]string{
-			{"	if err := p.stageAll(ctx); err != nil {\n		return err\n	}\n	if err := p.letters", "	if err := p.letters"},
+			{"	if err := p.stageAll(ctx); err != nil {\n		return err\n	}\n	defer p.waited", "	defer p.waited"},
 			{"	p.saved()\n	p.tap.metrics", "	p.saved()\n	if err := p.stageAll(ctx); err != nil {\n		return err\n	}\n	p.tap.metrics"},
 		},
 		pkg: "./test/sim", run: "^TestCrashCells$/^write$",
