@@ -44,6 +44,9 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": "60000"}),
 	}
 	if cfg.Data != "" {
+		if err := mendIndexes(cfg.Data); err != nil {
+			return nil, fmt.Errorf("start broker in %q: %w", cfg.Data, err)
+		}
 		opts = append(opts, kfake.DataDir(cfg.Data))
 	}
 	if cfg.SyncWrites {

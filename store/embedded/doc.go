@@ -7,5 +7,5 @@
 // suite that every online store passes is in store/storetest.
 //
 // A Store is safe for concurrent use by one process, which locks the folder.
-// Package embedded imports feature alone.
+// Package embedded imports feature and folder alone.
 package embedded

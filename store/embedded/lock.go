@@ -3,18 +3,19 @@ package embedded
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"sluice/store/folder"
 )
 
 // Lock keeps other processes from a folder of embedded parts until the closer is
 // closed or the process ends, however it ends. The folder is made if it is not
 // there. The error is ErrLocked if somebody holds it.
 func Lock(dir string) (io.Closer, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make data folder: %w", err)
+	if err := folder.Make(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	lock, err := vfs.Default.Lock(filepath.Join(dir, "lock"))
 	switch {

@@ -17,5 +17,6 @@
 // a server that stayed away meanwhile.
 //
 // The methods are safe for concurrent use, by several processes as well. Rows and
-// their slices belong to the caller. Package registry imports feature alone.
+// their slices belong to the caller. Package registry imports feature and
+// folder alone.
 package registry

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/pressly/goose/v3"
+
+	"sluice/store/folder"
 )
 
 const (
@@ -27,7 +29,7 @@ const (
 func checkFile(path string) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return os.MkdirAll(filepath.Dir(path), 0o750)
+		return folder.Make(filepath.Dir(path), 0o750)
 	}
 	if err != nil {
 		return err
