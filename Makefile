@@ -61,7 +61,7 @@ battery: ## the long tests of reliability (docs/reliability.md), about two hours
 	$(GO) test -count=1 -timeout 1h -v ./test/mutants -mutants.all
 	$(GO) test -count=1 -timeout 1h -v -run HostileInput ./test/scenario -battery.hostile 1000000
 	$(GO) test -count=1 -timeout 1h -v ./test/powerloss -powerloss.cuts 200
-	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -tags services -timeout 3h -v -run Services ./test/scenario -battery.faults=400
+	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -tags services -timeout 3h -v -run Services ./test/scenario -battery.faults=400 -battery.storm=10m
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/... ./cmd/sluice/app/...

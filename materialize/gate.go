@@ -44,6 +44,7 @@ type Deps struct {
 	Log         Log
 	Judge       JudgeFunc
 	Board       *Board
+	Recount     RecountFunc                 // nil: topics never grow
 	Definitions func() *feature.Definitions // the definitions in force
 	HashKey     sketch.HashKey
 	Clock       Clock
@@ -200,9 +201,9 @@ func (g *Gate) turn(ctx context.Context, view *feature.View, s *seat) (decided b
 	if err := g.tidy(ctx, view, s); err != nil {
 		return false, err
 	}
-	due, ok := g.deps.Board.next(view)
-	if !ok {
-		return false, nil
+	due, ok, err := g.due(ctx, view)
+	if err != nil || !ok {
+		return false, err
 	}
 	start := time.Now()
 	if err := g.decide(ctx, view, s, due); err != nil {
@@ -214,6 +215,20 @@ func (g *Gate) turn(ctx context.Context, view *feature.View, s *seat) (decided b
 		g.log.Warn("partials of a judged window not deleted", "view", view.Name, "err", err)
 	}
 	return true, nil
+}
+
+// due returns the view's next window if all partitions are past it, those as well that
+// were added since they were counted last: a producer that knows one writes there.
+func (g *Gate) due(ctx context.Context, view *feature.View) (complete, bool, error) {
+	due, ok := g.deps.Board.next(view)
+	if !ok || g.deps.Recount == nil {
+		return due, ok, nil
+	}
+	if err := g.deps.Recount(ctx, view); err != nil {
+		return complete{}, false, fmt.Errorf("count the partitions of %s: %w", g.deps.Board.topic(view), err)
+	}
+	due, ok = g.deps.Board.next(view)
+	return due, ok, nil
 }
 
 // commit applies a desk's decision as this gate.

@@ -51,6 +51,9 @@ type Rows interface {
 // the text changes when rows that were acknowledged may have been lost.
 type ShardsFunc func(ctx context.Context) (string, error)
 
+// RecountFunc counts the partitions of a view's topic again, for the board.
+type RecountFunc func(ctx context.Context, view *feature.View) error
+
 // Log reads records again and forgets partials that are no longer needed.
 type Log interface {
 	// Profile reads the records of a window again, sorts them as the tap did, and

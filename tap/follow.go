@@ -31,7 +31,7 @@ func (l *Log) follow(ctx context.Context, fn func(Update) error) error {
 		return fmt.Errorf("follow %s: %w", topic, err)
 	}
 	client, err := kgo.NewClient(append(append(baseOptions(l.cfg.Brokers), readOptions(4<<20)...),
-		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
+		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMaxAge(newPartitions))...)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", topic, err)
 	}

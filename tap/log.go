@@ -176,15 +176,19 @@ func (p topicPartitioner) Partition(r *kgo.Record, n int) int {
 // the order given within a partition. It returns the first and last offset per
 // partition, by partition; with an error, of those that were acknowledged.
 func (l *Log) Append(ctx context.Context, topic string, records []Out) ([]feature.Span, error) {
-	rs := make([]*kgo.Record, len(records))
+	rs, named := make([]*kgo.Record, len(records)), int32(0)
 	for i, r := range records {
 		rs[i] = &kgo.Record{Topic: topic, Key: r.Key, Value: r.Value, Partition: anyPartition}
 		if r.Partition != nil {
 			rs[i].Partition = *r.Partition
+			named = max(named, *r.Partition+1)
 		}
 		for _, h := range r.Headers {
 			rs[i].Headers = append(rs[i].Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
+	}
+	if err := l.know(ctx, topic, named); err != nil {
+		return nil, fmt.Errorf("append %d records to %s: %w", len(records), topic, err)
 	}
 	spans := map[int32]*feature.Span{}
 	var first error
@@ -229,6 +233,31 @@ func (l *Log) WriteWatermark(ctx context.Context, topic, view string, t time.Tim
 		return fmt.Errorf("write watermark %s: %w", t.UTC().Format(time.RFC3339Nano), err)
 	}
 	return nil
+}
+
+// know waits until the producer knows all n partitions of topic. It looks for ones
+// that were added once a minute only, and refuses records for them until then.
+func (l *Log) know(ctx context.Context, topic string, n int32) error {
+	if n < 1 || !l.leads(topic, 0) {
+		return nil // not produced to yet: it looks when it is
+	}
+	waiting, cancel := context.WithTimeout(ctx, knownWithin)
+	defer cancel()
+	for !l.leads(topic, n-1) {
+		l.client.ForceMetadataRefresh()
+		select {
+		case <-waiting.Done():
+			return fmt.Errorf("partition %s/%d was added and is not known to the producer yet: %w", topic, n-1, waiting.Err())
+		case <-time.After(knownAgain):
+		}
+	}
+	return nil
+}
+
+// leads reports whether the producer knows a leader of the partition.
+func (l *Log) leads(topic string, partition int32) bool {
+	leader, _, err := l.client.PartitionLeader(topic, partition)
+	return err == nil && leader >= 0
 }
 
 // readRange reads the committed records of one partition from offset from up to

@@ -81,6 +81,12 @@ func (o *owner) run(hard, soft context.Context) {
 
 // session owns the partition once, from claiming it to an error or the end.
 func (o *owner) session(hard, soft context.Context) error {
+	if err := o.tap.log.holdState(soft, o.at); err != nil {
+		if soft.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("%w: %w", errLog, err)
+	}
 	w, err := newWriter(o.tap.log.cfg.Brokers, o.at)
 	if err != nil {
 		return err
@@ -105,6 +111,8 @@ func (o *owner) session(hard, soft context.Context) error {
 	}
 	o.restored.Store(true)
 	o.trouble.Store(nil)
+	o.tap.deps.Logger.Info("partition taken", "partition", o.at.String(), "offset", p.next, "epoch", p.epoch)
+	defer func() { o.tap.deps.Logger.Info("partition left", "partition", o.at.String(), "saved", o.offset.Load()) }()
 	return o.read(hard, soft, p, w, reader)
 }
 

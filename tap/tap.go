@@ -125,6 +125,9 @@ func (t *Tap) prepare(ctx context.Context, topics []string) error {
 	return nil
 }
 
+// newPartitions is how long a partition that was added to a topic may go unread.
+const newPartitions = 10 * time.Second
+
 // join makes the member of the consumer group. It only says which partitions are
 // this process's; each owner has clients of its own, so the member never fetches.
 func (t *Tap) join(topics []string) (*kgo.Client, error) {
@@ -134,8 +137,9 @@ func (t *Tap) join(topics []string) (*kgo.Client, error) {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(t.cfg.Session),
-		kgo.HeartbeatInterval(min(t.cfg.Session/3, 3*time.Second)),
+		kgo.HeartbeatInterval(min(t.cfg.Session/3, time.Second)), // a member learns of a change with a heartbeat
 		kgo.RebalanceTimeout(time.Minute),
+		kgo.MetadataMaxAge(newPartitions),
 		kgo.MaxConcurrentFetches(1),
 		kgo.FetchMaxBytes(1<<20),
 		kgo.FetchMaxPartitionBytes(1<<16),

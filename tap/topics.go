@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // EnsureTopics creates what is missing of the given topics of writes (the default
@@ -57,6 +58,16 @@ func (l *Log) EnsureTopics(ctx context.Context, writes ...string) error {
 	return nil
 }
 
+// holdState makes sure that the profiles topic has a partition for the state of a
+// source partition, which may have been added to its topic since.
+func (l *Log) holdState(ctx context.Context, at source) error {
+	counts, err := l.partitions(ctx, l.cfg.Topics.Profiles)
+	if err != nil || at.partition < counts[l.cfg.Topics.Profiles] {
+		return err
+	}
+	return l.EnsureTopics(ctx, at.topic)
+}
+
 func (l *Log) create(ctx context.Context, partitions int32, configs map[string]*string, names ...string) error {
 	resp, err := l.admin.CreateTopics(ctx, partitions, -1, configs, names...)
 	if err != nil {
@@ -99,17 +110,28 @@ func (l *Log) partitions(ctx context.Context, topics ...string) (map[string]int3
 	}
 }
 
+// countPartitions asks a broker. The admin client would say what it was told within the
+// last MetadataMinAge, and a window could be closed without a partition added since.
 func (l *Log) countPartitions(ctx context.Context, topics []string) (map[string]int32, error) {
-	details, err := l.admin.ListTopics(ctx, topics...)
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range topics {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, topic)
+	}
+	resp, err := req.RequestWith(ctx, l.client)
 	if err != nil {
 		return nil, fmt.Errorf("list topics %v: %w", topics, err)
 	}
 	counts := map[string]int32{}
-	for _, d := range details {
-		if d.Err != nil {
-			return nil, fmt.Errorf("list topic %s: %w", d.Topic, d.Err)
+	for _, t := range resp.Topics {
+		if t.Topic == nil {
+			continue
 		}
-		counts[d.Topic] = int32(len(d.Partitions))
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			return nil, fmt.Errorf("list topic %s: %w", *t.Topic, err)
+		}
+		counts[*t.Topic] = int32(len(t.Partitions))
 	}
 	return counts, nil
 }

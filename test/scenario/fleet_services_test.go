@@ -12,11 +12,12 @@ import (
 	"sluice/test/services"
 )
 
-// fleet is a site of real parts: two taps, two gates and two servers, each a
-// process of its own, on Kafka, Redis and PostgreSQL.
+// fleet is a site of real parts: taps, two gates and two servers, each a process of
+// its own, on Kafka, Redis and PostgreSQL.
 type fleet struct {
 	*site
 	taps, gates, serves []*process
+	topics              string // how the names of its topics begin
 }
 
 // reach says how the processes reach what they share; each may have a way of its own.
@@ -32,15 +33,20 @@ func directly(brokers, redis []string, cluster bool, dsn string) reach {
 	return reach{brokers: strings.Join(brokers, ","), redis: always(strings.Join(redis, ",")), cluster: cluster, postgres: always(dsn)}
 }
 
-// startFleet starts all processes and waits until they are ready. They have names of
-// their own on what they share with others.
 func startFleet(t *testing.T, to reach) *fleet {
 	t.Helper()
-	f := &fleet{site: &site{t: t, dir: t.TempDir()}}
-	f.trouble = f.describe
+	return startTaps(t, to, 2)
+}
+
+// startTaps starts all processes, so many taps among them, and waits until they are
+// ready. They have names of their own on what they share with others.
+func startTaps(t *testing.T, to reach, taps int) *fleet {
+	t.Helper()
 	topics, prefix := services.Name(t), strings.ToLower(rand.Text()[:8])+":"
-	for _, target := range []string{"tap", "gate", "serve"} {
-		for n := range 2 {
+	f := &fleet{site: &site{t: t, dir: t.TempDir()}, topics: topics}
+	f.trouble = f.describe
+	for target, n := range map[string]int{"tap": taps, "gate": 2, "serve": 2} {
+		for n := range n {
 			name := fmt.Sprintf("%s%d", target, n)
 			p := &process{t: t, name: name, args: []string{"run", "-target=" + target, "-clock=manual", "--data=" + f.dir,
 				"--listen.http=127.0.0.1:0", "--listen.grpc=127.0.0.1:0", "--log.level=info",

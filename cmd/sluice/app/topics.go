@@ -42,6 +42,20 @@ func (t *topics) Ensure(ctx context.Context, defs *feature.Definitions) error {
 	return nil
 }
 
+// Recount counts the partitions of a view's topic, and has the profiles topic grow
+// with it.
+func (t *topics) Recount(ctx context.Context, view *feature.View) error {
+	name := t.of(view)
+	now, err := t.log.Partitions(ctx, name)
+	if err != nil {
+		return err
+	}
+	if int(now[name]) == t.Partitions(name) {
+		return nil
+	}
+	return t.Ensure(ctx, t.catalog.Definitions())
+}
+
 // recount is how often partitions are counted again: somebody may add some.
 const recount = 10 * time.Second
 
