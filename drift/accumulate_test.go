@@ -67,7 +67,7 @@ func TestAccumulateFalseAlarms(t *testing.T) {
 	for _, g := range regimes {
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
-			n, alarms, summed := map[string]int{}, map[string]int{}, 0
+			n, alarms, blocks, summed := map[string]int{}, map[string]int{}, 0, 0
 			for i := range max(1, *calibrationSeeds/2) {
 				l := learn(t, regimeStream(g, uint64(7001+131*i), *calibrationRows, 3), g.history)
 				since, former, recent := map[string]time.Time{}, sums{}, []WindowProfile(nil)
@@ -88,6 +88,9 @@ func TestAccumulateFalseAlarms(t *testing.T) {
 					for _, s := range slow {
 						kind, _ := columnKind(s.Feature)
 						alarms[kind]++
+						if s.Effect {
+							blocks++
+						}
 						since[s.Feature] = recent[len(recent)-1].Window.End
 					}
 				}
@@ -98,6 +101,10 @@ func TestAccumulateFalseAlarms(t *testing.T) {
 				if slack := 3 * math.Sqrt(slowLimit*float64(n[kind])/1000); float64(alarms[kind]) > slowLimit*float64(n[kind])/1000+slack {
 					t.Errorf("%s: %d first alarms of %d stable feature-windows, want at most %v of 1,000", kind, alarms[kind], n[kind], slowLimit)
 				}
+			}
+			t.Logf("%-6s %d of the alarms would block", g.name, blocks)
+			if blocks > 0 && g.blocks == 0 {
+				t.Errorf("%d alarms of stable feature-windows would block", blocks)
 			}
 			t.Logf("%-6s cumulative sum, numeric: %.2f first alarms per 1,000", g.name, 1000*float64(summed)/float64(n["numeric"]))
 		})

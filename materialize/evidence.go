@@ -69,7 +69,11 @@ func (g *Gate) stamp(v *rules.Verdict, e Evidence, desk *Desk) {
 	newest := e.Versions[len(e.Versions)-1]
 	v.Kind, v.Project, v.View, v.Version, v.Window = e.Kind, e.View.Project, e.View.Name, newest, e.Window
 	v.Versions, v.DecidedAt, v.RolledBack = e.Versions, desk.now, []feature.Version{}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %d %s %d", e.View.ID, e.Kind, newest, e.Window.Start.Format(time.RFC3339Nano), desk.before.Generation))
+	kind := e.Kind
+	if e.Slow {
+		kind += "/slow" // both kinds of probation may begin at the same window
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %d %s %d", e.View.ID, kind, newest, e.Window.Start.Format(time.RFC3339Nano), desk.before.Generation))
 	v.ID = "vd_" + hex.EncodeToString(sum[:10])
 	v.Rows = 0
 	for _, version := range e.Versions {

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"sluice/drift"
 	"sluice/feature"
@@ -20,7 +21,8 @@ import (
 // drift.MinWindows windows of history, the calibrated detector, volume and the
 // Isolation Forest, else the uncalibrated cold start; and the plain two-sample
 // statistics that rules may set thresholds on. What was served is held to the
-// calibrated detector alone, without volume, which is that of the readers.
+// calibrated detector alone, without volume, which is that of the readers. A slow case
+// is held to drift.Accumulate alone.
 func Judge(c *Case) (rules.Verdict, error) {
 	if err := c.check(); err != nil {
 		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
@@ -29,12 +31,12 @@ func Judge(c *Case) (rules.Verdict, error) {
 	if err != nil {
 		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
 	}
-	scores, err := c.scores(merged)
+	scores, onset, err := c.evidence(merged)
 	if err != nil {
 		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
 	}
 	v := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
-	v.Kind, v.Project, v.View, v.Window = c.Kind, c.View.Project, c.View.Name, c.Window
+	v.Kind, v.Project, v.View, v.Window, v.Onset = c.Kind, c.View.Project, c.View.Name, c.Window, onset
 	v.Versions = append(v.Versions, c.Versions...)
 	if len(c.Versions) > 0 {
 		v.Version = c.Versions[len(c.Versions)-1]
@@ -62,7 +64,37 @@ func (c *Case) merged() (*sketch.Profile, error) {
 	return all, nil
 }
 
-// scores measures everything that rules may read.
+// evidence measures what rules may read; of a slow case, with the onset.
+func (c *Case) evidence(merged *sketch.Profile) ([]feature.Score, time.Time, error) {
+	if c.Slow {
+		return c.slow()
+	}
+	scores, err := c.scores(merged)
+	return scores, time.Time{}, err
+}
+
+// slow returns the shifts that the current windows show together, and the onset of the
+// clearest one: of those that are large enough to block, if there are any.
+func (c *Case) slow() (scores []feature.Score, onset time.Time, err error) {
+	if !c.calibrated() {
+		return nil, onset, nil
+	}
+	shifts, err := c.Reference.Accumulate(&c.View, c.Layout, c.Current, c.Baseline, c.Level, nil)
+	if err != nil {
+		return nil, onset, err
+	}
+	var clearest *drift.Slow
+	for i := range shifts {
+		s := &shifts[i]
+		scores = append(scores, s.Score)
+		if clearest == nil || s.Effect && !clearest.Effect || s.Effect == clearest.Effect && s.PValue < clearest.PValue {
+			clearest, onset = s, s.Onset
+		}
+	}
+	return scores, onset, nil
+}
+
+// scores measures everything that rules may read of windows that are judged at once.
 func (c *Case) scores(merged *sketch.Profile) ([]feature.Score, error) {
 	var scores []feature.Score
 	if c.Kind != KindProbation && c.Kind != KindServed {

@@ -30,6 +30,7 @@ func Verify(stored rules.Verdict, c *Case) (differences []string) {
 	differ("layout", stored.Layout, again.Layout)
 	differ("baseline", stored.Baseline, again.Baseline)
 	differ("history", stored.History, again.History)
+	differ("onset", stored.Onset.UTC(), again.Onset.UTC())
 	differ("level", stored.Level, again.Level)
 	differ("digests", stored.Digests, again.Digests)
 	differ("reasons", len(stored.Reasons), len(again.Reasons))
