@@ -145,11 +145,6 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	} else if ok {
 		opinions = append(opinions, probation)
 	}
-	if slow, ok, err := g.slow(c, fresh); err != nil {
-		return err
-	} else if ok {
-		opinions = append(opinions, slow)
-	}
 	c.desk.Settle()
 	for i := range opinions {
 		if err := g.exposed(ctx, c.desk.view, &opinions[i].Verdict); err != nil {

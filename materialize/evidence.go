@@ -69,11 +69,7 @@ func (g *Gate) stamp(v *rules.Verdict, e Evidence, desk *Desk) {
 	newest := e.Versions[len(e.Versions)-1]
 	v.Kind, v.Project, v.View, v.Version, v.Window = e.Kind, e.View.Project, e.View.Name, newest, e.Window
 	v.Versions, v.DecidedAt, v.RolledBack = e.Versions, desk.now, []feature.Version{}
-	kind := e.Kind
-	if e.Slow {
-		kind += "/slow" // both kinds of probation may begin at the same window
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %d %s %d", e.View.ID, kind, newest, e.Window.Start.Format(time.RFC3339Nano), desk.before.Generation))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %d %s %d", e.View.ID, e.Kind, newest, e.Window.Start.Format(time.RFC3339Nano), desk.before.Generation))
 	v.ID = "vd_" + hex.EncodeToString(sum[:10])
 	v.Rows = 0
 	for _, version := range e.Versions {
@@ -103,7 +99,11 @@ func (g *Gate) probation(c *candidate, fresh *entry) (Opinion, bool, error) {
 	}
 	opinion := g.opinion(e, nil)
 	g.stamp(&opinion.Verdict, e, c.desk)
-	c.desk.Probation(&opinion.Verdict, e.Window.Start)
+	onset := e.Window.Start
+	if began := opinion.Verdict.Onset; !began.IsZero() {
+		onset = began
+	}
+	c.desk.Probation(&opinion.Verdict, onset)
 	return opinion, true, nil
 }
 

@@ -15,8 +15,7 @@ import (
 func realJudge(builder *judge.Builder) JudgeFunc {
 	return func(e Evidence) (Opinion, error) {
 		in := judge.Evidence{Kind: e.Kind, View: e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout,
-			Current: drifts(e.Current), History: drifts(e.History), Baseline: e.Baseline, Rules: rules.Default(), Level: 0.001,
-			Slow: e.Slow}
+			Current: drifts(e.Current), History: drifts(e.History), Baseline: e.Baseline, Rules: rules.Default(), Level: 0.001}
 		if len(e.Alarms) > 0 {
 			if err := json.Unmarshal(e.Alarms, &in.Memory); err != nil {
 				return Opinion{}, err

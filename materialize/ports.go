@@ -85,8 +85,6 @@ type Evidence struct {
 	Baseline *sketch.Profile // merge of History; nil without
 	Spread   []byte          // an older reference whose spread serves while History is short; nil without
 	Alarms   []byte          // what the judge wished to remember of this view
-
-	Slow bool // judge what the last of Current show together, for each of some numbers of them
 }
 
 // Opinion is a judge's answer. Case and Blobs are all that recomputes Verdict.

@@ -28,7 +28,7 @@ type Verdict struct {
 	Version    feature.Version   `json:"version"`
 	Versions   []feature.Version `json:"versions"` // a joint verdict decides for all of them
 	Window     feature.Window    `json:"window"`
-	Onset      time.Time         `json:"onset,omitzero"` // of a shift that several windows show together: start of the first
+	Onset      time.Time         `json:"onset,omitzero"` // of a shift that began within probation: start of its first window; else zero
 	State      State             `json:"state"`
 	Decision   string            `json:"decision"` // publish | hold | reject | rollback | notify | none
 	RolledBack []feature.Version `json:"rolled_back"`

@@ -28,7 +28,6 @@ type Evidence struct {
 	Rules    []rules.Rule
 	Memory   rules.Memory
 	Level    float64
-	Slow     bool // see Case
 }
 
 // refit is how many windows of a view's length pass between two fits of its
@@ -60,7 +59,7 @@ func NewBuilder() *Builder { return &Builder{} }
 // Builder made before.
 func (b *Builder) Case(e Evidence) (*Case, error) {
 	c := &Case{Kind: e.Kind, View: *e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout, Current: e.Current,
-		Baseline: e.Baseline, Rules: e.Rules, Memory: e.Memory, Level: e.Level, Slow: e.Slow, History: len(e.History)}
+		Baseline: e.Baseline, Rules: e.Rules, Memory: e.Memory, Level: e.Level, History: len(e.History)}
 	if len(e.History) == 0 || e.Baseline == nil {
 		c.Baseline = nil
 		return c, nil

@@ -40,7 +40,6 @@ type Case struct {
 	Rules     []rules.Rule
 	Memory    rules.Memory // alarms of the windows before
 	Level     float64      // rate of false alarms per feature and window
-	Slow      bool         // judge what the current windows show together only, with drift.Accumulate
 	History   int          // windows of history; fewer than drift.MinWindows is a cold start
 }
 

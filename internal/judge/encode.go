@@ -29,8 +29,6 @@ type head struct {
 	Memory    rules.Memory      `json:"memory"`
 	Level     float64           `json:"level"`
 	History   int               `json:"history"`
-
-	Slow bool `json:"slow,omitempty"`
 }
 
 type headWindow struct {
@@ -73,7 +71,7 @@ func (c *Case) Encode() (head []byte, named map[string][]byte, err error) {
 func (c *Case) encode() (head, blobs, error) {
 	all := blobs{}
 	h := head{Format: headFormat, Kind: c.Kind, View: c.View, Window: c.Window, Versions: c.Versions,
-		Rules: c.Rules, Memory: c.Memory, Level: c.Level, History: c.History, Slow: c.Slow}
+		Rules: c.Rules, Memory: c.Memory, Level: c.Level, History: c.History}
 	if c.Layout.Digest() != "" {
 		body, err := c.Layout.MarshalBinary()
 		if err != nil {
@@ -143,7 +141,7 @@ func DecodeCase(text []byte, blob func(digest string) ([]byte, error)) (*Case, e
 	if err := json.Unmarshal(text, &h); err != nil || h.Format != headFormat {
 		return nil, fmt.Errorf("decode case: head: %w", ErrCorrupt)
 	}
-	c := &Case{Kind: h.Kind, View: h.View, Window: h.Window, Versions: h.Versions, Rules: h.Rules, Memory: h.Memory, Level: h.Level, History: h.History, Slow: h.Slow}
+	c := &Case{Kind: h.Kind, View: h.View, Window: h.Window, Versions: h.Versions, Rules: h.Rules, Memory: h.Memory, Level: h.Level, History: h.History}
 	r := reader{blob: blob}
 	c.Layout = r.layout(h.Layout, &c.View)
 	for _, w := range h.Current {

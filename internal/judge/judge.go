@@ -3,7 +3,6 @@ package judge
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"sluice/drift"
 	"sluice/feature"
@@ -21,8 +20,7 @@ import (
 // drift.MinWindows windows of history, the calibrated detector, volume and the
 // Isolation Forest, else the uncalibrated cold start; and the plain two-sample
 // statistics that rules may set thresholds on. What was served is held to the
-// calibrated detector alone, without volume, which is that of the readers. A slow case
-// is held to drift.Accumulate alone.
+// calibrated detector alone, without volume, which is that of the readers.
 func Judge(c *Case) (rules.Verdict, error) {
 	if err := c.check(); err != nil {
 		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
@@ -31,12 +29,15 @@ func Judge(c *Case) (rules.Verdict, error) {
 	if err != nil {
 		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
 	}
-	scores, onset, err := c.evidence(merged)
+	scores, err := c.scores(merged)
 	if err != nil {
 		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
 	}
 	v := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
-	v.Kind, v.Project, v.View, v.Window, v.Onset = c.Kind, c.View.Project, c.View.Name, c.Window, onset
+	if v, err = c.since(v); err != nil {
+		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+	}
+	v.Kind, v.Project, v.View, v.Window = c.Kind, c.View.Project, c.View.Name, c.Window
 	v.Versions = append(v.Versions, c.Versions...)
 	if len(c.Versions) > 0 {
 		v.Version = c.Versions[len(c.Versions)-1]
@@ -64,37 +65,35 @@ func (c *Case) merged() (*sketch.Profile, error) {
 	return all, nil
 }
 
-// evidence measures what rules may read; of a slow case, with the onset.
-func (c *Case) evidence(merged *sketch.Profile) ([]feature.Score, time.Time, error) {
-	if c.Slow {
-		return c.slow()
-	}
-	scores, err := c.scores(merged)
-	return scores, time.Time{}, err
-}
-
-// slow returns the shifts that the current windows show together, and the onset of the
-// clearest one: of those that are large enough to block, if there are any.
-func (c *Case) slow() (scores []feature.Score, onset time.Time, err error) {
-	if !c.calibrated() {
-		return nil, onset, nil
+// since looks for a shift that began after the first of the windows on probation, if
+// the mean of them all, in which those from before it hide it, does not fail. It returns
+// the verdict on that shift, with its onset, if that fails, and else v.
+func (c *Case) since(v rules.Verdict) (rules.Verdict, error) {
+	// The mean of two windows is what v is on.
+	if c.Kind != KindProbation || v.State == rules.Fail || len(c.Current) < 3 || !c.calibrated() {
+		return v, nil
 	}
 	shifts, err := c.Reference.Accumulate(&c.View, c.Layout, c.Current, c.Baseline, c.Level, nil)
 	if err != nil {
-		return nil, onset, err
+		return v, err
 	}
-	var clearest *drift.Slow
-	for i := range shifts {
-		s := &shifts[i]
+	var scores []feature.Score
+	var clearest drift.Slow
+	for _, s := range shifts {
 		scores = append(scores, s.Score)
-		if clearest == nil || s.Effect && !clearest.Effect || s.Effect == clearest.Effect && s.PValue < clearest.PValue {
-			clearest, onset = s, s.Onset
+		if s.Effect && (!clearest.Effect || s.PValue < clearest.PValue) {
+			clearest = s
 		}
 	}
-	return scores, onset, nil
+	slow := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
+	if slow.State != rules.Fail || clearest.Onset.IsZero() {
+		return v, nil
+	}
+	slow.Onset = clearest.Onset
+	return slow, nil
 }
 
-// scores measures everything that rules may read of windows that are judged at once.
+// scores measures everything that rules may read.
 func (c *Case) scores(merged *sketch.Profile) ([]feature.Score, error) {
 	var scores []feature.Score
 	if c.Kind != KindProbation && c.Kind != KindServed {

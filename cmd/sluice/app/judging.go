@@ -99,9 +99,6 @@ func (j *judges) Judge(e materialize.Evidence) (materialize.Opinion, error) {
 		return materialize.Opinion{}, err
 	}
 	opinion := materialize.Opinion{Verdict: v, Alarms: e.Alarms, Spread: e.Spread}
-	if e.Slow && len(v.Scores) == 0 {
-		return opinion, nil // nobody asks for the case of nothing
-	}
 	if opinion.Case, opinion.Blobs, err = c.Encode(); err != nil {
 		return opinion, err
 	}
@@ -127,7 +124,7 @@ func (j *judges) evidence(e materialize.Evidence) (judge.Evidence, error) {
 		return judge.Evidence{}, err
 	}
 	out := judge.Evidence{Kind: e.Kind, View: e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout,
-		Current: windowProfiles(e.Current), History: windowProfiles(e.History), Baseline: e.Baseline, Rules: list, Level: level, Slow: e.Slow}
+		Current: windowProfiles(e.Current), History: windowProfiles(e.History), Baseline: e.Baseline, Rules: list, Level: level}
 	if len(e.Alarms) > 0 {
 		if err := json.Unmarshal(e.Alarms, &out.Memory); err != nil {
 			return out, fmt.Errorf("alarms of %s: %w", e.View.Name, err)

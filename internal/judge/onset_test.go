@@ -4,22 +4,21 @@ import (
 	"slices"
 	"testing"
 
-	"sluice/drift"
 	"sluice/feature"
 	"sluice/rules"
 )
 
-// A slow case finds a shift that began after the first of its windows, and when; it is
-// recomputed from what is stored.
-func TestSlowCase(t *testing.T) {
+// Probation finds a shift that began after the first of its windows, although the mean of
+// them all does not fail, and when; that is recomputed from what is stored.
+func TestOnset(t *testing.T) {
 	f := newFlights()
 	f.pin(t)
 	e := f.evidence(t, 24)
-	shifted := func(v []feature.Value) { v[0] = feature.Float64Value(3 * v[0].Float()) }
+	shifted := func(v []feature.Value) { v[0] = feature.Float64Value(1.5 * v[0].Float()) }
 	for i, change := range []func([]feature.Value){nil, nil, shifted, shifted} {
 		e.Current = append(e.Current, f.window(24+i, 300, change))
 	}
-	e.Kind, e.Slow = KindProbation, true
+	e.Kind = KindProbation
 	v, c := judged(t, e)
 	if onset := e.Current[2].Window.Start; v.State != rules.Fail || !v.Onset.Equal(onset) {
 		t.Errorf("state %s, onset %s, want fail and %s: %+v", v.State, v.Onset, onset, v.Reasons)
@@ -44,19 +43,23 @@ func TestSlowCase(t *testing.T) {
 	}
 }
 
-// Without a shift, or without enough history, a slow case has nothing to say.
-func TestSlowCaseOfNothing(t *testing.T) {
-	for history, want := range map[int]int{24: 0, 3: 0} {
-		f := newFlights()
-		f.pin(t)
-		e := f.evidence(t, history)
-		var current []drift.WindowProfile
-		for i := range 4 {
-			current = append(current, f.window(history+i, 300, nil))
-		}
-		e.Kind, e.Slow, e.Current = KindProbation, true, current
-		if v, _ := judged(t, e); v.State != rules.Pass || len(v.Scores) != want || !v.Onset.IsZero() {
-			t.Errorf("%d windows of history: %s, onset %s, %+v", history, v.State, v.Onset, v.Scores)
-		}
+// Without a shift there is no onset, nor where all windows have it.
+func TestNoOnset(t *testing.T) {
+	for name, tc := range map[string]struct {
+		times float64
+		state rules.State
+	}{"no shift": {1, rules.Pass}, "in all windows": {3, rules.Fail}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFlights()
+			f.pin(t)
+			e := f.evidence(t, 24)
+			for i := range 4 {
+				e.Current = append(e.Current, f.window(24+i, 300, func(v []feature.Value) { v[0] = feature.Float64Value(tc.times * v[0].Float()) }))
+			}
+			e.Kind = KindProbation
+			if v, _ := judged(t, e); v.State != tc.state || !v.Onset.IsZero() {
+				t.Errorf("state %s, onset %s, want %s and none: %+v", v.State, v.Onset, tc.state, v.Reasons)
+			}
+		})
 	}
 }
