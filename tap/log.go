@@ -89,7 +89,11 @@ const (
 	maxBatch   = 4 << 20
 )
 
-func (l *Log) limit(topic string) int32 {
+func (l *Log) limit(topic string) int32 { return min(l.largest(topic), maxBatch) }
+
+// largest returns how many bytes a batch of a topic may have: at most maxBatchMemory,
+// what readers unpack.
+func (l *Log) largest(topic string) int32 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return cmp.Or(l.limits[topic], usualBatch)
@@ -106,7 +110,7 @@ func (l *Log) learn(ctx context.Context, topics []string) error {
 	for _, c := range configs {
 		for _, pair := range c.Configs {
 			if n, err := strconv.ParseInt(pair.MaybeValue(), 10, 32); pair.Key == "max.message.bytes" && err == nil && n > 0 {
-				l.limits[c.Name] = int32(min(n, maxBatch))
+				l.limits[c.Name] = int32(min(n, maxBatchMemory))
 			}
 		}
 	}

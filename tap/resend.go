@@ -148,7 +148,7 @@ func (s *resender) claim(ctx context.Context) error {
 		kgo.TransactionalID("sluice-replay-"+s.log.cfg.Topics.DeadLetters),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytesFn(s.log.limit),
+		kgo.ProducerBatchMaxBytesFn(s.log.largest),
 		kgo.ProducerLinger(0),
 		kgo.RecordDeliveryTimeout(transactionTimeout/2),
 	)...)
@@ -250,7 +250,7 @@ func (s *resender) sort(ctx context.Context) error {
 		}
 		r, err := s.record(ctx, &l.Letter, counts)
 		switch {
-		case errors.Is(err, feature.ErrExpired) || errors.Is(err, kerr.UnknownTopicOrPartition):
+		case errors.Is(err, feature.ErrExpired) || errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, errUnfit):
 			l.Outcome, l.Text = Unsendable, err.Error()
 		case err != nil:
 			return err
@@ -272,6 +272,11 @@ func (s *resender) record(ctx context.Context, d *DeadLetter, counts map[string]
 		}
 		n = found[d.Topic]
 		counts[d.Topic] = n
+		if n > 0 {
+			if err := s.log.learn(ctx, []string{d.Topic}); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if n == 0 {
 		return nil, fmt.Errorf("topic %s: %w", d.Topic, kerr.UnknownTopicOrPartition)
@@ -294,7 +299,25 @@ func (s *resender) record(ctx context.Context, d *DeadLetter, counts map[string]
 		}
 	}
 	r.Headers = append(r.Headers, kgo.RecordHeader{Key: HeaderReplayOf, Value: []byte(d.Place().String())})
+	if size, most := batchSize(r), s.log.largest(d.Topic); size > int(most) {
+		return nil, fmt.Errorf("%w: a batch of it alone has %d bytes, topic %s takes %d (its max.message.bytes)", errUnfit, size, d.Topic, most)
+	}
 	return r, nil
+}
+
+// errUnfit reports a record that was once taken, in a compressed batch or under other
+// settings, and that its topic no longer takes.
+var errUnfit = errors.New("the record does not fit its topic")
+
+// batchSize is at most how many bytes a batch of one record has before it is
+// compressed.
+func batchSize(r *kgo.Record) int {
+	const batch, record, header = 61, 36, 10 // the fixed fields, and lengths as varints
+	size := batch + record + len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		size += header + len(h.Key) + len(h.Value)
+	}
+	return size
 }
 
 // original reads one record; feature.ErrExpired if the log no longer holds it.

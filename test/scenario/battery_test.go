@@ -57,7 +57,7 @@ func (b *battery) run() {
 		}
 		b.last = i
 	}
-	b.pollers.hold(b.t, b.reads)
+	b.pollers.hold(b.site, b.reads)
 	b.addUp()
 }
 
@@ -92,7 +92,7 @@ func (b *battery) finish(i int) (v verdict) {
 		return err
 	})
 	if want := map[bool]string{true: "reject", false: "publish"}[poisoned(i)]; v.Decision != want {
-		b.t.Fatalf("window %d: decision %s, want %s: %+v\n%s", i, v.Decision, want, v.Reasons, b.trouble())
+		b.fatalf("window %d: decision %s, want %s: %+v", i, v.Decision, want, v.Reasons)
 	}
 	if took := time.Since(began); took > 3*time.Second {
 		b.t.Logf("window %d was judged %s after the last push", i, took.Round(100*time.Millisecond))
@@ -131,7 +131,7 @@ func (b *battery) addUp() {
 			want = "rolled_back"
 		}
 		if v.Rows != windowRows || v.State != want {
-			b.t.Errorf("version %+v, want %d rows and state %s", v, windowRows, want)
+			b.errorf("version %+v, want %d rows and state %s", v, windowRows, want)
 		}
 	}
 }
@@ -151,12 +151,12 @@ func (b *battery) accounted() {
 	accepted, received := 0, 0
 	for _, a := range accounting.Items {
 		if a.Accepted+a.Quarantined+a.DeadLettered+a.Duplicate != a.Received || a.Quarantined+a.DeadLettered+a.Late > 0 {
-			b.t.Errorf("accounting does not balance: %+v", a)
+			b.errorf("accounting does not balance: %+v", a)
 		}
 		accepted, received = accepted+a.Accepted, received+a.Received
 	}
 	if want := (b.last + 1) * windowRows; accepted != want {
-		b.t.Errorf("%d writes accepted, %d were pushed", accepted, want)
+		b.errorf("%d writes accepted, %d were pushed", accepted, want)
 	}
 	b.t.Logf("windows %d, writes received %d, accepted %d", b.last+1, received, accepted)
 }
@@ -172,14 +172,14 @@ func (b *battery) exactProfiles() {
 	}
 	path := fmt.Sprintf("/api/v1/views/payments/features/amount/history?limit=500&from=%s&to=%s", first.Format(time.RFC3339), windowStart(b.last+1).Format(time.RFC3339))
 	if err := b.get(path, &history); err != nil {
-		b.t.Fatal(err)
+		b.fatalf("%v", err)
 	}
 	if len(history.Items) != b.last+1 {
-		b.t.Errorf("history has %d windows, want %d", len(history.Items), b.last+1)
+		b.errorf("history has %d windows, want %d", len(history.Items), b.last+1)
 	}
 	for _, h := range history.Items {
 		if h.N != windowRows {
-			b.t.Errorf("profile of window %s counts %d values, want %d", h.Window.Start, h.N, windowRows)
+			b.errorf("profile of window %s counts %d values, want %d", h.Window.Start, h.N, windowRows)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func (b *battery) oneVerdictEach() {
 			Next  string
 		}
 		if err := b.get("/api/v1/views/payments/verdicts?limit=500&after="+next, &list); err != nil {
-			b.t.Fatal(err)
+			b.fatalf("%v", err)
 		}
 		for _, v := range list.Items {
 			if v.Kind == "window" {
@@ -207,7 +207,7 @@ func (b *battery) oneVerdictEach() {
 	}
 	for i := range b.last + 1 {
 		if n := judged[windowStart(i)]; n != 1 {
-			b.t.Errorf("window %d has %d verdicts, want 1", i, n)
+			b.errorf("window %d has %d verdicts, want 1", i, n)
 		}
 	}
 }
@@ -248,7 +248,7 @@ func (b *battery) exactRows() {
 			}
 		}
 		if len(wrong) > 0 {
-			b.t.Errorf("door %d serves %d of %d accounts wrong:\n%s", n, len(wrong), len(accounts), strings.Join(wrong[:min(9, len(wrong))], "\n"))
+			b.errorf("door %d serves %d of %d accounts wrong:\n%s", n, len(wrong), len(accounts), strings.Join(wrong[:min(9, len(wrong))], "\n"))
 		}
 	}
 }

@@ -88,9 +88,7 @@ func (f *fleet) ready() {
 
 // end stops the processes, side by side.
 func (f *fleet) end() {
-	if f.t.Failed() {
-		f.t.Log(f.describe())
-	}
+	f.explain()
 	done := make(chan struct{})
 	for _, p := range f.all() {
 		go func() {

@@ -85,7 +85,7 @@ func (h *house) memory(name string) int {
 	h.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid))
 	if err != nil {
-		h.t.Fatalf("the process is gone: %v\n%s", err, h.trouble())
+		h.fatalf("the process is gone: %v", err)
 	}
 	found := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(text)
 	if found == nil {

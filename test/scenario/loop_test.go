@@ -43,7 +43,7 @@ func (s *site) loop() {
 	s.approveAndRollBack(bad.Version)
 	p.ban(30, time.Now().Add(lease))
 	s.acceptShift()
-	p.hold(t, 100)
+	p.hold(s, 100)
 }
 
 func (s *site) mustPublish(i int, factor float64) {

@@ -170,7 +170,7 @@ func (s *site) decide(i int, factor float64) verdict {
 	}
 	v, err := s.judged(i)
 	if err != nil {
-		s.t.Fatalf("window %d: %v\n%s", i, err, s.trouble())
+		s.fatalf("window %d: %v", i, err)
 	}
 	return v
 }

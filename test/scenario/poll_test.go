@@ -120,22 +120,22 @@ func (p *pollers) end() {
 	p.wait.Wait()
 }
 
-// hold stops the pollers and fails t if they saw what they must not have, or if one
+// hold stops the pollers and fails the test of s if they saw what they must not have, or if one
 // of them read so little that the run proves nothing.
-func (p *pollers) hold(t *testing.T, least int64) {
-	t.Helper()
+func (p *pollers) hold(s *site, least int64) {
+	s.t.Helper()
 	p.end()
 	if len(p.seen) > 0 {
-		t.Errorf("%d rows were read that must not be visible, such as %s", len(p.seen), p.seen[0])
+		s.errorf("%d rows were read that must not be visible, such as %s", len(p.seen), p.seen[0])
 	}
 	for n := range p.reads {
 		if got := p.reads[n].Load(); got < least {
-			t.Errorf("only %d reads at door %d, want %d: the run is void", got, n, least)
+			s.errorf("only %d reads at door %d, want %d: the run is void", got, n, least)
 		}
 	}
-	t.Logf("reads %s, slowest %s; banned rows in reads flagged as old: %d", counts(p.reads), time.Duration(p.slowest.Load()).Round(time.Millisecond), p.flagged)
+	s.t.Logf("reads %s, slowest %s; banned rows in reads flagged as old: %d", counts(p.reads), time.Duration(p.slowest.Load()).Round(time.Millisecond), p.flagged)
 	for text, n := range p.errors {
-		t.Logf("%d reads failed: %s", n, text)
+		s.t.Logf("%d reads failed: %s", n, text)
 	}
 }
 

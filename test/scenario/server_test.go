@@ -53,9 +53,7 @@ func newServer(t *testing.T) *server {
 	s.trouble = func() string { return fmt.Sprintf("server log, its end:\n%s", tail(s.log.Bytes(), 6000)) }
 	t.Cleanup(func() {
 		s.stop(syscall.SIGTERM)
-		if t.Failed() {
-			t.Log(s.trouble())
-		}
+		s.explain()
 	})
 	return s
 }

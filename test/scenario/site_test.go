@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +23,30 @@ type site struct {
 	doors   []*door
 	turn    atomic.Uint64 // which door is asked next
 	trouble func() string // what the processes say, the end of it
+
+	wrong []string // what failed so far
+}
+
+// errorf fails the test, which goes on.
+func (s *site) errorf(format string, args ...any) {
+	s.t.Helper()
+	s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
+	s.t.Errorf(format, args...)
+}
+
+// fatalf fails the test and ends it.
+func (s *site) fatalf(format string, args ...any) {
+	s.t.Helper()
+	s.errorf(format, args...)
+	s.t.FailNow()
+}
+
+// explain logs what the processes say if the test has failed, and after it what
+// failed: the end of a long log is what people see first.
+func (s *site) explain() {
+	if s.t.Failed() {
+		s.t.Logf("%s\n--- what failed:\n%s", s.trouble(), strings.Join(s.wrong, "\n"))
+	}
 }
 
 // door is the base URL of a process; it changes with every start, while others read.
@@ -36,7 +61,7 @@ func (s *site) next() string {
 func (s *site) until(what string, limit time.Duration, fn func() error) {
 	s.t.Helper()
 	if err := patiently(s.t.Context(), limit, fn); err != nil {
-		s.t.Fatalf("%s: not within %s: %v\n%s", what, limit, err, s.trouble())
+		s.fatalf("%s: not within %s: %v", what, limit, err)
 	}
 }
 

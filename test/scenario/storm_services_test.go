@@ -55,7 +55,7 @@ func (s *storm) blow(round int, push func()) {
 			break
 		}
 		if time.Since(began) > settled {
-			s.t.Fatalf("window %d is not judged after %s of the storm, %v so far: %s\n%s", s.battery.window, settled, s.done, s.holdup(), s.trouble())
+			s.fatalf("window %d is not judged after %s of the storm, %v so far: %s", s.battery.window, settled, s.done, s.holdup())
 		}
 	}
 	if time.Now().After(s.ends) {

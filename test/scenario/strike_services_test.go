@@ -140,7 +140,7 @@ func (w *wrecker) up(name string) {
 func (w *wrecker) must(err error) {
 	w.t.Helper()
 	if err != nil {
-		w.t.Fatal(err)
+		w.fatalf("%v", err)
 	}
 }
 
@@ -173,10 +173,10 @@ func (w *wrecker) report() {
 		}
 	}
 	if wantKills, wantFreezes := *faults*20/36, *faults*10/36; *kinds == "" && (kills < wantKills || freezes < wantFreezes) {
-		w.t.Errorf("%d kills and %d freezes, want %d and %d: the run is void", kills, freezes, wantKills, wantFreezes)
+		w.errorf("%d kills and %d freezes, want %d and %d: the run is void", kills, freezes, wantKills, wantFreezes)
 	}
 	if w.lost == 0 && w.done["fail over with lag"] > 0 {
-		w.t.Error("no replica lacked anything when it took over: the run is void")
+		w.errorf("no replica lacked anything when it took over: the run is void")
 	}
 	w.t.Logf("%d kills, %d freezes: %v; replicas lacked %d bytes when they took over", kills, freezes, w.done, w.lost)
 }
