@@ -47,11 +47,35 @@ type Span struct {
 	First     int64  `json:"first"`
 	Last      int64  `json:"last"`
 	Origin    Origin `json:"origin"`
+	Window    Window `json:"window,omitzero"` // of a version with rows of several windows: the one that these belong to
 
 	// What else decided where the records since Origin went.
 	Sealed   []Sealed `json:"sealed,omitempty"`    // windows that were sealed before this partition had closed them
 	Future   []int64  `json:"future,omitempty"`    // offsets refused because the clock was behind them, rising
 	EventIDs bool     `json:"event_ids,omitempty"` // some of the writes carry one, so duplicates may stand between them
+}
+
+// Part is what a version has of one window.
+type Part struct {
+	Window Window
+	Spans  []Span
+}
+
+// Parts returns what the version has, by window: one part, unless the version joins
+// windows.
+func (v *VersionInfo) Parts() (parts []Part) {
+	for _, s := range v.Spans {
+		window := v.Window
+		if s.Window != (Window{}) {
+			window = s.Window
+		}
+		if n := len(parts); n > 0 && parts[n-1].Window == window {
+			parts[n-1].Spans = append(parts[n-1].Spans, s)
+		} else {
+			parts = append(parts, Part{window, []Span{s}})
+		}
+	}
+	return parts
 }
 
 // Sealed says that from the record at Offset on, the window that starts at Start

@@ -160,7 +160,9 @@ func (a *Actions) apply(ctx context.Context, desk *Desk, c feature.Commit) (Resu
 	if err != nil {
 		return Result{}, fmt.Errorf("change %s: %w", desk.view.Name, err)
 	}
-	a.metrics.overrides.WithLabelValues(desk.view.Name).Inc()
+	if desk.by != byGate {
+		a.metrics.overrides.WithLabelValues(desk.view.Name).Inc()
+	}
 	a.metrics.vector(desk)
 	a.deps.tell(desk.events(nil))
 	result := Result{Generation: vector.Generation, Visible: append([]feature.Version{}, vector.Visible...)}
@@ -237,6 +239,10 @@ func (a *Actions) reject(ctx context.Context, d *Desk, act Action) error {
 	}
 	switch {
 	case info.State == feature.StateRejected:
+		return nil
+	case d.shelved(info.Version): // dead already; now its rows stay in the log
+		d.memory.drop(info.Version)
+		d.note("reject", info.Version, act.Reason)
 		return nil
 	case info.State == feature.StateHeld || d.waits(info):
 		d.end(info.Version, feature.StateRejected, act.Reason)

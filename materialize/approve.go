@@ -19,12 +19,17 @@ type approval struct {
 // version. Nothing is visible before the commit, and a version that does not come
 // that far is ended, so that the floor can pass it.
 func (a *Actions) approve(ctx context.Context, act Action) (Result, error) {
+	return a.staging(ctx, "approve", act, (*approval).publish)
+}
+
+// staging makes a change that may open a version and stage rows into it.
+func (a *Actions) staging(ctx context.Context, name string, act Action, make func(*approval, context.Context, *Desk, Action) error) (Result, error) {
 	if a.gate != nil {
 		a.gate.staging.RLock()
 		defer a.gate.staging.RUnlock()
 	}
 	p := &approval{Actions: a}
-	result, err := a.do(ctx, "approve", act, p.publish)
+	result, err := a.do(ctx, name, act, func(ctx context.Context, d *Desk, act Action) error { return make(p, ctx, d, act) })
 	if err != nil && p.fresh != nil {
 		p.close(context.WithoutCancel(ctx), act)
 	}
@@ -45,7 +50,7 @@ func (p *approval) publish(ctx context.Context, d *Desk, act Action) error {
 			return err
 		}
 	}
-	d.memory.drop(version)
+	d.memory.drop(info.Version)
 	d.list(version)
 	shown := d.touch(version)
 	shown.DecidedBy, shown.DecidedAt, shown.Reason = d.by, d.now, act.Reason
@@ -102,7 +107,7 @@ func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead featu
 
 // restage reads a version's rows from the log again and stages them.
 func (p *approval) restage(ctx context.Context, act Action, dead feature.VersionInfo) error {
-	err := p.deps.Log.Rows(ctx, act.View, p.fresh.Version, dead.Window, dead.Spans, func(batch []feature.Row) error {
+	err := rowsOf(ctx, p.deps.Log, act.View, &dead, p.fresh.Version, func(batch []feature.Row) error {
 		n, err := p.deps.Rows.Stage(ctx, act.View.ID, p.fresh.Version, batch)
 		p.fresh.Bytes += n
 		return err
@@ -134,6 +139,9 @@ func (p *approval) close(ctx context.Context, act Action) {
 
 // asNormal also makes the approved window part of history.
 func (p *approval) asNormal(ctx context.Context, d *Desk, act Action, info feature.VersionInfo) error {
+	if err := single(act, info); err != nil {
+		return err
+	}
 	book, err := readBook(ctx, p.deps.Registry, act.View, p.deps.HashKey)
 	if err != nil {
 		return err
@@ -148,6 +156,14 @@ func (p *approval) asNormal(ctx context.Context, d *Desk, act Action, info featu
 	}
 	d.admit = append(d.admit, e.row)
 	return nil
+}
+
+// single refuses a version that joins windows where one window is asked for.
+func single(act Action, info feature.VersionInfo) error {
+	if len(info.Parts()) < 2 {
+		return nil
+	}
+	return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d has rows of several windows", act.View.Name, info.Version), Hint: "choose a version of one window"}
 }
 
 // expired turns a log that no longer reaches back into the contract's answer.

@@ -119,9 +119,10 @@ func (a *auditing) count() {
 }
 
 func (a *auditing) read(ctx context.Context, spans []feature.Span, most int) error {
-	view := a.desk.view
+	some := a.info
+	some.Spans = spans
 	a.there, a.lost = 0, 0
-	err := a.gate.deps.Log.Rows(ctx, view, a.info.Version, a.info.Window, spans, func(batch []feature.Row) (err error) {
+	err := rowsOf(ctx, a.gate.deps.Log, a.desk.view, &some, some.Version, func(batch []feature.Row) (err error) {
 		if err := a.compare(ctx, batch); err != nil {
 			return err
 		}
@@ -134,6 +135,16 @@ func (a *auditing) read(ctx context.Context, spans []feature.Span, most int) err
 		err = nil
 	}
 	return err
+}
+
+// rowsOf reads the rows that a version has, as those of the given one.
+func rowsOf(ctx context.Context, log Log, view *feature.View, info *feature.VersionInfo, as feature.Version, fn func([]feature.Row) error) error {
+	for _, part := range info.Parts() {
+		if err := log.Rows(ctx, view, as, part.Window, part.Spans, fn); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *auditing) compare(ctx context.Context, batch []feature.Row) (err error) {
@@ -170,7 +181,7 @@ func holds(chain []feature.Record, row feature.Record) bool {
 func (a *auditing) again(ctx context.Context) error {
 	deps, view := a.gate.deps, a.desk.view
 	a.gate.log.Error("rows of a version are missing from the store, staging it again", "view", view.Name, "version", a.info.Version, "missing", a.lost, "of", a.there+a.lost)
-	err := deps.Log.Rows(ctx, view, a.info.Version, a.info.Window, a.info.Spans, func(batch []feature.Row) error {
+	err := rowsOf(ctx, deps.Log, view, &a.info, a.info.Version, func(batch []feature.Row) error {
 		_, err := deps.Rows.Stage(ctx, view.ID, a.info.Version, batch)
 		return err
 	})

@@ -104,6 +104,9 @@ func (a *Actions) AcceptBaseline(ctx context.Context, act Action) (Result, error
 // renew makes a layout from the version's own rows and profiles it, and the
 // windows after it that passed, over it.
 func (a *Actions) renew(ctx context.Context, act Action, info feature.VersionInfo) (*sketch.Layout, []entry, error) {
+	if err := single(act, info); err != nil {
+		return nil, nil, err
+	}
 	sample, err := a.deps.Log.Profile(ctx, act.View, sketch.Unbinned(act.View), info.Window, info.Spans)
 	if err != nil {
 		return nil, nil, expired(err, act, info)

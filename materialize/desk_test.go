@@ -193,12 +193,16 @@ func TestFrozenSuspendsExpiryAndThawPublishes(t *testing.T) {
 	d.Settle()
 	l.apply(d.Commit())
 	for version, info := range l.versions {
-		if info.State != feature.StateVisible {
-			t.Errorf("after the thaw version %d is %s", version, info.State)
+		want := feature.StateVisible
+		if version > feature.MaxVisible {
+			want = feature.StateExpired
+		}
+		if info.State != want {
+			t.Errorf("after the thaw version %d is %s, want %s", version, info.State, want)
 		}
 	}
-	if l.vector.Floor != 3 || len(l.vector.Visible) != 3 {
-		t.Errorf("after the thaw floor %d, visible %v; want 3 and the newest three", l.vector.Floor, l.vector.Visible)
+	if next := d.next(); l.vector.Floor != 3 || !slices.Equal(l.vector.Visible, []feature.Version{4}) || !slices.Equal(next, []feature.Version{5, 6}) {
+		t.Errorf("after the thaw floor %d, visible %v, next off the shelf %v; want 3, 4, and the newest two", l.vector.Floor, l.vector.Visible, next)
 	}
 }
 

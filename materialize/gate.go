@@ -70,6 +70,7 @@ type Gate struct {
 	// staging is held for reading while an approval of this process stages rows
 	// into a version that is open.
 	staging sync.RWMutex
+	aside   sync.WaitGroup // what goes on beside rounds
 }
 
 // New returns a gate; Run starts it.
@@ -95,6 +96,7 @@ func (g *Gate) Run(ctx context.Context) error {
 	sweep, watch := time.NewTicker(g.cfg.Sweep), time.NewTicker(g.cfg.Watch)
 	defer sweep.Stop()
 	defer watch.Stop()
+	defer g.aside.Wait()
 	for {
 		changed := g.deps.Board.Changed()
 		again, err := g.round(ctx)

@@ -17,6 +17,9 @@ type memory struct {
 	// Waiting are versions that passed but could not be listed: the view was
 	// frozen, or the list was full.
 	Waiting []feature.Version `json:"waiting,omitempty"`
+	// Shelf are versions that passed while the view was frozen and kept as many as it
+	// may: their rows are published from the log.
+	Shelf []feature.Version `json:"shelf,omitempty"`
 	// Probation holds what probation said at the last judged windows, newest last.
 	Probation []outcome `json:"probation,omitempty"`
 	// Served is the end of the newest window that was ever certified.
@@ -67,11 +70,12 @@ func (m memory) encode() []byte {
 	return b
 }
 
-// drop takes a version that is no longer held off both lists.
+// drop takes a version that is no longer held off all lists.
 func (m *memory) drop(version feature.Version) {
 	is := func(v feature.Version) bool { return v == version }
 	m.Short = slices.DeleteFunc(m.Short, is)
 	m.Waiting = slices.DeleteFunc(m.Waiting, is)
+	m.Shelf = slices.DeleteFunc(m.Shelf, is)
 }
 
 // rolledBack notes a rollback and returns how many there were in the last hour.

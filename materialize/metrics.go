@@ -142,7 +142,7 @@ func (m *metrics) vector(d *Desk) {
 	}
 	m.blocked.WithLabelValues(d.view.Name).Set(blocked)
 	m.frozen.WithLabelValues(d.view.Name).Set(bit(d.frozen))
-	m.waiting.WithLabelValues(d.view.Name).Set(float64(len(d.memory.Waiting)))
+	m.waiting.WithLabelValues(d.view.Name).Set(float64(len(d.memory.Waiting) + len(d.memory.Shelf)))
 }
 
 func bit(b bool) float64 {

@@ -3,6 +3,7 @@ package materialize
 import (
 	"context"
 	"reflect"
+	"sync"
 	"time"
 
 	"sluice/feature"
@@ -20,6 +21,9 @@ type seat struct {
 	look       look
 	readBack   string // the row store's data sets that visible rows were read back from
 	mended     string // and that this is noted for
+
+	shelf      sync.Mutex // held while a version comes off the shelf
+	shelfLater time.Time  // when that is tried again
 
 	serving serving
 }

@@ -16,6 +16,7 @@ func (d *Desk) Settle() {
 	d.raise()
 	d.publishWaiting()
 	d.bound()
+	d.shelve()
 	d.listOpen()
 }
 

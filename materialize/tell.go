@@ -24,7 +24,7 @@ func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
 	switch {
 	case waits:
 		text = fmt.Sprintf("%s version %d passed and %s. It is published once the next judged window certifies the oldest of them, or one is rolled back.", d.view.Name, version, info.Reason)
-	case v.Decision == "hold" && slices.Contains(d.memory.Waiting, version):
+	case v.Decision == "hold" && (slices.Contains(d.memory.Waiting, version) || d.shelved(version)):
 		text = fmt.Sprintf("%s version %d passed and %s. It is published once `sluice thaw %s` is done.", d.view.Name, version, info.Reason, d.view.Name)
 	}
 	switch v.Decision {

@@ -162,7 +162,7 @@ func (d *Desk) Probation(v *rules.Verdict, onset time.Time) {
 // byPerson reports whether a person decided on the version; such a version is
 // never rolled back by itself.
 func byPerson(info *feature.VersionInfo) bool {
-	return info.Kind == feature.KindApproved || info.DecidedBy != byGate && info.DecidedBy != ""
+	return info.DecidedBy != byGate && info.DecidedBy != ""
 }
 
 // why is the verdict in one sentence: its worst reason.

@@ -20,9 +20,10 @@ import (
 type look struct {
 	known      bool
 	generation uint64
-	served     time.Time // end of the newest visible window
-	stale      string    // freshness level that was last told
-	blind      bool      // an alert about overdue windows is open
+	served     time.Time         // end of the newest visible window
+	stale      string            // freshness level that was last told
+	next       []feature.Version // that come off the shelf
+	blind      bool              // an alert about overdue windows is open
 }
 
 // watchAll looks at what no write can show: values that grow old, and windows
@@ -35,6 +36,9 @@ func (g *Gate) watchAll(ctx context.Context) error {
 	for i := range defs.Views {
 		view := &defs.Views[i]
 		g.metrics.view(view)
+		if err := g.unshelve(ctx, view); err != nil && ctx.Err() == nil {
+			g.log.Warn("versions that passed while their view was frozen", "view", view.Name, "err", err)
+		}
 		if !set {
 			continue
 		}
@@ -92,7 +96,7 @@ func (g *Gate) look(ctx context.Context, view *feature.View) (look, error) {
 		return look{}, err
 	}
 	blind := slices.ContainsFunc(desk.open, func(a feature.Alert) bool { return a.Kind == "blind" })
-	seen := look{true, desk.before.Generation, desk.served(nil), desk.memory.Stale, blind}
+	seen := look{true, desk.before.Generation, desk.served(nil), desk.memory.Stale, desk.next(), blind}
 	s.look = seen
 	return seen, nil
 }

@@ -35,9 +35,11 @@ func Parts(view *feature.View, versions []feature.VersionInfo, open []Open) []Pa
 		if v.State.Dead() {
 			continue
 		}
-		for _, span := range v.Spans {
-			if span.First >= 0 {
-				parts = append(parts, Part{View: view, Version: v.Version, Window: v.Window, State: v.State, Span: span, Rows: v.Rows})
+		for _, p := range v.Parts() {
+			for _, span := range p.Spans {
+				if span.First >= 0 {
+					parts = append(parts, Part{View: view, Version: v.Version, Window: p.Window, State: v.State, Span: span, Rows: v.Rows})
+				}
 			}
 		}
 	}

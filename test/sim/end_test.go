@@ -1,13 +1,15 @@
 package sim
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
 	"sluice/feature"
 )
 
-// chains measures the chains of all keys. At rest, when everything is swept, no key
+// chains measures the chains of all keys. Of the windows that were judged and are not
+// certified no key has more than feature.MaxVisible records, frozen or not. At rest, when everything is swept, no key
 // has more than one record up to the floor, and none of a dead version.
 func (w *world) chains(rest bool) {
 	all, err := w.rows.Read(w.ctx, w.view.ID, w.keys, nil)
@@ -17,7 +19,7 @@ func (w *world) chains(rest bool) {
 	}
 	v, versions := w.vector(), w.versions()
 	for i, chain := range all {
-		below, seen := 0, 0
+		below, seen, kept := 0, 0, 0
 		for _, r := range chain {
 			info := versions[r.Version-1]
 			if r.Version <= v.Floor {
@@ -25,9 +27,15 @@ func (w *world) chains(rest bool) {
 			} else if info.State == feature.StateVisible {
 				seen++
 			}
+			if r.Version > v.Floor && !info.State.Dead() && info.Kind == feature.KindWindow && info.Step == feature.StepDecided {
+				kept++
+			}
 			if rest && info.State.Dead() {
 				w.fail("key %s has a row of version %d, which was to be swept: %+v, vector %+v", keyNames[i], r.Version, info, v)
 			}
+		}
+		if kept > feature.MaxVisible+1 {
+			w.fail("key %s has %d records of judged windows above floor %d: %s", keyNames[i], kept, v.Floor, chainText(chain))
 		}
 		if w.longest = max(w.longest, len(chain)); seen > feature.MaxVisible || rest && below > 1 {
 			w.fail("key %s has %d records up to floor %d and %d visible ones above it", keyNames[i], below, v.Floor, seen)
@@ -60,9 +68,25 @@ func (w *world) finish() {
 	for _, info := range versions {
 		w.complete(info)
 	}
+	if shelf := w.shelf(); !v.Frozen && len(v.Visible) < feature.MaxVisible && len(shelf) > 0 {
+		w.fail("versions %v passed while the view was frozen, and are not published", shelf)
+	}
 	if !v.Frozen && int(v.Floor) < len(versions) {
 		w.unstuck(versions[v.Floor])
 	}
+}
+
+// shelf returns what the gate remembers of versions whose rows rest in the log.
+func (w *world) shelf() []feature.Version {
+	var memory struct{ Shelf []feature.Version }
+	raw, err := w.ledger.Memory(w.ctx, w.view.ID)
+	if err == nil && len(raw) > 0 {
+		err = json.Unmarshal(raw, &memory)
+	}
+	if err != nil {
+		w.fail("read the gate's memory: %v", err)
+	}
+	return memory.Shelf
 }
 
 func (r request) of(view *feature.View) request {
@@ -98,7 +122,10 @@ func (w *world) complete(info feature.VersionInfo) {
 		w.fail("version %d of window %s is %s at the end", info.Version, info.Window.Start, info.Step)
 		return
 	}
-	n := w.records(info.Window)
+	n := uint64(0)
+	for _, part := range info.Parts() {
+		n += w.records(part.Window)
+	}
 	if info.Rows != n && !(info.Kind == feature.KindApproved && info.State.Dead()) {
 		w.fail("version %d counts %d rows, and its window has %d records: %+v", info.Version, info.Rows, n, info)
 	}

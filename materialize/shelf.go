@@ -1,0 +1,199 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sluice/feature"
+)
+
+// While a view is frozen nothing is certified, and every window that passes would keep
+// its rows beside those of the ones before: an entity would have a record in each. So
+// no more than feature.MaxVisible versions keep theirs. The rows of those that pass
+// after them rest in the log, on the shelf: the version is dead, and after the thaw the
+// rows of all of them are published as one version, staged as an approval does.
+
+// shelve puts what a frozen view has too many of on the shelf. What has not passed
+// expires; a person may approve it.
+func (d *Desk) shelve() {
+	if !d.frozen {
+		return
+	}
+	kept := 0
+	for _, version := range d.rising() {
+		info := d.versions[version]
+		if version <= d.floor || info.State.Dead() || info.Step == feature.StepOpen || info.Step == feature.StepSealed {
+			continue
+		}
+		if kept++; kept <= feature.MaxVisible || d.listed(version) {
+			continue
+		}
+		passed := slices.Contains(d.memory.Waiting, version)
+		d.touch(version)
+		d.memory.drop(version)
+		info.State, info.DecidedBy, info.DecidedAt = feature.StateExpired, byGate, d.now
+		info.Reason = fmt.Sprintf("the view is frozen and keeps %d versions already", feature.MaxVisible)
+		if passed {
+			d.memory.Shelf = append(d.memory.Shelf, version)
+			info.Reason = "passed, and rests in the log: " + info.Reason
+		}
+		d.note("expire", version, info.Reason)
+	}
+}
+
+// shelved reports whether a version's rows are published from the log later.
+func (d *Desk) shelved(version feature.Version) bool {
+	return slices.Contains(d.memory.Shelf, version)
+}
+
+// shelfLot is how many windows one version joins at most.
+const shelfLot = 64
+
+// next returns the versions that come off the shelf now, in their order; none while
+// others wait for room that are in the store.
+func (d *Desk) next() []feature.Version {
+	if d.frozen || len(d.memory.Waiting) > 0 || len(d.visible) >= feature.MaxVisible {
+		return nil
+	}
+	return d.memory.Shelf[:min(len(d.memory.Shelf), shelfLot)]
+}
+
+// shelfRetry is the pause after rows could not be staged from the log: each try is a
+// version of its own.
+const shelfRetry = 10 * time.Second
+
+// unshelve publishes what comes off the shelf of a view, beside the gate's other work:
+// staging from the log takes its time.
+func (g *Gate) unshelve(ctx context.Context, view *feature.View) error {
+	seen, err := g.look(ctx, view)
+	s := g.seat(view)
+	if err != nil || len(seen.next) == 0 || !s.shelf.TryLock() {
+		return err
+	}
+	if time.Now().Before(s.shelfLater) {
+		s.shelf.Unlock()
+		return nil
+	}
+	actions := NewActions(g.deps, g)
+	g.aside.Go(func() {
+		defer s.shelf.Unlock()
+		if err := actions.unshelve(ctx, view, seen.next); err != nil && ctx.Err() == nil {
+			s.shelfLater = time.Now().Add(shelfRetry)
+			g.metrics.errors.WithLabelValues(view.Name).Inc()
+			g.log.Warn("rows of versions that passed while their view was frozen are not published yet", "view", view.Name, "versions", seen.next, "err", err)
+		}
+	})
+	return nil
+}
+
+// unshelve publishes the rows of versions on the shelf, and tells people of those
+// whose rows the log no longer holds.
+func (a *Actions) unshelve(ctx context.Context, view *feature.View, versions []feature.Version) error {
+	u := unshelving{versions: versions}
+	act := Action{View: view, By: byGate, Reason: "passed while the view was frozen"}
+	_, err := a.staging(ctx, "publish", act, u.publish)
+	return err
+}
+
+// unshelving is one publication from the shelf under way.
+type unshelving struct {
+	versions []feature.Version
+	joined   feature.VersionInfo // what the log gave of them
+	expired  []feature.Version
+}
+
+// publish lists a version with the rows of all, unless somebody else has dealt with one
+// of them, or there is no room any more.
+func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Action) error {
+	if !slices.Equal(d.next(), u.versions) {
+		return feature.ErrConflict
+	}
+	if err := u.stage(ctx, p, act); err != nil {
+		return err
+	}
+	for _, version := range u.versions {
+		d.memory.drop(version)
+	}
+	for _, version := range u.expired {
+		text := fmt.Sprintf("%s version %d passed while the view was frozen, and the log no longer holds its rows: they are not published. Push them again.", d.view.Name, version)
+		d.note("expire", version, text)
+		d.moment("hold", version, "", text)
+	}
+	if len(u.joined.Spans) == 0 {
+		d.abandon(*p.fresh)
+		return nil
+	}
+	since, err := p.judgedSince(ctx, act, u.versions[len(u.versions)-1])
+	if err != nil {
+		return err
+	}
+	shown := *p.fresh
+	shown.Step, shown.Rows, shown.Digest, shown.Verdict, shown.Spans = feature.StepDecided, u.joined.Rows, u.joined.Digest, u.joined.Verdict, u.joined.Spans
+	shown.DecidedBy, shown.DecidedAt, shown.Reason, shown.JudgedSince = byGate, d.now, act.Reason, since
+	d.put(shown)
+	d.list(shown.Version)
+	d.note("publish", shown.Version, fmt.Sprintf("%s: the rows of versions %v", act.Reason, u.versions))
+	d.recover(shown.Version, shown.Verdict)
+	return nil
+}
+
+// stage opens a version and stages the rows into it, once.
+func (u *unshelving) stage(ctx context.Context, p *approval, act Action) error {
+	if p.fresh != nil || len(u.expired) == len(u.versions) {
+		return nil
+	}
+	var dead []feature.VersionInfo
+	for _, version := range u.versions {
+		info, err := p.deps.Registry.Version(ctx, act.View.ID, version)
+		if err != nil {
+			return fmt.Errorf("read version %d: %w", version, err)
+		}
+		dead = append(dead, info)
+	}
+	last := dead[len(dead)-1]
+	fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, ApprovedOf: last.Version,
+		Window: feature.Window{Start: dead[0].Window.Start, End: last.Window.End}})
+	if err != nil {
+		return fmt.Errorf("open a version for rows from the log: %w", err)
+	}
+	p.fresh = &fresh
+	for _, info := range dead {
+		err := p.restage(ctx, act, info)
+		var known *feature.Error
+		if errors.As(err, &known) && known.Code == feature.CodeExpired {
+			u.expired = append(u.expired, info.Version)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		u.join(info)
+	}
+	return nil
+}
+
+func (u *unshelving) join(info feature.VersionInfo) {
+	for _, span := range info.Spans {
+		span.Window = info.Window
+		u.joined.Spans = append(u.joined.Spans, span)
+	}
+	u.joined.Rows += info.Rows
+	u.joined.Digest, u.joined.Verdict = info.Digest, info.Verdict
+}
+
+// judgedSince counts the windows that were judged after a version.
+func (a *Actions) judgedSince(ctx context.Context, act Action, version feature.Version) (n int, err error) {
+	later, err := a.deps.Registry.Versions(ctx, act.View.ID, version, 0)
+	if err != nil {
+		return 0, fmt.Errorf("list versions: %w", err)
+	}
+	for _, info := range later {
+		if info.Kind == feature.KindWindow && info.Step != feature.StepOpen && info.Step != feature.StepSealed {
+			n++
+		}
+	}
+	return n, nil
+}

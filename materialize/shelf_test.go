@@ -1,0 +1,149 @@
+package materialize
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"sluice/feature"
+)
+
+// frozenFor freezes a view after its first window, and judges so many windows more.
+// Each has the key "every" and one of its own.
+func frozenFor(t *testing.T, windows int) *world {
+	t.Helper()
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.act("freeze", 0)
+	for n := 1; n <= windows; n++ {
+		w.putKeys(n, []string{"every", fmt.Sprintf("only%d", n)}, func(int) float64 { return float64(n) })
+		w.close(n, 0, 1)
+		w.decide()
+	}
+	return w
+}
+
+// ticks lets the gate watch, and waits for what it does beside that.
+func (w *world) ticks(n int) {
+	w.t.Helper()
+	for range n {
+		if err := w.gate.watchAll(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		w.gate.aside.Wait()
+	}
+}
+
+// TestFrozenViewKeepsFewRows judges ten windows of a frozen view: an entity that is in
+// all of them keeps no more records than a list may show, and after the thaw readers
+// see every row.
+func TestFrozenViewKeepsFewRows(t *testing.T) {
+	const windows = 10
+	w := frozenFor(t, windows)
+	w.sweep()
+	if n := w.chain("every"); n > feature.MaxVisible {
+		t.Errorf("the key of all windows keeps %d records, want at most %d", n, feature.MaxVisible)
+	}
+	last := w.version(windows + 1)
+	if last.State != feature.StateExpired || !strings.Contains(last.Reason, "passed, and rests in the log: the view is frozen and keeps 4 versions already") {
+		t.Errorf("the last version is %s: %q", last.State, last.Reason)
+	}
+	if v := w.vector(); !slices.Equal(v.Visible, []feature.Version{1}) {
+		t.Errorf("visible %v, want what was visible before the freeze", v.Visible)
+	}
+	w.act("thaw", 0)
+	w.restart()
+	w.ticks(windows)
+	for n := windows + 1; n < windows+6; n++ { // windows to make room
+		w.run(n, 300, 10)
+		w.ticks(windows)
+	}
+	for n := 1; n <= windows; n++ {
+		if r, ok := w.get(fmt.Sprintf("only%d", n)); !ok || r.Version == 0 {
+			t.Errorf("window %d: its row is not visible", n)
+		}
+	}
+	joined := w.versionsOf(feature.KindApproved)
+	if len(joined) != 1 || joined[0].State != feature.StateVisible || joined[0].DecidedBy != "gate" || joined[0].Rows != 2*7 || len(joined[0].Parts()) != 7 {
+		t.Errorf("versions from the log %+v, want one of seven windows, visible, by the gate", joined)
+	}
+}
+
+// TestShelfIsReadBack loses the rows of a version that joins windows, with a server of
+// the row store: they are staged again, all of them.
+func TestShelfIsReadBack(t *testing.T) {
+	w := frozenFor(t, 8)
+	identity := "a"
+	deps := w.deps()
+	deps.Shards = func(context.Context) (string, error) { return identity, nil }
+	w.gate = New(DefaultConfig(), deps)
+	w.act("thaw", 0)
+	w.ticks(2)
+	joined := w.versionsOf(feature.KindApproved)
+	if len(joined) != 1 {
+		t.Fatalf("versions from the log %+v, want one", joined)
+	}
+	w.run(9, 300, 10) // notes the servers
+	if _, err := w.rows.Drop(t.Context(), w.view.ID, joined[0].Version); err != nil {
+		t.Fatal(err)
+	}
+	identity = "b"
+	if err := w.gate.mendAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 8; n++ {
+		if _, ok := w.get(fmt.Sprintf("only%d", n)); !ok {
+			t.Errorf("window %d: its row is not visible", n)
+		}
+	}
+}
+
+// TestShelfOfAnExpiredLog thaws when the log no longer holds the rows: people are told,
+// and nothing is tried for ever.
+func TestShelfOfAnExpiredLog(t *testing.T) {
+	w := frozenFor(t, 5)
+	w.log.expired = true
+	w.act("thaw", 0)
+	w.events = nil
+	w.ticks(8)
+	if _, ok := w.get("only5"); ok {
+		t.Error("a row is visible that neither store nor log has")
+	}
+	lost := slices.DeleteFunc(w.events, func(e Event) bool { return !strings.Contains(e.Alert.Text, "no longer holds its rows") })
+	if len(lost) != 2 {
+		t.Errorf("people were told of %d versions, want of 5 and 6: %+v", len(lost), w.events)
+	}
+}
+
+// TestShelfIsForPeopleToo rejects one version on the shelf and approves another, before
+// the view is thawed or after it.
+func TestShelfIsForPeopleToo(t *testing.T) {
+	w := frozenFor(t, 6)
+	w.act("reject", 6)
+	if code := w.code("approve", Action{Version: 7}); code != feature.CodeFrozen {
+		t.Errorf("approve while frozen: %s, want frozen", code)
+	}
+	w.act("thaw", 0)
+	w.act("approve", 7)
+	w.ticks(8)
+	if _, ok := w.get("only5"); ok {
+		t.Error("the rejected version shows")
+	}
+	if _, ok := w.get("only6"); !ok {
+		t.Error("the approved version does not show")
+	}
+	if all := w.versionsOf(feature.KindApproved); len(all) != 2 {
+		t.Errorf("%d versions were staged from the log, want those of 5 and 7: %+v", len(all), all)
+	}
+}
+
+func (w *world) versionsOf(kind feature.Kind) []feature.VersionInfo {
+	w.t.Helper()
+	all, err := w.registry.Versions(w.t.Context(), w.view.ID, 0, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(info feature.VersionInfo) bool { return info.Kind != kind })
+}
