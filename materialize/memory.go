@@ -17,8 +17,8 @@ type memory struct {
 	// Waiting are versions that passed but could not be listed: the view was
 	// frozen, or the list was full.
 	Waiting []feature.Version `json:"waiting,omitempty"`
-	// Shelf are versions that passed while the view was frozen and kept as many as it
-	// may: their rows are published from the log.
+	// Shelf are versions that passed while the view kept the rows of as many as it may:
+	// theirs are published from the log.
 	Shelf []feature.Version `json:"shelf,omitempty"`
 	// Probation holds what probation said at the last judged windows, newest last.
 	Probation []outcome `json:"probation,omitempty"`

@@ -13,8 +13,9 @@ import (
 // While a view is frozen nothing is certified, and every window that passes would keep
 // its rows beside those of the ones before: an entity would have a record in each. So
 // no more than feature.MaxVisible versions keep theirs. The rows of those that pass
-// after them rest in the log, on the shelf: the version is dead, and after the thaw the
-// rows of all of them are published as one version, staged as an approval does.
+// after them rest in the log, on the shelf: the version is dead, and after the thaw,
+// once there is room, the rows of all of them are published as one version, staged as an
+// approval does.
 
 // shelve puts what a frozen view has too many of on the shelf. What has not passed
 // expires; a person may approve it.
@@ -83,7 +84,7 @@ func (g *Gate) unshelve(ctx context.Context, view *feature.View) error {
 		if err := actions.unshelve(ctx, view, seen.next); err != nil && ctx.Err() == nil {
 			s.shelfLater = time.Now().Add(shelfRetry)
 			g.metrics.errors.WithLabelValues(view.Name).Inc()
-			g.log.Warn("rows of versions that passed while their view was frozen are not published yet", "view", view.Name, "versions", seen.next, "err", err)
+			g.log.Warn("rows of versions that passed and rest in the log are not published yet", "view", view.Name, "versions", seen.next, "err", err)
 		}
 	})
 	return nil
@@ -93,7 +94,7 @@ func (g *Gate) unshelve(ctx context.Context, view *feature.View) error {
 // whose rows the log no longer holds.
 func (a *Actions) unshelve(ctx context.Context, view *feature.View, versions []feature.Version) error {
 	u := unshelving{versions: versions}
-	act := Action{View: view, By: byGate, Reason: "passed while the view was frozen"}
+	act := Action{View: view, By: byGate, Reason: "passed, and there was no room for its rows until now"}
 	_, err := a.staging(ctx, "publish", act, u.publish)
 	return err
 }
@@ -118,7 +119,7 @@ func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Acti
 		d.memory.drop(version)
 	}
 	for _, version := range u.expired {
-		text := fmt.Sprintf("%s version %d passed while the view was frozen, and the log no longer holds its rows: they are not published. Push them again.", d.view.Name, version)
+		text := fmt.Sprintf("%s version %d passed, there was no room for its rows, and the log no longer holds them: they are not published. Push them again.", d.view.Name, version)
 		d.note("expire", version, text)
 		d.moment("hold", version, "", text)
 	}

@@ -66,7 +66,7 @@ func TestFrozenViewKeepsFewRows(t *testing.T) {
 		}
 	}
 	joined := w.versionsOf(feature.KindApproved)
-	if len(joined) != 1 || joined[0].State != feature.StateVisible || joined[0].DecidedBy != "gate" || joined[0].Rows != 2*7 || len(joined[0].Parts()) != 7 {
+	if len(joined) != 1 || joined[0].State != feature.StateVisible || joined[0].DecidedBy != "gate" || joined[0].Reason != "passed, and there was no room for its rows until now" || joined[0].Rows != 2*7 || len(joined[0].Parts()) != 7 {
 		t.Errorf("versions from the log %+v, want one of seven windows, visible, by the gate", joined)
 	}
 }
@@ -111,7 +111,7 @@ func TestShelfOfAnExpiredLog(t *testing.T) {
 	if _, ok := w.get("only5"); ok {
 		t.Error("a row is visible that neither store nor log has")
 	}
-	lost := slices.DeleteFunc(w.events, func(e Event) bool { return !strings.Contains(e.Alert.Text, "no longer holds its rows") })
+	lost := slices.DeleteFunc(w.events, func(e Event) bool { return !strings.Contains(e.Alert.Text, "the log no longer holds them") })
 	if len(lost) != 2 {
 		t.Errorf("people were told of %d versions, want of 5 and 6: %+v", len(lost), w.events)
 	}

@@ -37,7 +37,7 @@ func (g *Gate) watchAll(ctx context.Context) error {
 		view := &defs.Views[i]
 		g.metrics.view(view)
 		if err := g.unshelve(ctx, view); err != nil && ctx.Err() == nil {
-			g.log.Warn("versions that passed while their view was frozen", "view", view.Name, "err", err)
+			g.log.Warn("versions that passed and rest in the log", "view", view.Name, "err", err)
 		}
 		if !set {
 			continue

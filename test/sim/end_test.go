@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 )
 
 // chains measures the chains of all keys. Of the windows that were judged and are not
-// certified no key has more than feature.MaxVisible records, frozen or not. At rest, when everything is swept, no key
+// certified no key has more records than may be listed, and may be held after a thaw.
+// At rest, when everything is swept, no key
 // has more than one record up to the floor, and none of a dead version.
 func (w *world) chains(rest bool) {
 	all, err := w.rows.Read(w.ctx, w.view.ID, w.keys, nil)
@@ -17,6 +19,7 @@ func (w *world) chains(rest bool) {
 		w.fail("read chains: %v", err)
 		return
 	}
+	const most = feature.MaxVisible + feature.MaxVisible - 1 // publish.hold is below MaxVisible
 	v, versions := w.vector(), w.versions()
 	for i, chain := range all {
 		below, seen, kept := 0, 0, 0
@@ -34,8 +37,8 @@ func (w *world) chains(rest bool) {
 				w.fail("key %s has a row of version %d, which was to be swept: %+v, vector %+v", keyNames[i], r.Version, info, v)
 			}
 		}
-		if kept > feature.MaxVisible+1 {
-			w.fail("key %s has %d records of judged windows above floor %d: %s", keyNames[i], kept, v.Floor, chainText(chain))
+		if kept > most {
+			w.fail("key %s has %d records of judged windows above floor %d: %s; %+v; %s", keyNames[i], kept, v.Floor, chainText(chain), v, statesText(versions))
 		}
 		if w.longest = max(w.longest, len(chain)); seen > feature.MaxVisible || rest && below > 1 {
 			w.fail("key %s has %d records up to floor %d and %d visible ones above it", keyNames[i], below, v.Floor, seen)
@@ -113,6 +116,13 @@ func (w *world) heal() {
 	if !w.leads(w.gates[0]) && !w.leads(w.gates[1]) {
 		w.lead(w.gates[0])
 	}
+}
+
+func statesText(versions []feature.VersionInfo) (text string) {
+	for _, info := range versions {
+		text += fmt.Sprintf("%d %s %s %q, ", info.Version, info.Step, info.State, info.Reason)
+	}
+	return text
 }
 
 // complete holds a version against the log: every record of its window is in the
