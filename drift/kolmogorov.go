@@ -3,12 +3,14 @@ package drift
 import "math"
 
 const (
-	exactKolmogorov = 140     // observations up to which the matrix form is used
-	exactSmirnov    = 100_000 // observations up to which the one-sided sum is used
+	exactKolmogorov = 140     // observations up to which the matrix form is used everywhere
+	mostMatrix      = 100_000 // and up to which it is used for small distances
+	exactSmirnov    = 5000    // observations up to which the one-sided sum is used
 )
 
 // kolmogorovSF returns P(D_n >= d) of the one-sample two-sided statistic of n
-// observations. The absolute error is below 1e-6.
+// observations. It agrees with scipy.stats.kstwo.sf to 1e-9 up to
+// 1,000,000 observations; beyond them that is off by 1e-8.
 //
 // Source: R. Simard and P. L'Ecuyer, Computing the two-sided
 // Kolmogorov-Smirnov distribution, J. Stat. Softw. 39(11), 2011, whose regions
@@ -24,21 +26,26 @@ func kolmogorovSF(n, d float64) float64 {
 	case t <= 1: // Ruben and Gambino: n! ((2t-1)/n)^n
 		lg, _ := math.Lgamma(n + 1)
 		return clamp01(-math.Expm1(lg - n*math.Log(n) + n*math.Log(2*t-1)))
-	case d >= 0.5 || t*d >= 2.2 || t >= n-1:
+	case d >= 0.5 || t >= n-1 || t*d >= 4 || t*d >= 2.2 && n > exactKolmogorov:
 		return clamp01(2 * smirnovSF(n, d))
-	case n <= exactKolmogorov:
+	case n <= exactKolmogorov || n <= mostMatrix && t*math.Sqrt(d) <= 1.4:
 		return clamp01(1 - durbin(int(n), d))
 	}
 	return clamp01(1 - pelzGood(n, d))
 }
 
 // smirnovSF returns P(D+_n >= d) of the one-sided statistic: the sum of
-// Birnbaum and Tingey (1951) in logarithms, or its asymptotic form for many
-// observations.
+// Birnbaum and Tingey (1951) in logarithms, or for many observations its expansion
+// in 1/sqrt(n), whose error is of the order of 1/n^2.
+//
+// Source: H. A. Lauwerier, The asymptotic expansion of the statistical distribution of
+// N. V. Smirnov, 1963.
 func smirnovSF(n, d float64) float64 {
 	if n > exactSmirnov {
-		x := 6*n*d + 1
-		return math.Exp(-x * x / (18 * n))
+		root := math.Sqrt(n)
+		x := root * d
+		x2 := x * x
+		return math.Exp(-2*x2) * (1 - 2*x/(3*root) + 2*x2/(3*n)*(1-2*x2/3) + 4*x/(9*n*root)*(1.0/5-19*x2/15+2*x2*x2/3))
 	}
 	lgN, _ := math.Lgamma(n + 1)
 	sum := 0.0

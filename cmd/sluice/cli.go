@@ -19,6 +19,9 @@ type cli struct {
 	Apply applyCmd `cmd:"" help:"Put definitions in force."`
 	Push  pushCmd  `cmd:"" help:"Write the rows of a JSONL, CSV or Parquet file to a view."`
 
+	Profile profileCmd `cmd:"" help:"Describe a Parquet, CSV or JSONL file, column by column."`
+	Compare compareCmd `cmd:"" help:"Compare two files with exact statistics, column by column."`
+
 	Get      getCmd      `cmd:"" help:"Read rows by key."`
 	Views    viewsCmd    `cmd:"" help:"List the views, or show one."`
 	Versions versionsCmd `cmd:"" help:"List a view's versions and which are visible."`

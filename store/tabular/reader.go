@@ -85,7 +85,7 @@ func OpenTyped(path string, columns map[string]feature.Type) (Reader, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, err)
+		return nil, err // names the path
 	}
 	if info, err := f.Stat(); err != nil || info.IsDir() {
 		f.Close()

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/internal/comparison"
+	"sluice/store/tabular"
+)
+
+type compareCmd struct {
+	Baseline string `arg:"" help:"File to compare with: .parquet, .csv, .jsonl or .ndjson."`
+	Current  string `arg:"" help:"File that is judged."`
+	Format   string `enum:"table,json" default:"table" help:"Output format: table or json." placeholder:"table|json"`
+}
+
+// Help shows examples and what the columns mean.
+func (*compareCmd) Help() string {
+	return "No server is needed. SEVERITY is how many times a shift is past a floor (a distance of 0.1, or 5 points of nulls) if a test at p = 0.001 tells it from chance: 1 and more is a shift. Two files do not show what is usual for a column; `sluice replay` judges a folder of them by their own history." +
+		"\n\nNull and NaN are dropped and counted, infinities kept for the Kolmogorov-Smirnov distance and the bins alone. Bins are the baseline's deciles. In a column of texts null is a category." +
+		"\n\nExamples:\n  sluice compare january.parquet february.parquet\n  sluice compare january.csv february.csv --format json"
+}
+
+func (c *compareCmd) Run(e *env) error {
+	baseline, err := readValues(e, c.Baseline)
+	if err != nil {
+		return err
+	}
+	current, err := readValues(e, c.Current)
+	if err != nil {
+		return err
+	}
+	r := comparison.Compare(baseline, current)
+	if c.Format == "json" {
+		return printJSON(e.stdout, r)
+	}
+	fmt.Fprintf(e.stdout, "%s: %s; %s: %s\n\n", filepath.Base(c.Baseline), rowCount(baseline), filepath.Base(c.Current), rowCount(current))
+	return printComparison(e, r)
+}
+
+// readValues reads a file, and says how far it is.
+func readValues(e *env, path string) ([]*tabular.Values, error) {
+	p := newProgress(e.stderr)
+	defer p.done()
+	began := time.Now()
+	return tabular.ReadValues(path, func(rows int) {
+		if time.Since(began) > time.Second {
+			p.say("%s: %s rows read", filepath.Base(path), thousands(rows))
+		}
+	})
+}
+
+func rowCount(columns []*tabular.Values) string {
+	if len(columns) == 0 {
+		return "no rows"
+	}
+	return thousands(int(columns[0].Rows)) + " rows"
+}
+
+// thousands writes a number with commas.
+func thousands(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// printComparison writes the table, what shifted most first.
+func printComparison(e *env, r comparison.Result) error {
+	columns := slices.Clone(r.Columns)
+	slices.SortStableFunc(columns, func(a, b comparison.Column) int { return cmp.Compare(rank(b), rank(a)) })
+	var rows [][]string
+	for i := range columns {
+		c := &columns[i]
+		rows = append(rows, []string{c.Column, c.Kind, bar(c.Severity), grade(c.Severity), distance(c), threeDigits(c.PSI), shares(c), c.Spark(), happened(c)})
+	}
+	if err := table(e.stdout, "COLUMN KIND SEVERITY  DISTANCE PSI NULLS CURRENT WHAT_CHANGED", rows); err != nil {
+		return err
+	}
+	for _, side := range []struct {
+		what  string
+		names []string
+	}{{"only in the baseline", r.OnlyBaseline}, {"only in the current file", r.OnlyCurrent}} {
+		if len(side.names) > 0 {
+			fmt.Fprintf(e.stdout, "\n%s: %s\n", side.what, plain(strings.Join(side.names, ", ")))
+		}
+	}
+	return nil
+}
+
+func rank(c comparison.Column) float64 {
+	if !c.Severity.Defined() {
+		return -1
+	}
+	return float64(c.Severity)
+}
+
+// bar draws a severity: full at 10.
+func bar(severity comparison.Number) string {
+	if !severity.Defined() {
+		return "?"
+	}
+	const cells = 10
+	full := min(cells, int(math.Round(float64(severity))))
+	return strings.Repeat("█", full) + strings.Repeat("·", cells-full)
+}
+
+// grade names a severity.
+func grade(severity comparison.Number) string {
+	switch {
+	case !severity.Defined():
+		return "not compared"
+	case severity >= 3:
+		return fmt.Sprintf("LARGE %.1f", severity)
+	case severity >= 1:
+		return fmt.Sprintf("shift %.1f", severity)
+	}
+	return "ok"
+}
+
+func distance(c *comparison.Column) string {
+	if c.Kind == comparison.Numeric {
+		return "KS " + threeDigits(c.KS.Statistic)
+	}
+	return "TVD " + threeDigits(c.TVD)
+}
+
+func threeDigits(n comparison.Number) string {
+	if !n.Defined() {
+		return "-"
+	}
+	return fmt.Sprintf("%.3g", n)
+}
+
+// shares shows the shares of nulls on both sides.
+func shares(c *comparison.Column) string {
+	b, n := c.NullShares()
+	if b == n {
+		return percentage(b)
+	}
+	return percentage(b) + " → " + percentage(n)
+}
+
+func percentage(share float64) string {
+	if share == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%.3g %%", 100*share)
+}
+
+// happened says what changed in words.
+func happened(c *comparison.Column) string {
+	switch {
+	case c.Problem != "":
+		return c.Problem
+	case c.Times:
+		return fmt.Sprintf("%s to %s → %s to %s", day(c.Before.Min), day(c.Before.Max), day(c.Min), day(c.Max))
+	case c.Kind == comparison.Numeric:
+		return fmt.Sprintf("median %s → %s, sd %s → %s", threeDigits(c.Before.Quantiles["0.5"]), threeDigits(c.Quantiles["0.5"]), threeDigits(c.Before.Std), threeDigits(c.Std))
+	case len(c.Changed) == 0 || c.Changed[0].Baseline == c.Changed[0].Current:
+		return "nothing"
+	}
+	var parts []string
+	for _, m := range c.Changed[:min(2, len(c.Changed))] {
+		if m.Baseline != m.Current {
+			parts = append(parts, fmt.Sprintf("%s %s → %s", brief(m.Name), percentage(float64(m.Baseline)), percentage(float64(m.Current))))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// day shows seconds since 1970.
+func day(n comparison.Number) string { return when(time.Unix(int64(n), 0)) }
+
+// brief cuts a text for a table.
+func brief(text string) string {
+	const most = 24
+	if letters := []rune(text); len(letters) > most {
+		return string(letters[:most-1]) + "…"
+	}
+	return text
+}

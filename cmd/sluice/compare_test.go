@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/internal/comparison"
+)
+
+// TestCompareAndProfile runs both commands on files, and on what is none.
+func TestCompareAndProfile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	var before, now strings.Builder
+	before.WriteString("amount,country,at\n")
+	for i := range 500 {
+		before.WriteString(strings.ReplaceAll("#.5,NL,2026-01-01T00:00:00Z\n", "#", string(rune('1'+i%9))))
+		now.WriteString(strings.ReplaceAll(`{"amount":#00,"country":"DE","at":"2026-02-01T00:00:00Z","more":1}`+"\n", "#", string(rune('1'+i%9))))
+	}
+	a, b := write("before.csv", before.String()), write("now.jsonl", now.String())
+	for name, tc := range map[string]struct {
+		args []string
+		code int
+		want []string
+	}{
+		"compare": {[]string{"compare", a, b}, 0, []string{"before.csv: 500 rows; now.jsonl: 500 rows", "LARGE 10.0", "KS 1", "median 5.5 → 500",
+			"DE 0 → 100 %, NL 100 % → 0", "2026-01-01T00:00:00Z to 2026-01-01T00:00:00Z → 2026-02-01T00:00:00Z", "only in the current file: more"}},
+		"profile":       {[]string{"profile", b}, 0, []string{"now.jsonl: 500 rows", "100 to 900, median 500", "DE 100 %", "2026-02-01T00:00:00Z"}},
+		"no file":       {[]string{"compare", a, filepath.Join(dir, "none.csv")}, 1, []string{"none.csv: no such file"}},
+		"another kind":  {[]string{"profile", write("x.xlsx", "")}, 1, []string{"want .jsonl, .ndjson, .csv or .parquet"}},
+		"no Parquet":    {[]string{"profile", write("x.parquet", "no Parquet at all, just text")}, 1, []string{"x.parquet", "corrupt file"}},
+		"empty":         {[]string{"profile", write("x.csv", "")}, 1, []string{"no header line"}},
+		"header alone":  {[]string{"profile", write("y.csv", "a,b\n")}, 0, []string{"no rows"}},
+		"one file only": {[]string{"compare", a}, 2, []string{`expected "<current>"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if code := execute(t.Context(), tc.args, &out, &out); code != tc.code {
+				t.Errorf("exit %d, want %d", code, tc.code)
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(out.String(), part) {
+					t.Errorf("no %q in:\n%s", part, out.String())
+				}
+			}
+		})
+	}
+	var out, progress bytes.Buffer
+	var r comparison.Result
+	if code := execute(t.Context(), []string{"compare", a, b, "--format", "json"}, &out, &progress); code != 0 {
+		t.Fatalf("exit %d: %s", code, progress.String())
+	}
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || len(r.Columns) != 3 || r.Columns[0].KS.Statistic != 1 {
+		t.Errorf("as JSON (%v): %+v", err, r)
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"sluice/internal/comparison"
+)
+
+type profileCmd struct {
+	File   string `arg:"" help:"File to describe: .parquet, .csv, .jsonl or .ndjson."`
+	Format string `enum:"table,json" default:"table" help:"Output format: table or json." placeholder:"table|json"`
+}
+
+// Help shows examples.
+func (*profileCmd) Help() string {
+	return "No server is needed. Null and NaN are dropped and counted; moments and quantiles are those of the finite numbers.\n\nExamples:\n  sluice profile payments.parquet\n  sluice profile payments.csv --format json"
+}
+
+func (c *profileCmd) Run(e *env) error {
+	columns, err := readValues(e, c.File)
+	if err != nil {
+		return err
+	}
+	d := comparison.Describe(columns)
+	if c.Format == "json" {
+		return printJSON(e.stdout, d)
+	}
+	fmt.Fprintf(e.stdout, "%s: %s\n\n", filepath.Base(c.File), rowCount(columns))
+	var rows [][]string
+	for i := range d.Columns {
+		col := &d.Columns[i]
+		rows = append(rows, []string{col.Column, col.Kind, percentage(share(col.Nulls, d.Rows)), thousands(int(col.Distinct)), comparison.Spark(col.Bins), valuesOf(col)})
+	}
+	return table(e.stdout, "COLUMN KIND NULLS DISTINCT SHAPE VALUES", rows)
+}
+
+func share(n, of uint64) float64 {
+	if of == 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
+
+// valuesOf says in words what values a column has.
+func valuesOf(c *comparison.Described) string {
+	var parts []string
+	if c.Kind == comparison.Numeric && c.Min.Defined() {
+		show := threeDigits
+		if c.Times {
+			show = day
+		}
+		parts = append(parts, fmt.Sprintf("%s to %s, median %s", show(c.Min), show(c.Max), show(c.Quantiles["0.5"])))
+		if !c.Times {
+			parts = append(parts, fmt.Sprintf("mean %s, sd %s", threeDigits(c.Mean), threeDigits(c.Std)))
+		}
+	}
+	if c.Infinite > 0 {
+		parts = append(parts, thousands(int(c.Infinite))+" infinite")
+	}
+	for _, f := range c.Top[:min(3, len(c.Top))] {
+		if s := share(f.N, c.N); c.Kind == comparison.Categorical || s >= 0.05 {
+			parts = append(parts, fmt.Sprintf("%s %s", brief(f.Value), percentage(s)))
+		}
+	}
+	return strings.Join(parts, "; ")
+}

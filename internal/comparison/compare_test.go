@@ -1,0 +1,182 @@
+package comparison
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/store/tabular"
+)
+
+func read(t *testing.T, path string) []*tabular.Values {
+	t.Helper()
+	all, err := tabular.ReadValues(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// file writes a file and reads it.
+func file(t *testing.T, name, text string) []*tabular.Values {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return read(t, path)
+}
+
+// TestReference compares two pairs of files as SciPy and NumPy do: every field that
+// testdata/reference.py writes, to 1e-9.
+func TestReference(t *testing.T) {
+	text, err := os.ReadFile("testdata/reference.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases map[string]map[string]map[string]any
+	if err := json.Unmarshal(text, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for prefix, columns := range cases {
+		r := Compare(read(t, "testdata/"+prefix+"baseline.csv"), read(t, "testdata/"+prefix+"current.csv"))
+		if len(r.Columns) != len(columns) {
+			t.Errorf("%d columns, want %d", len(r.Columns), len(columns))
+		}
+		for _, c := range r.Columns {
+			body, err := json.Marshal(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got map[string]any
+			if err := json.Unmarshal(body, &got); err != nil {
+				t.Fatal(err)
+			}
+			agree(t, prefix+c.Column, got, columns[c.Column])
+		}
+	}
+}
+
+// agree wants every field of want in got.
+func agree(t *testing.T, where string, got any, want any) {
+	t.Helper()
+	switch want := want.(type) {
+	case map[string]any:
+		fields, ok := got.(map[string]any)
+		if !ok {
+			t.Errorf("%s: %v, want an object", where, got)
+			return
+		}
+		for name, w := range want {
+			g, there := fields[name]
+			if !there {
+				t.Errorf("%s has no %s", where, name)
+			}
+			agree(t, where+" "+name, g, w)
+		}
+	case float64:
+		if g, ok := got.(float64); !ok || !(math.Abs(g-want) <= 1e-9*max(1, math.Abs(want))) {
+			t.Errorf("%s: %v, want %v", where, got, want)
+		}
+	default:
+		if got != want {
+			t.Errorf("%s: %v, want %v", where, got, want)
+		}
+	}
+}
+
+// TestOddFiles compares what nobody hopes for: an answer each, and no silent zero.
+func TestOddFiles(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for name, tc := range map[string]struct {
+		baseline, current string
+		want              func(c Column) bool
+	}{
+		"one row": {"x\n1\n", "x\n2\n", func(c Column) bool {
+			return c.KS.Statistic == 1 && c.KS.PValueExact == 1 && !c.KS.PValue.Defined() && !c.Std.Defined()
+		}},
+		"all null": {"x\n1\n2\n", "x,y\n,1\n,1\n", func(c Column) bool {
+			return c.Problem == "nothing but nulls in the current file" && c.NullsCurrent == 2 && c.Severity > 1 && !c.KS.Statistic.Defined()
+		}},
+		"null on both": {"x,y\n,1\n", "x,y\n,1\n", func(c Column) bool { return c.Problem == "nothing but nulls in the baseline" && c.Severity == 0 }},
+		"constant":     {"x\n3\n3\n", "x\n3\n3\n", func(c Column) bool { return c.KS.Statistic == 0 && c.PSI == 0 && c.Entropy >= 0 && c.Severity == 0 }},
+		"infinities alone": {"x\ninf\n-inf\ninf\n", "x\ninf\n", func(c Column) bool {
+			return c.NBaseline == 3 && !c.Mean.Defined() && c.KS.Statistic > 0.3 && c.PSI == 0
+		}},
+		"subnormal":        {"x\n5e-324\n1e-320\n", "x\n5e-324\n", func(c Column) bool { return c.Mean == 5e-324 && c.KS.Statistic == 0.5 }},
+		"1e308":            {"x\n1e308\n1.7e308\n", "x\n1e308\n1.7e308\n-1e308\n", func(c Column) bool { return c.Max == 1.7e308 && c.Quantiles["0.5"] == 1e308 && c.KS.Statistic > 0.3 }},
+		"beyond the range": {"x\n1e999\n1\n", "x\n2\n", func(c Column) bool { return c.NBaseline == 2 && c.Before.Max == 1 }},
+		"another type": {"x\n1\n2\n", "x\na\n2\n", func(c Column) bool {
+			return c.Kind == Categorical && c.Problem == "numbers in the baseline, texts in the current file: compared as categories" && c.UnseenShare == 0.5
+		}},
+		"no rows":           {"x\n", "x\n1\n", nil},
+		"a text of 1 MiB":   {"x\n" + long + "\n", "x\nshort\n", func(c Column) bool { return c.UnseenShare == 1 && c.TVD == 1 }},
+		"null and the text": {"x\nnull\nnull\n\"\"\n", "x\nnull\n\"\"\n\"\"\n", func(c Column) bool { return c.ChiSquare.DOF == 1 && c.NullsBaseline == 1 && c.NullsCurrent == 2 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Compare(file(t, "b.csv", tc.baseline), file(t, "c.csv", tc.current))
+			if tc.want == nil {
+				if len(r.Columns) != 0 || len(r.OnlyCurrent) != 1 {
+					t.Errorf("compared %+v, want the column in the current file only", r)
+				}
+				return
+			}
+			if !tc.want(r.Columns[0]) {
+				t.Errorf("compared %+v", r.Columns[0])
+			}
+			if _, err := json.Marshal(r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestManyCategories compares two thousand of them, of which the answer names few.
+func TestManyCategories(t *testing.T) {
+	var b, c strings.Builder
+	b.WriteString("x\n")
+	c.WriteString("x\n")
+	for i := range 20_000 {
+		b.WriteString(strings.Repeat("k", 1+i%2000) + "\n")
+		c.WriteString(strings.Repeat("k", 1+i*7%2000) + "\n")
+	}
+	got := Compare(file(t, "b.csv", b.String()), file(t, "c.csv", c.String())).Columns[0]
+	if got.ChiSquare.DOF != 1999 || got.Severity >= 1 || len(got.Changed) != mostChanged {
+		t.Errorf("chi-square %+v, severity %v, %d named", got.ChiSquare, got.Severity, len(got.Changed))
+	}
+}
+
+// TestJSONLines reads what pandas and Python write: numbers, nulls, nested values, and
+// columns that come and go.
+func TestJSONLines(t *testing.T) {
+	all := file(t, "x.jsonl", `{"a":1,"b":"2026-01-02T03:04:05Z","c":[1,2],"d":true}`+"\n"+
+		`{"a":2.5,"b":null,"c":{"k":1},"e":"NaN"}`+"\n"+`{"a":null,"b":"2026-01-02T03:04:06.5Z","event_id":"7"}`+"\n")
+	if len(all) != 6 {
+		t.Fatalf("%d columns", len(all))
+	}
+	a, b, c, d, e := all[0], all[1], all[2], all[3], all[4]
+	switch {
+	case !a.Numeric() || a.Nulls != 1 || len(a.Numbers) != 2:
+		t.Errorf("a: %+v", a)
+	case !b.Times || b.Nulls != 1 || b.Numbers[1]-b.Numbers[0] != 1.5:
+		t.Errorf("b: %+v", b)
+	case c.Counts["[1,2]"] != 1 || c.Counts[`{"k":1}`] != 1 || c.Nulls != 1:
+		t.Errorf("c: %+v", c)
+	case d.Counts["true"] != 1 || d.Nulls != 2:
+		t.Errorf("d: %+v", d)
+	case !e.Empty() || e.Nulls != 3:
+		t.Errorf("e: %+v", e)
+	}
+	for name, text := range map[string]string{"array": "[1]\n", "no JSON": "{\"a\":\n", "twice": `{"a":1,"a":2}` + "\n", "two": "{} {}\n"} {
+		path := filepath.Join(t.TempDir(), "x.jsonl")
+		if err := os.WriteFile(path, []byte(`{"a":1}`+"\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tabular.ReadValues(path, nil); err == nil || !strings.Contains(err.Error(), "row 2") {
+			t.Errorf("%s: %v, want an error that names row 2", name, err)
+		}
+	}
+}
