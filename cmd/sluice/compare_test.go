@@ -34,7 +34,7 @@ func TestCompareAndProfile(t *testing.T) {
 		want []string
 	}{
 		"compare": {[]string{"compare", a, b}, 0, []string{"before.csv: 500 rows; now.jsonl: 500 rows", "LARGE 10.0", "KS 1", "median 5.5 → 500",
-			"DE 0 → 100 %, NL 100 % → 0", "2026-01-01T00:00:00Z to 2026-01-01T00:00:00Z → 2026-02-01T00:00:00Z", "only in the current file: more"}},
+			"NL 100 % → 0, DE 0 → 100 %", "2026-01-01T00:00:00Z to 2026-01-01T00:00:00Z → 2026-02-01T00:00:00Z", "only in the current file: more"}},
 		"profile":       {[]string{"profile", b}, 0, []string{"now.jsonl: 500 rows", "100 to 900, median 500", "DE 100 %", "2026-02-01T00:00:00Z"}},
 		"no file":       {[]string{"compare", a, filepath.Join(dir, "none.csv")}, 1, []string{"none.csv: no such file"}},
 		"another kind":  {[]string{"profile", write("x.xlsx", "")}, 1, []string{"want .jsonl, .ndjson, .csv or .parquet"}},
