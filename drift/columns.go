@@ -13,6 +13,9 @@ import (
 type WindowProfile struct {
 	Window  feature.Window
 	Profile *sketch.Profile
+	// Fitted marks a window of history whose rows the layout was built from: few of its
+	// values are unseen, as none of the window's own are.
+	Fitted bool
 }
 
 // shapeOf reads what a layout says of a feature's bins; f is nil for a feature

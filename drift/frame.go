@@ -193,6 +193,14 @@ func (f *frame) shares(c *counts, x *[summaries]float64) {
 	}
 }
 
+// flattered takes the summaries out that look better in a window which the layout was
+// built from than in others: its rare values are among those known.
+func (f *frame) flattered(x *[summaries]float64) {
+	if f.class == categorical && f.pooled[f.unseen] > 0 {
+		x[Other], x[Unseen], x[TVDistance], x[HellingerDistance] = math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	}
+}
+
 // distances writes the log distances of a column from the pooled history.
 func (f *frame) distances(c *counts, leaveOut bool, x *[summaries]float64) {
 	nb, nc := f.n, float64(c.n)

@@ -95,10 +95,18 @@ type builder struct {
 	pooled  []uint64
 	scores  []float64
 	samples *Samples
+	apart   bool // enough windows of history are not fitted to leave out those that are
 }
 
 func newBuilder(view *feature.View, layout *sketch.Layout, history []WindowProfile) *builder {
 	b := &builder{view: view, layout: layout, history: history, phases: newPhases(view, history), columns: make([]counts, len(history))}
+	fresh := 0
+	for i := range history {
+		if !history[i].Fitted {
+			fresh++
+		}
+	}
+	b.apart = fresh >= MinWindows
 	for s := range b.values {
 		b.values[s] = make([]float64, len(history))
 	}
@@ -137,6 +145,9 @@ func (b *builder) feature(i int) FeatureReference {
 	var x [summaries]float64
 	for w := range b.columns {
 		f.summarise(&b.columns[w], true, &x)
+		if b.apart && b.history[w].Fitted {
+			f.flattered(&x)
+		}
 		for k := range x {
 			b.values[k][w] = x[k]
 		}

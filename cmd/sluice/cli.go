@@ -21,6 +21,7 @@ type cli struct {
 
 	Profile profileCmd `cmd:"" help:"Describe a Parquet, CSV or JSONL file, column by column."`
 	Compare compareCmd `cmd:"" help:"Compare two files with exact statistics, column by column."`
+	Replay  replayCmd  `cmd:"" help:"Judge the files of a folder as windows, one after another, by the gate's own code."`
 
 	Get      getCmd      `cmd:"" help:"Read rows by key."`
 	Views    viewsCmd    `cmd:"" help:"List the views, or show one."`

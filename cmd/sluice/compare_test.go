@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"sluice/internal/comparison"
+	"sluice/internal/replay"
 )
 
 // TestCompareAndProfile runs both commands on files, and on what is none.
@@ -63,4 +65,46 @@ func TestCompareAndProfile(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil || len(r.Columns) != 3 || r.Columns[0].KS.Statistic != 1 {
 		t.Errorf("as JSON (%v): %+v", err, r)
 	}
+}
+
+// TestReplay judges a folder through the command, in all its forms.
+func TestReplay(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 15 {
+		var text strings.Builder
+		text.WriteString("x\n")
+		for i := range 200 {
+			value := (i*7919 + n*104729) % 1009
+			if n == 12 {
+				value *= 100
+			}
+			fmt.Fprintln(&text, value)
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("w%02d.csv", n)), []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(want int, more ...string) string {
+		t.Helper()
+		var out, said bytes.Buffer
+		if code := execute(t.Context(), append([]string{"replay", dir, "--baseline-windows", "10"}, more...), &out, &said); code != want {
+			t.Fatalf("exit %d, want %d: %s", code, want, said.String())
+		}
+		return out.String() + said.String()
+	}
+	for _, part := range []string{"15 files: 10 of history with 2,000 rows, 5 to judge; 1 features", "··█··", "w12.csv  200   BLOCKED  x: ", "5 windows judged: 4 pass (·), 0 warn (!), 1 would have been blocked (█)", "kept 200 rows from readers"} {
+		if text := run(0); !strings.Contains(text, part) {
+			t.Errorf("no %q in:\n%s", part, text)
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(run(0, "--format", "jsonl")), "\n")
+	var l replay.Line
+	if err := json.Unmarshal([]byte(lines[2]), &l); err != nil || len(lines) != 5 || l.Window != "w12.csv" || l.Feature != "x" || l.State != "fail" || l.Severity <= 1 {
+		t.Errorf("%d lines, the third %s", len(lines), lines[2])
+	}
+	if text := run(0, "--format=json"); !strings.HasPrefix(text, `{"items":[{"window":"w10.csv","feature":"x","state":"pass"`) {
+		t.Errorf("as JSON: %.200s", text)
+	}
+	run(2, "--alpha", "7")
+	run(1, "--baseline-windows", "15")
 }

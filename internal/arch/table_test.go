@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/flights":    {"feature"},
 	"internal/judge":      {"feature", "quality/sketch", "quality", "drift", "freshness", "rules"},
 	"internal/probe":      {},
+	"internal/replay":     {"feature", "quality/sketch", "drift", "rules", "internal/judge", "store"},
 	"internal/notify":     {"feature", "rules"},
 
 	"clients": {"feature", "api"},

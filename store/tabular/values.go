@@ -71,6 +71,7 @@ func ReadValues(path string, told func(rows int)) ([]*Values, error) {
 
 // gathering is a file on its way into columns.
 type gathering struct {
+	fields  Fields
 	rows    uint64
 	at      map[string]int
 	columns []*gathered
@@ -91,50 +92,36 @@ type gathered struct {
 
 func (g *gathering) line(line []byte, id string) error {
 	g.rows++
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.UseNumber()
-	if token, err := d.Token(); err != nil || token != json.Delim('{') {
-		return fmt.Errorf("no JSON object: %w", ErrCorrupt)
+	members, err := g.fields.Of(line)
+	if err != nil {
+		return err
 	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("no JSON: %w: %w", err, ErrCorrupt)
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return fmt.Errorf("column %.100q: no JSON: %w: %w", name, err, ErrCorrupt)
-		}
-		if err := g.value(name.(string), value); err != nil {
+	for _, m := range members {
+		if err := g.value(m.Name, m.Value); err != nil {
 			return err
 		}
-	}
-	if _, err := d.Token(); err != nil {
-		return fmt.Errorf("no JSON: %w: %w", err, ErrCorrupt)
-	}
-	if d.More() {
-		return fmt.Errorf("more than one JSON value: %w", ErrCorrupt)
 	}
 	at, known := g.at[EventID]
 	if id == "" || known && g.columns[at].row == g.rows {
 		return nil
 	}
-	return g.value(EventID, appendString(nil, id)) // CSV and Parquet leave it out of their lines
+	return g.value([]byte(EventID), appendString(nil, id)) // CSV and Parquet leave it out of their lines
 }
 
-func (g *gathering) value(name string, value json.RawMessage) error {
-	i, known := g.at[name]
+func (g *gathering) value(column, value []byte) error {
+	i, known := g.at[string(column)]
 	if !known {
 		if len(g.columns) == maxColumns {
 			return fmt.Errorf("more than %d columns: %w", maxColumns, ErrLimit)
 		}
 		i = len(g.columns)
+		name := string(column)
 		g.at[name] = i
 		g.columns = append(g.columns, &gathered{name: name, special: map[string]uint64{}})
 	}
 	c := g.columns[i]
 	if c.row == g.rows {
-		return fmt.Errorf("column %.100q is there twice: %w", name, ErrCorrupt)
+		return fmt.Errorf("column %.100q is there twice: %w", column, ErrCorrupt)
 	}
 	c.row = g.rows
 	c.seen++
@@ -146,11 +133,19 @@ func (c *gathered) add(value []byte) error {
 	case 'n':
 		c.nulls++
 	case '"':
-		var text string
-		if err := json.Unmarshal(value, &text); err != nil {
-			return fmt.Errorf("column %.100q: %w: %w", c.name, err, ErrCorrupt)
+		inner := value[1 : len(value)-1]
+		if bytes.IndexByte(inner, '\\') >= 0 {
+			var text string
+			if err := json.Unmarshal(value, &text); err != nil {
+				return fmt.Errorf("column %.100q: %w: %w", c.name, err, ErrCorrupt)
+			}
+			inner = []byte(text)
 		}
-		c.text(text)
+		if n, known := c.texts[string(inner)]; known && c.untimely {
+			c.texts[string(inner)] = n + 1 // which is neither a number's name nor a time
+			return nil
+		}
+		c.text(string(inner))
 	case 't', 'f', '[', '{':
 		c.count(string(value))
 	default:

@@ -14,6 +14,7 @@ import (
 	"sluice/internal/judge"
 	"sluice/materialize"
 	"sluice/quality"
+	"sluice/quality/sketch"
 	"sluice/rules"
 )
 
@@ -124,7 +125,7 @@ func (j *judges) evidence(e materialize.Evidence) (judge.Evidence, error) {
 		return judge.Evidence{}, err
 	}
 	out := judge.Evidence{Kind: e.Kind, View: e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout,
-		Current: windowProfiles(e.Current), History: windowProfiles(e.History), Baseline: e.Baseline, Rules: list, Level: level}
+		Current: windowProfiles(e.Current), History: fitted(windowProfiles(e.History), e.Layout), Baseline: e.Baseline, Rules: list, Level: level}
 	if len(e.Alarms) > 0 {
 		if err := json.Unmarshal(e.Alarms, &out.Memory); err != nil {
 			return out, fmt.Errorf("alarms of %s: %w", e.View.Name, err)
@@ -145,6 +146,15 @@ func windowProfiles(in []materialize.WindowProfile) []drift.WindowProfile {
 		out[i] = drift.WindowProfile{Window: w.Window, Profile: w.Profile}
 	}
 	return out
+}
+
+// fitted marks the windows of history that the layout was built from: those up to the
+// first that it applies to.
+func fitted(history []drift.WindowProfile, layout *sketch.Layout) []drift.WindowProfile {
+	for i := range history {
+		history[i].Fitted = !layout.From.IsZero() && !history[i].Window.Start.After(layout.From)
+	}
+	return history
 }
 
 // verify recomputes a stored verdict and returns what differs.

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"sluice/internal/replay"
+	"sluice/rules"
+)
+
+type replayCmd struct {
+	Dir             string  `arg:"" help:"Folder of .parquet, .csv or .jsonl files: each is one window, in the order of their names."`
+	BaselineWindows int     `name:"baseline-windows" default:"28" help:"The first so many files are history and are not judged." placeholder:"28"`
+	Season          int     `help:"Windows of a season, such as 7 for days of a week; used only where history shows one." placeholder:"7"`
+	Alpha           float64 `default:"0.001" help:"Rate of false alarms per feature and window." placeholder:"0.001"`
+	Format          string  `enum:"table,json,jsonl" default:"table" help:"Output format: table, json or jsonl." placeholder:"table|json|jsonl"`
+}
+
+// Help shows examples and how to read the table.
+func (*replayCmd) Help() string {
+	return "No server is needed. Every file after the baseline is judged as a window at the gate: by how its summaries lie among those of the baseline's windows. BLOCKED is what the gate would not have published, warn what it would have published and told. Small shifts add up over 2 to 16 windows; those only warn. Timestamps are left out." +
+		"\n\nWith --format jsonl a line is printed for every window and feature, those that pass too." +
+		"\n\nExamples:\n  sluice replay partitions/ \n  sluice replay partitions/ --baseline-windows 56 --season 7\n  sluice replay partitions/ --format jsonl > verdicts.jsonl"
+}
+
+func (c *replayCmd) Run(e *env) error {
+	p := newProgress(e.stderr)
+	defer p.done()
+	told := func(done, of int) {
+		if p.terminal {
+			p.say("%d of %d files read", done, of)
+		}
+	}
+	r, err := replay.New(c.Dir, replay.Options{Baseline: c.BaselineWindows, Season: c.Season, Level: c.Alpha}, told)
+	if errors.Is(err, replay.ErrOptions) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if err != nil {
+		return err
+	}
+	shown := &replayed{cmd: c, env: e, progress: p}
+	if err := r.Run(e.ctx, shown.begin, shown.window); err != nil {
+		return err
+	}
+	p.done()
+	return shown.end()
+}
+
+// replayed shows a replay.
+type replayed struct {
+	cmd      *replayCmd
+	env      *env
+	progress *progress
+	setup    replay.Setup
+
+	lines    []replay.Line // json
+	strip    []rune
+	rows     [][]string
+	counts   map[rules.State]int
+	judged   int // features in windows
+	alarms   int // of them
+	withheld uint64
+	unread   []string
+}
+
+func (s *replayed) begin(setup replay.Setup) error {
+	s.setup, s.counts = setup, map[rules.State]int{}
+	if s.cmd.Format != "table" {
+		return nil
+	}
+	s.progress.done()
+	fmt.Fprintf(s.env.stdout, "%d files: %d of history with %s rows, %d to judge; %d features at %g false alarms each window\n",
+		setup.Files, setup.Baseline, thousands(int(setup.Rows)), setup.Files-setup.Baseline, len(setup.Features), s.cmd.Alpha)
+	if len(setup.LeftOut) > 0 {
+		fmt.Fprintf(s.env.stdout, "left out: %s\n", plain(strings.Join(setup.LeftOut, ", ")))
+	}
+	if setup.Warning != "" {
+		fmt.Fprintf(s.env.stdout, "%s\n", setup.Warning)
+	}
+	return nil
+}
+
+// marks are how windows show in the strip.
+var marks = map[rules.State]rune{rules.Pass: '·', rules.Warn: '!', rules.Fail: '█', rules.Inconclusive: '?', rules.Error: '?'}
+
+func (s *replayed) window(w replay.Window) error {
+	s.counts[w.State]++
+	if w.Blocked() {
+		s.withheld += w.Rows
+	}
+	for _, l := range w.Lines {
+		if l.State == rules.Warn || l.State == rules.Fail {
+			s.alarms++
+		}
+	}
+	s.judged += len(s.setup.Features)
+	if w.Problem != "" && w.Rows == 0 && w.Problem != "no rows" {
+		s.unread = append(s.unread, w.Name+": "+w.Problem)
+	}
+	switch s.cmd.Format {
+	case "jsonl":
+		for _, l := range w.Lines {
+			if err := printJSON(s.env.stdout, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "json":
+		s.lines = append(s.lines, w.Lines...)
+		return nil
+	}
+	s.strip = append(s.strip, marks[w.State])
+	if w.State != rules.Pass {
+		s.rows = append(s.rows, s.told(&w)...)
+	}
+	return nil
+}
+
+// mostWhy is how many reasons of a window the table shows.
+const mostWhy = 3
+
+// told are the table's rows of a window that did not pass.
+func (s *replayed) told(w *replay.Window) (rows [][]string) {
+	verdict := map[rules.State]string{rules.Warn: "warn", rules.Fail: "BLOCKED", rules.Inconclusive: "held", rules.Error: "held"}[w.State]
+	if w.Problem != "" {
+		return [][]string{{w.Name, thousands(int(w.Rows)), verdict, w.Problem}}
+	}
+	var why []string
+	for _, state := range []rules.State{rules.Fail, rules.Inconclusive, rules.Warn} {
+		for _, l := range w.Lines {
+			if l.State != state {
+				continue
+			}
+			text := l.Text
+			if l.Accumulated {
+				text += ", since " + l.Onset
+			}
+			why = append(why, text)
+		}
+	}
+	for i, text := range why {
+		name, n, v := w.Name, thousands(int(w.Rows)), verdict
+		if i > 0 {
+			name, n, v = " ", " ", " "
+		}
+		if i == mostWhy && len(why) > mostWhy+1 {
+			return append(rows, []string{name, n, v, fmt.Sprintf("and %d features more", len(why)-mostWhy)})
+		}
+		rows = append(rows, []string{name, n, v, text})
+	}
+	return rows
+}
+
+// stripWidth is how many windows a line of the strip shows.
+const stripWidth = 60
+
+func (s *replayed) end() error {
+	switch s.cmd.Format {
+	case "json":
+		document := struct {
+			Items []replay.Line `json:"items"`
+		}{append([]replay.Line{}, s.lines...)}
+		if err := printJSON(s.env.stdout, document); err != nil {
+			return err
+		}
+		return s.unreadable()
+	case "jsonl":
+		return s.unreadable()
+	}
+	out := s.env.stdout
+	fmt.Fprintln(out)
+	for from := 0; from < len(s.strip); from += stripWidth {
+		fmt.Fprintf(out, "  %s\n", string(s.strip[from:min(from+stripWidth, len(s.strip))]))
+	}
+	fmt.Fprintln(out)
+	if len(s.rows) > 0 {
+		if err := table(out, "WINDOW ROWS VERDICT WHY", s.rows); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintln(out, s.summary())
+	return s.unreadable()
+}
+
+// summary says what it would have come to.
+func (s *replayed) summary() string {
+	n := s.setup.Files - s.setup.Baseline
+	text := fmt.Sprintf("%d windows judged: %d pass (·), %d warn (!), %d would have been blocked (█)", n, s.counts[rules.Pass], s.counts[rules.Warn], s.counts[rules.Fail])
+	if held := s.counts[rules.Inconclusive] + s.counts[rules.Error]; held > 0 {
+		text += fmt.Sprintf(", %d could not be judged (?)", held)
+	}
+	text += ".\n"
+	if s.withheld > 0 {
+		text += fmt.Sprintf("Blocking would have kept %s rows from readers until somebody approved them.\n", thousands(int(s.withheld)))
+	}
+	text += fmt.Sprintf("%s of %s features in windows alarm; by chance about %.1f would.", thousands(s.alarms), thousands(s.judged), float64(s.judged)*s.cmd.Alpha)
+	return text
+}
+
+// unreadable fails the command if a file could not be read.
+func (s *replayed) unreadable() error {
+	if len(s.unread) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of the files could not be read: %s", len(s.unread), strings.Join(s.unread[:min(3, len(s.unread))], "; "))
+}

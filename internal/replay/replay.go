@@ -1,0 +1,382 @@
+package replay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sluice/drift"
+	"sluice/feature"
+	"sluice/internal/judge"
+	"sluice/quality/sketch"
+	"sluice/rules"
+	"sluice/store/tabular"
+)
+
+// Options say how a folder is judged.
+type Options struct {
+	Baseline int     // the first files, which are history
+	Season   int     // windows of a season; 0 or 1: none
+	Level    float64 // rate of false alarms per feature and window
+}
+
+// Line is what is said of one feature in one window, in the contract's JSON.
+type Line struct {
+	Window       string      `json:"window"`  // name of the file
+	Feature      string      `json:"feature"` // empty: the window as a whole
+	State        rules.State `json:"state"`
+	Severity     float64     `json:"severity"` // 1 and more: an alarm
+	PValue       float64     `json:"p_value"`
+	Method       string      `json:"method"`
+	Statistic    float64     `json:"statistic"`
+	Accumulated  bool        `json:"accumulated"` // several windows together alarm, and this one alone does not
+	Uncalibrated bool        `json:"uncalibrated"`
+	Summary      string      `json:"summary,omitempty"`
+	Onset        string      `json:"onset,omitempty"` // of what accumulated: the file in which it begins
+	Text         string      `json:"text,omitempty"`  // what an alarm is about
+}
+
+// Window is what is said of one file.
+type Window struct {
+	Name    string
+	Rows    uint64
+	Refused uint64
+	State   rules.State // what the gate would have said: warn where features only accumulated
+	Lines   []Line      // of every feature, in their order; those of the whole window, if they alarm, last
+	Problem string      // why the file could not be read
+}
+
+// Blocked reports whether the gate would not have published the window.
+func (w *Window) Blocked() bool { return w.State == rules.Fail }
+
+// Setup is what was found before the first window is judged.
+type Setup struct {
+	Files    int
+	Baseline int
+	Rows     uint64 // of history
+	Features []feature.Feature
+	LeftOut  []string // columns: timestamps, event ids, and those of nulls alone
+	Warning  string   // what makes the judgement weak
+}
+
+var (
+	// ErrFiles reports a folder without enough files to judge one.
+	ErrFiles = errors.New("too few files")
+	// ErrOptions reports options out of range.
+	ErrOptions = errors.New("option out of range")
+)
+
+// Replay is a folder on its way through the judge.
+type Replay struct {
+	options Options
+	dir     string
+	files   []string
+	told    func(done, of int)
+
+	view     *feature.View
+	layout   *sketch.Layout
+	fitted   int         // files that the layout is built from
+	template *judge.Case // the case of any window, but for the window
+	history  []drift.WindowProfile
+	recent   []drift.WindowProfile
+	since    map[string]time.Time
+	setup    Setup
+}
+
+// New lists the files of dir. told, which may be nil, hears how many steps of how many
+// are done; a step is one file.
+func New(dir string, o Options, told func(done, of int)) (*Replay, error) {
+	switch {
+	case o.Baseline < 1:
+		return nil, fmt.Errorf("%d windows of baseline: %w: want 1 at least, and %d to calibrate", o.Baseline, ErrOptions, drift.MinWindows)
+	case !(o.Level > 0 && o.Level < 1):
+		return nil, fmt.Errorf("alpha %v: %w: want a rate of false alarms between 0 and 1, such as 0.001", o.Level, ErrOptions)
+	case o.Season < 0:
+		return nil, fmt.Errorf("season of %d windows: %w: want 2 or more, or 0 for none", o.Season, ErrOptions)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list windows: %w", err)
+	}
+	r := &Replay{options: o, dir: dir, told: told, since: map[string]time.Time{}}
+	if told == nil {
+		r.told = func(int, int) {}
+	}
+	for _, e := range entries {
+		switch strings.ToLower(filepath.Ext(e.Name())) {
+		case ".parquet", ".csv", ".jsonl", ".ndjson":
+			if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+				r.files = append(r.files, e.Name())
+			}
+		}
+	}
+	slices.Sort(r.files)
+	if len(r.files) <= o.Baseline {
+		return nil, fmt.Errorf("%s has %d files of .parquet, .csv, .jsonl or .ndjson, and %d are the baseline: %w: lower --baseline-windows, or add files", dir, len(r.files), o.Baseline, ErrFiles)
+	}
+	return r, nil
+}
+
+// Run judges the files after the baseline in the order of their names, and calls each
+// with every one. The error is that of a file of the baseline that cannot be read, or
+// of each; a later file that cannot be read is inconclusive.
+func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Window) error) error {
+	if err := r.learn(ctx); err != nil {
+		return err
+	}
+	if err := begin(r.setup); err != nil {
+		return err
+	}
+	batch := runtime.GOMAXPROCS(0)
+	for from := r.options.Baseline; from < len(r.files); from += batch {
+		to := min(from+batch, len(r.files))
+		profiles, failed := make([]*sketch.Profile, to-from), make([]error, to-from)
+		var reading errgroup.Group
+		for i := range profiles {
+			reading.Go(func() error {
+				profiles[i], failed[i] = profile(r.path(from+i), r.view, r.layout, windowAt(from+i))
+				return nil
+			})
+		}
+		_ = reading.Wait() // failed has what failed
+		for i := range profiles {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			w, err := r.judge(from+i, profiles[i], failed[i])
+			if err != nil {
+				return err
+			}
+			r.told(r.steps()-len(r.files)+from+i+1, r.steps())
+			if err := each(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Replay) path(i int) string { return filepath.Join(r.dir, r.files[i]) }
+
+// steps counts the files of history three times: for their types, their bins and their
+// profiles.
+func (r *Replay) steps() int { return len(r.files) + 2*r.options.Baseline }
+
+// learn makes view, layout and reference from the files of history.
+func (r *Replay) learn(ctx context.Context) error {
+	n := r.options.Baseline
+	var found columns
+	read := make([][]seen, n)
+	if err := r.inTurn(ctx, 0, func(i int) error {
+		file, err := tabular.ReadValues(r.path(i), nil)
+		read[i] = look(file)
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, file := range read {
+		found.add(file)
+	}
+	view, out := found.view(filepath.Base(filepath.Clean(r.dir)), r.options)
+	if len(view.Features) == 0 {
+		return fmt.Errorf("no column of the first %d files holds values to judge: %w", n, ErrFiles)
+	}
+	r.view = view
+	unbinned := make([]*sketch.Profile, n)
+	if err := r.inTurn(ctx, n, func(i int) (err error) {
+		unbinned[i], err = profile(r.path(i), view, sketch.Unbinned(view), windowAt(i))
+		return err
+	}); err != nil {
+		return err
+	}
+	r.fitted = min(n, drift.MinWindows) // as the gate does
+	layout, err := sketch.BuildLayout(view, unbinned[:r.fitted]...)
+	if errors.Is(err, sketch.ErrSample) {
+		r.fitted = n
+		layout, err = sketch.BuildLayout(view, unbinned...)
+	}
+	if errors.Is(err, sketch.ErrSample) {
+		return fmt.Errorf("the first %d files hold too few rows to compare with: %w: want %d in all; raise --baseline-windows", n, ErrFiles, sketch.MinLayoutRows)
+	}
+	if err != nil {
+		return err
+	}
+	r.layout = layout
+	profiles := make([]*sketch.Profile, n)
+	if err := r.inTurn(ctx, 2*n, func(i int) (err error) {
+		profiles[i], err = profile(r.path(i), view, layout, windowAt(i))
+		return err
+	}); err != nil {
+		return err
+	}
+	return r.prepare(profiles, out)
+}
+
+// inTurn does fn for every file of history, as many at once as there are processors.
+func (r *Replay) inTurn(ctx context.Context, before int, fn func(i int) error) error {
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range r.options.Baseline {
+		all.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return fn(i)
+		})
+		r.told(before+i+1, r.steps())
+	}
+	return all.Wait()
+}
+
+// prepare builds the case that all windows share.
+func (r *Replay) prepare(profiles []*sketch.Profile, out []string) error {
+	merged := sketch.NewProfile(r.view, r.layout, sketch.HashKey{})
+	for i, p := range profiles {
+		if err := merged.Merge(p); err != nil {
+			return fmt.Errorf("merge %s: %w", r.files[i], err)
+		}
+		r.history = append(r.history, drift.WindowProfile{Window: windowAt(i), Profile: p, Fitted: i < r.fitted})
+	}
+	c, err := judge.NewBuilder().Case(judge.Evidence{Kind: judge.KindWindow, View: r.view, Layout: r.layout, History: r.history,
+		Baseline: merged, Rules: rules.Default(), Level: r.options.Level})
+	if err != nil {
+		return err
+	}
+	r.template = c
+	r.setup = Setup{Files: len(r.files), Baseline: len(profiles), Rows: merged.Total(), Features: r.view.Features, LeftOut: out}
+	if len(profiles) < drift.MinWindows {
+		r.setup.Warning = fmt.Sprintf("%d windows of baseline do not show what is usual: nothing is blocked on drift below %d", len(profiles), drift.MinWindows)
+	}
+	return nil
+}
+
+// judge says what the gate would have said of the n-th file.
+func (r *Replay) judge(n int, p *sketch.Profile, failed error) (Window, error) {
+	w := Window{Name: r.files[n]}
+	if failed != nil {
+		w.State, w.Problem = rules.Inconclusive, failed.Error()
+		w.Lines = r.undecided(w.Name, w.Problem)
+		return w, nil
+	}
+	w.Rows, w.Refused = p.Total(), p.Refused()
+	c := *r.template
+	c.Window, c.Versions = windowAt(n), []feature.Version{feature.Version(n + 1)}
+	c.Current = []drift.WindowProfile{{Window: c.Window, Profile: p}}
+	v, err := judge.Judge(&c)
+	if err != nil {
+		return w, fmt.Errorf("judge %s: %w", w.Name, err)
+	}
+	w.State = v.State
+	if p.Profiled() == 0 {
+		w.State, w.Problem = rules.Inconclusive, "no rows"
+		w.Lines = r.undecided(w.Name, w.Problem)
+		return w, nil
+	}
+	if v.TooFew {
+		w.Problem = v.Reasons[0].Text
+		w.Lines = r.undecided(w.Name, w.Problem)
+		return w, nil
+	}
+	slow, err := r.accumulate(c.Current[0])
+	if err != nil {
+		return w, err
+	}
+	for _, f := range r.view.Features {
+		w.Lines = append(w.Lines, r.line(w.Name, f.Name, &v, slow))
+	}
+	if whole := r.line(w.Name, "", &v, slow); whole.State != rules.Pass {
+		w.Lines = append(w.Lines, whole)
+	}
+	for _, l := range w.Lines {
+		if l.State != rules.Pass {
+			r.since[l.Feature] = c.Window.End // what alarmed starts anew
+		}
+		if l.Accumulated && w.State == rules.Pass {
+			w.State = rules.Warn
+		}
+	}
+	return w, nil
+}
+
+// undecided are the lines of a window that nothing can be said of.
+func (r *Replay) undecided(window, why string) []Line {
+	var lines []Line
+	for _, f := range r.view.Features {
+		lines = append(lines, Line{Window: window, Feature: f.Name, State: rules.Inconclusive, PValue: 1, Method: rules.Calibrated, Text: why})
+	}
+	return lines
+}
+
+// accumulate returns what the last windows show together, by feature. What alarmed
+// before does not count again.
+func (r *Replay) accumulate(w drift.WindowProfile) (map[string]drift.Slow, error) {
+	r.recent = append(r.recent, w)
+	r.recent = r.recent[max(0, len(r.recent)-drift.Accumulated):]
+	slow := map[string]drift.Slow{}
+	if len(r.history) < drift.MinWindows || !r.template.Reference.Calibrated() {
+		return slow, nil
+	}
+	found, err := r.template.Reference.Accumulate(r.view, r.layout, r.recent, r.template.Baseline, r.options.Level, r.since)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range found {
+		slow[s.Feature] = s
+	}
+	return slow, nil
+}
+
+// line says what a verdict, and the windows before it, mean for one feature.
+func (r *Replay) line(window, name string, v *rules.Verdict, slow map[string]drift.Slow) Line {
+	l := Line{Window: window, Feature: name, State: rules.Pass, PValue: 1, Method: rules.Calibrated, Uncalibrated: v.Uncalibrated}
+	for _, s := range v.Scores {
+		if s.Feature == name && s.Short == "" {
+			l.Severity, l.PValue, l.Method, l.Statistic, l.Summary = s.Severity, s.PValue, s.Method, s.Statistic, s.Summary
+		}
+	}
+	for i := range v.Reasons { // worst first
+		reason := &v.Reasons[i]
+		if state := stateOf(reason.Outcome); reason.Feature == name && state != rules.Pass {
+			l.State, l.Severity, l.PValue, l.Method, l.Statistic, l.Summary, l.Text = state, reason.Severity, reason.PValue, reason.Method, reason.Statistic, reason.Summary, reason.Text
+			return finite(l)
+		}
+	}
+	if s, ok := slow[name]; ok {
+		l.State, l.Severity, l.PValue, l.Method, l.Statistic, l.Summary = rules.Warn, max(1, s.Severity), s.PValue, s.Method, s.Statistic, s.Summary
+		l.Accumulated, l.Onset = true, r.files[int(s.Onset.Sub(windowAt(0).Start)/size)]
+		l.Text = fmt.Sprintf("%s, over %d windows", cmp.Or(s.Text, name+" drifts"), s.Windows)
+	}
+	return finite(l)
+}
+
+// finite keeps numbers that JSON has.
+func finite(l Line) Line {
+	for _, v := range []*float64{&l.Severity, &l.PValue, &l.Statistic} {
+		if math.IsNaN(*v) || math.IsInf(*v, 0) {
+			*v = 0
+		}
+	}
+	return l
+}
+
+func stateOf(o rules.Outcome) rules.State {
+	switch o {
+	case rules.Failed:
+		return rules.Fail
+	case rules.Warned:
+		return rules.Warn
+	case rules.Undecided, rules.Broken:
+		return rules.Inconclusive
+	}
+	return rules.Pass
+}

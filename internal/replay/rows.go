@@ -1,0 +1,136 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strconv"
+
+	"sluice/feature"
+	"sluice/quality/sketch"
+	"sluice/store/tabular"
+)
+
+// profile reads a file into the profile of its window. Rows with a value that is not of
+// its feature's type are refused.
+func profile(path string, view *feature.View, layout *sketch.Layout, window feature.Window) (*sketch.Profile, error) {
+	r, types := &rows{at: map[string]int{}, words: map[string]string{}}, map[string]feature.Type{}
+	for i, f := range view.Features {
+		types[f.Name], r.at[f.Name] = f.Type, i
+		r.types = append(r.types, f.Type)
+	}
+	in, err := tabular.OpenTyped(path, types)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	p := sketch.NewProfile(view, layout, sketch.HashKey{})
+	w := feature.Write{View: view, EventTime: window.Start, Topic: filepath.Base(path), Values: make([]feature.Value, len(view.Features))}
+	for ; ; w.Offset++ {
+		line, _, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return p, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		refused, err := r.decode(line, w.Values)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("read %s: row %d: %w", filepath.Base(path), w.Offset+1, err)
+		case refused >= 0:
+			p.Refuse(refused)
+		default:
+			p.Add(&w)
+		}
+	}
+}
+
+// rows reads rows of a view.
+type rows struct {
+	fields tabular.Fields
+	at     map[string]int // positions of the features
+	types  []feature.Type
+	words  map[string]string // texts that came, for one copy of each
+}
+
+// decode reads a row's values, and returns the position of a feature whose value is
+// not of its type; -1 if there is none. Columns that are no feature are passed over.
+func (r *rows) decode(line []byte, values []feature.Value) (refused int, err error) {
+	for i := range values {
+		values[i] = feature.Null
+	}
+	members, err := r.fields.Of(line)
+	if err != nil {
+		return 0, err
+	}
+	refused = -1
+	for _, m := range members {
+		i, known := r.at[string(m.Name)]
+		if !known || m.Value[0] == 'n' {
+			continue
+		}
+		value, ok := r.valueOf(m.Value, r.types[i])
+		if !ok && refused < 0 {
+			refused = i
+		}
+		values[i] = value
+	}
+	return refused, nil
+}
+
+// mostWords bounds the texts that are remembered.
+const mostWords = 1 << 16
+
+// word returns the text of a JSON string.
+func (r *rows) word(text []byte) (string, bool) {
+	inner := text[1 : len(text)-1]
+	if bytes.IndexByte(inner, '\\') >= 0 {
+		var word string
+		err := json.Unmarshal(text, &word)
+		return word, err == nil
+	}
+	if word, known := r.words[string(inner)]; known {
+		return word, true
+	}
+	word := string(inner)
+	if len(r.words) < mostWords {
+		r.words[word] = word
+	}
+	return word, true
+}
+
+// valueOf reads a JSON value, which is not null, as one of type t; false if it is none.
+func (r *rows) valueOf(text []byte, t feature.Type) (feature.Value, bool) {
+	word, quoted := "", text[0] == '"'
+	if quoted {
+		var ok bool
+		if word, ok = r.word(text); !ok {
+			return feature.Null, false
+		}
+	}
+	switch t {
+	case feature.Float64:
+		switch {
+		case word == "NaN":
+			return feature.Float64Value(math.NaN()), true
+		case quoted && word != "Infinity" && word != "-Infinity":
+			return feature.Null, false
+		case quoted:
+			text = []byte(word)
+		}
+		v, err := strconv.ParseFloat(string(text), 64)
+		return feature.Float64Value(v), err == nil || errors.Is(err, strconv.ErrRange)
+	case feature.Bool:
+		truth := string(text) == "true" || word == "true"
+		return feature.BoolValue(truth), truth || string(text) == "false" || word == "false"
+	}
+	if !quoted { // a number, truth, list or object in a column of texts
+		word = string(text)
+	}
+	return feature.StringValue(word), true
+}
