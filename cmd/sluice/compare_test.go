@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sluice/internal/comparison"
+	"sluice/internal/definition"
 	"sluice/internal/replay"
 )
 
@@ -107,4 +108,42 @@ func TestReplay(t *testing.T) {
 	}
 	run(2, "--alpha", "7")
 	run(1, "--baseline-windows", "15")
+}
+
+// TestSuggest suggests a view from a file; the definition is a valid one, and says what
+// the file shows.
+func TestSuggest(t *testing.T) {
+	dir := t.TempDir()
+	var text strings.Builder
+	text.WriteString("id,amount,score,country,paid,at,note,gone,a b\n")
+	for i := range 400 {
+		fmt.Fprintf(&text, "k%d,%d.5,0.%d,%s,%v,2026-01-01T00:00:00Z,n%d,,x\n", i, i-20, i%97, []string{"NL", "DE", ""}[i%3], i%2 == 0, i%150)
+	}
+	file := filepath.Join(dir, "payments.csv")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := execute(t.Context(), []string{"profile", file, "--suggest"}, &out, &out); code != 0 {
+		t.Fatalf("exit %d: %s", code, out.String())
+	}
+	for _, line := range []string{
+		"  - name: payments\n",
+		"      - {name: id, type: string, expect: {nulls: 0.01}}  # every value is there once",
+		"      - {name: amount, type: float64, expect: {nulls: 0.01}}  # -20.5 to 379.5",
+		"      - {name: score, type: float64, expect: {min: 0, max: 1, nulls: 0.01}}",
+		`      - {name: country, type: string, expect: {in: ["NL", "DE"], nulls: 0.67}}`,
+		"      - {name: paid, type: bool, expect: {nulls: 0.01}}",
+		"      - {name: at, type: timestamp, expect: {nulls: 0.01}}",
+		"      - {name: note, type: string, expect: {nulls: 0.01}}\n",
+		"      # - {name: gone, type: float64}  # nothing but nulls",
+		`      # - {name: "a b", type: string, expect: {in: ["x"], nulls: 0.01}}`,
+	} {
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("no %q in:\n%s", line, out.String())
+		}
+	}
+	if _, err := definition.Parse([]definition.File{{Name: "payments.yaml", Text: out.String()}}); err != nil {
+		t.Errorf("the definition is refused: %v\n%s", err, out.String())
+	}
 }

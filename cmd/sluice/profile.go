@@ -5,17 +5,19 @@ import (
 	"path/filepath"
 	"strings"
 
+	"sluice/feature"
 	"sluice/internal/comparison"
 )
 
 type profileCmd struct {
-	File   string `arg:"" help:"File to describe: .parquet, .csv, .jsonl or .ndjson."`
-	Format string `enum:"table,json" default:"table" help:"Output format: table or json." placeholder:"table|json"`
+	File    string `arg:"" help:"File to describe: .parquet, .csv, .jsonl or .ndjson."`
+	Suggest bool   `help:"Print a view with expectations that the file keeps, to start from."`
+	Format  string `enum:"table,json" default:"table" help:"Output format: table or json." placeholder:"table|json"`
 }
 
 // Help shows examples.
 func (*profileCmd) Help() string {
-	return "No server is needed. Null and NaN are dropped and counted; moments and quantiles are those of the finite numbers.\n\nExamples:\n  sluice profile payments.parquet\n  sluice profile payments.csv --format json"
+	return "No server is needed. Null and NaN are dropped and counted; moments and quantiles are those of the finite numbers.\n\nExamples:\n  sluice profile payments.parquet\n  sluice profile payments.csv --format json\n  sluice profile payments.csv --suggest > definitions/payments.yaml"
 }
 
 func (c *profileCmd) Run(e *env) error {
@@ -24,6 +26,14 @@ func (c *profileCmd) Run(e *env) error {
 		return err
 	}
 	d := comparison.Describe(columns)
+	if c.Suggest {
+		name := strings.TrimSuffix(filepath.Base(c.File), filepath.Ext(c.File))
+		if !feature.ValidName(name) {
+			name = "view"
+		}
+		_, err := fmt.Fprint(e.stdout, comparison.Suggest(d, name))
+		return err
+	}
 	if c.Format == "json" {
 		return printJSON(e.stdout, d)
 	}

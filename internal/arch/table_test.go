@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"internal/arch":       {},
 	"internal/auth":       {"feature"},
 	"internal/backup":     {"feature"},
-	"internal/comparison": {"drift", "drift/sample", "store"},
+	"internal/comparison": {"feature", "drift", "drift/sample", "store"},
 	"internal/control":    {"feature", "rules", "materialize", "quality/sketch", "internal/auth", "internal/definition"},
 	"internal/definition": {"feature", "rules"},
 	"internal/flights":    {"feature"},

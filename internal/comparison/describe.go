@@ -29,6 +29,8 @@ type Described struct {
 	Top      []Frequency `json:"top"`     // most frequent values, of a numeric column those that repeat
 	Moments
 	Bins []uint64 `json:"bins,omitempty"` // of equal width from min to max, to look at
+
+	all []Frequency // of the values, where they are few
 }
 
 // Frequency is a value and how often it comes.
@@ -80,6 +82,9 @@ func describe(v *tabular.Values) Described {
 		out.Top = append(out.Top, Frequency{value, n})
 	}
 	slices.SortFunc(out.Top, func(a, b Frequency) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Value, b.Value)) })
+	if len(out.Top) <= mostIn {
+		out.all = slices.Clone(out.Top)
+	}
 	out.Top = out.Top[:min(len(out.Top), topValues)]
 	return out
 }

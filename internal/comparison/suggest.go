@@ -1,0 +1,98 @@
+package comparison
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sluice/feature"
+)
+
+const (
+	mostIn    = 20   // values that a suggested list names at most
+	perIn     = 50   // rows that each of them needs at least, so that the list is whole
+	leastNull = 0.01 // suggested share of nulls where the file has fewer
+)
+
+// Suggest writes a view's definition with expectations that the file keeps: what a
+// person reads, mends and applies. Bounds are wide, types and closed lists of values,
+// 0 as the least of what is never negative, and twice the nulls there are: how values
+// vary within them is the detector's concern.
+func Suggest(d Description, view string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# suggested from %d rows: read it, name the join key, then: sluice plan -f DIR\n", d.Rows)
+	fmt.Fprintf(&b, "entities:\n  - {name: key, type: string}\nviews:\n  - name: %s\n    entities: [key]\n    features:\n", view)
+	for i := range d.Columns {
+		c := &d.Columns[i]
+		lead := "      "
+		if !feature.ValidName(c.Column) || c.N == 0 {
+			lead = "      # " // no name of a feature, or nothing to go by
+		}
+		fmt.Fprintf(&b, "%s- {name: %s, type: %s%s}%s\n", lead, quoted(c.Column), c.suggestedType(), c.suggested(d.Rows), c.remark(d.Rows))
+	}
+	return b.String()
+}
+
+func quoted(text string) string {
+	if feature.ValidName(text) {
+		return text
+	}
+	return strconv.Quote(text)
+}
+
+func (c *Described) suggestedType() string {
+	switch {
+	case c.Times:
+		return "timestamp"
+	case c.Kind == Categorical && c.truths():
+		return "bool"
+	case c.Kind == Categorical:
+		return "string"
+	}
+	return "float64"
+}
+
+func (c *Described) truths() bool {
+	return c.Distinct <= 2 && !slices.ContainsFunc(c.Top, func(f Frequency) bool { return f.Value != "true" && f.Value != "false" })
+}
+
+// suggested are the expectations of a column.
+func (c *Described) suggested(rows uint64) string {
+	var parts []string
+	switch {
+	case c.Times:
+	case c.Kind == Numeric && c.Min >= 0:
+		parts = append(parts, "min: 0")
+		if c.Max <= 1 && c.Max > 0 && c.Distinct > 2 {
+			parts = append(parts, "max: 1")
+		}
+	case c.Kind == Categorical && !c.truths() && c.Distinct <= mostIn && c.N >= perIn*c.Distinct:
+		var values []string
+		for _, f := range c.all {
+			values = append(values, strconv.Quote(f.Value))
+		}
+		parts = append(parts, "in: ["+strings.Join(values, ", ")+"]")
+	}
+	if share := float64(c.Nulls) / max(1, float64(rows)); share < 0.5 {
+		parts = append(parts, fmt.Sprintf("nulls: %.2g", max(leastNull, math.Ceil(200*share)/100)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", expect: {" + strings.Join(parts, ", ") + "}"
+}
+
+// remark says what a person may want to know of a column.
+func (c *Described) remark(rows uint64) string {
+	switch {
+	case c.N == 0:
+		return "  # nothing but nulls"
+	case c.Distinct == c.N && c.N > 1 && c.Kind == Categorical:
+		return "  # every value is there once: the join key, or an event id?"
+	case c.Kind == Numeric && !c.Times && c.Min.Defined():
+		return fmt.Sprintf("  # %.4g to %.4g", c.Min, c.Max)
+	}
+	return ""
+}
