@@ -96,7 +96,11 @@ func (g *Gate) Run(ctx context.Context) error {
 	sweep, watch := time.NewTicker(g.cfg.Sweep), time.NewTicker(g.cfg.Watch)
 	defer sweep.Stop()
 	defer watch.Stop()
-	defer g.aside.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel() // first: what goes on beside may take its time
+		g.aside.Wait()
+	}()
 	for {
 		changed := g.deps.Board.Changed()
 		again, err := g.round(ctx)
