@@ -141,11 +141,14 @@ type Service struct {
 // Definitions is everything that one apply puts in force. Rules is the text of
 // the rules file, which package rules reads.
 type Definitions struct {
-	Project  string    `json:"project"`
-	Entities []Entity  `json:"entities"`
-	Views    []View    `json:"views"`
-	Services []Service `json:"services"`
-	Rules    string    `json:"rules"`
+	Project string `json:"project"`
+	// AlertsPerWeek is the alert budget of the project: how many incidents a week may be
+	// false alarms. 0 is the default, rules.DefaultAlertsPerWeek.
+	AlertsPerWeek float64   `json:"alerts_per_week,omitempty"`
+	Entities      []Entity  `json:"entities"`
+	Views         []View    `json:"views"`
+	Services      []Service `json:"services"`
+	Rules         string    `json:"rules"`
 }
 
 // View returns the view of that name; nil if there is none.

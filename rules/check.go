@@ -13,22 +13,34 @@ const (
 	maxLevel = 0.01
 )
 
-// Level returns the rate of false alarms per feature and window that a budget of
-// alertsPerWeek leaves for one feature, if features are judged in every window of
-// length window: under the global null, where nothing has changed anywhere, the runs of a
-// week then alarm that often together. It is between 1e-7 and 0.01; a budget that
-// is not positive counts as DefaultAlertsPerWeek. features counts the project's
-// features that are judged in such windows.
-func Level(alertsPerWeek float64, window time.Duration, features int) float64 {
+// whole is how many comparisons of a window are about the view as a whole: its rows, and
+// rows whose values do not go together.
+const whole = 2
+
+// Comparisons returns how many comparisons are made in a week of a view with windows of
+// that length: one for each feature and two for the view in every window. It is 0 where
+// nothing is judged.
+func Comparisons(window time.Duration, features int) float64 {
+	const week = 7 * 24 * time.Hour
+	if window <= 0 || features < 1 {
+		return 0
+	}
+	return float64(week) / float64(window) * float64(features+whole)
+}
+
+// Level returns the rate of false alarms per comparison that a budget of alertsPerWeek
+// leaves where so many comparisons are made in a week: under the global null, where nothing
+// has changed anywhere, they then alarm at most that often in all, and as incidents, in which
+// alarms of one window are one, less. It is between 1e-7 and 0.01; a budget that is not
+// positive counts as DefaultAlertsPerWeek.
+func Level(alertsPerWeek, comparisons float64) float64 {
 	if !(alertsPerWeek > 0) {
 		alertsPerWeek = DefaultAlertsPerWeek
 	}
-	const week = 7 * 24 * time.Hour
-	if window <= 0 || features < 1 {
+	if !(comparisons > 0) {
 		return maxLevel
 	}
-	runs := float64(week) / float64(window)
-	return max(minLevel, min(maxLevel, alertsPerWeek/runs/float64(features)))
+	return max(minLevel, min(maxLevel, alertsPerWeek/comparisons))
 }
 
 // Check is one line of `rules check`.
@@ -58,15 +70,28 @@ func CheckRule(r *Rule, view string, windows int, level float64, smallest func(w
 	if r.Method != Calibrated && (r.Method != Volume || r.Threshold > 0) {
 		return c
 	}
-	c.SmallestShift = smallest(windows, level)
-	c.Reachable = c.SmallestShift > 0 && c.SmallestShift <= MaxShift
-	for !c.Reachable && c.ReachableLevel < maxLevel {
-		c.ReachableLevel = min(maxLevel, c.ReachableLevel*1.25)
-		if shift := smallest(windows, c.ReachableLevel); shift > 0 && shift <= MaxShift {
-			return c
+	c.ReachableLevel, c.Reachable = ReachableLevel(windows, level, smallest)
+	c.SmallestShift = smallest(windows, c.ReachableLevel)
+	return c
+}
+
+// ReachableLevel returns the lowest level from level on at which windows of history let a
+// shift of MaxShift be seen, and whether that is level itself. Without any such level
+// below it is 0.01. smallest is as for CheckRule.
+func ReachableLevel(windows int, level float64, smallest func(windows int, level float64) float64) (reachable float64, itself bool) {
+	sees := func(level float64) bool {
+		shift := smallest(windows, level)
+		return shift > 0 && shift <= MaxShift
+	}
+	if sees(level) {
+		return level, true
+	}
+	for reachable = level; reachable < maxLevel; {
+		if reachable = min(maxLevel, reachable*1.25); sees(reachable) {
+			break
 		}
 	}
-	return c
+	return reachable, false
 }
 
 // Applies reports whether r reads anything of view.

@@ -168,16 +168,16 @@ func TestLevel(t *testing.T) {
 		features int
 		want     float64
 	}{
-		"one a week, hourly, ten features":   {1, time.Hour, 10, 1.0 / 168 / 10},
-		"no budget stated":                   {0, time.Hour, 10, 1.0 / 168 / 10},
-		"five minutes":                       {1, 5 * time.Minute, 10, 1.0 / 2016 / 10},
+		"one a week, hourly, ten features":   {1, time.Hour, 10, 1.0 / 168 / 12},
+		"no budget stated":                   {0, time.Hour, 10, 1.0 / 168 / 12},
+		"five minutes":                       {1, 5 * time.Minute, 10, 1.0 / 2016 / 12},
 		"a generous budget on daily windows": {7, 24 * time.Hour, 1, maxLevel},
 		"very many features":                 {1, time.Minute, 1 << 20, minLevel},
 		"nothing is judged":                  {1, time.Hour, 0, maxLevel},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Level(tc.budget, tc.window, tc.features); math.Abs(got-tc.want) > 1e-12 {
-				t.Errorf("Level(%v, %v, %d) = %v, want %v", tc.budget, tc.window, tc.features, got, tc.want)
+			if got := Level(tc.budget, Comparisons(tc.window, tc.features)); math.Abs(got-tc.want) > 1e-12 {
+				t.Errorf("Level(%v, Comparisons(%v, %d)) = %v, want %v", tc.budget, tc.window, tc.features, got, tc.want)
 			}
 		})
 	}

@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/control":    {"feature", "rules", "materialize", "quality/sketch", "internal/auth", "internal/definition"},
 	"internal/definition": {"feature", "rules"},
 	"internal/flights":    {"feature"},
+	"internal/court":      {"feature", "quality/sketch", "drift", "rules", "internal/judge", "materialize"},
 	"internal/judge":      {"feature", "quality/sketch", "quality", "drift", "freshness", "rules"},
 	"internal/probe":      {},
 	"internal/replay":     {"feature", "quality/sketch", "drift", "rules", "internal/judge", "store"},

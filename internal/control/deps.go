@@ -108,6 +108,7 @@ type RuleCheck struct {
 	Level           float64 `json:"level"`
 	Reachable       bool    `json:"reachable"`
 	SmallestShiftSD float64 `json:"smallest_shift_sd"`
+	ReachableLevel  float64 `json:"reachable_level"` // at which runs are judged: Level, if that is reachable
 }
 
 // Check is one thing that a status looks at, such as whether the log can be

@@ -28,7 +28,7 @@ func TestApplyEndpoint(t *testing.T) {
 	p.want("POST", "/api/v1/plan", filesBody(t, next), 200, `{"changes":[{"op":"change","kind":"view","name":"weather","fields":["features.celsius","features.kelvin"],"breaking":true,"affects":[]}],...`)
 	p.want("POST", "/api/v1/apply", filesBody(t, next, "if_generation", 7), 409, `{"error":{"code":"conflict","message":"definitions are of generation 1, not 7","hint":"plan again, then apply"}}`)
 	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v}]\nx: 1"), 400,
-		`{"error":{"code":"invalid_argument","message":"a.yaml:1: views.v.entities: empty: name at least one entity, whose key the rows have\na.yaml:1: views.v.features: empty: list at least one feature with name and type\na.yaml:2: x: unknown key: want one of entities, project, rules, services, views","hint":"mend every line and send it again; nothing was changed"}}`)
+		`{"error":{"code":"invalid_argument","message":"a.yaml:1: views.v.entities: empty: name at least one entity, whose key the rows have\na.yaml:1: views.v.features: empty: list at least one feature with name and type\na.yaml:2: x: unknown key: want one of alerts_per_week, entities, project, rules, services, views","hint":"mend every line and send it again; nothing was changed"}}`)
 	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v, entities: [u], features: [{name: x, type: bool, expect: {expr: '('}}]}]"), 400,
 		`{"error":{"code":"invalid_argument","message":"views.v: expr: syntax error","hint":"mend it and send it again; nothing was changed"}}`)
 	p.want("POST", "/api/v1/apply", `{"files":[]}`, 400, `{"error":{"code":"invalid_argument","message":"0 files: want 1 to 1000"...`)
@@ -285,7 +285,7 @@ func TestListEndpoints(t *testing.T) {
 	p.want("GET", "/api/v1/views/pay/features/amonut/history", "", 404, `{"error":{"code":"unknown_feature","message":"view pay has no feature \"amonut\"","hint":"did you mean amount?"}}`)
 	p.want("GET", "/api/v1/views/pay/features/amount/history?from=2024-01-02T00:00:00Z&to=2024-01-01T00:00:00Z", "", 400, `{"error":{"code":"invalid_argument","message":"from 2024-01-02T00:00:00Z is after to 2024-01-01T00:00:00Z","hint":"swap them"}}`)
 	p.want("GET", "/api/v1/rules/check", "", 200, `{"items":[{"rule":"...`)
-	p.want("POST", "/api/v1/rules/check", `{"rules":"rules: [{name: mine, method: calibrated, view: pay}]"}`, 200, `{"items":[{"rule":"mine","view":"pay","level":0.001,"reachable":false,"smallest_shift_sd":0}],"next":""}`)
+	p.want("POST", "/api/v1/rules/check", `{"rules":"rules: [{name: mine, method: calibrated, view: pay}]"}`, 200, `{"items":[{"rule":"mine","view":"pay","level":0.001,"reachable":false,"smallest_shift_sd":0,"reachable_level":0}],"next":""}`)
 	p.want("POST", "/api/v1/rules/check", `{"rules":"rules: [{name: mine, method: calibrated, view: pya}]"}`, 400, `{"error":{"code":"invalid_argument","message":"rules: rule mine: there is no view \"pya\": did you mean pay?","hint":"mend every line"}}`)
 	p.want("GET", "/api/v1/status", "", 200, `{"version":"dev","target":"all","clock":{"now":"0001-01-01T00:00:00Z","set":false},"checks":[{"name":"log","ok":true,"text":""},{"name":"rows","ok":false,"text":"disk is full"}]}`)
 }

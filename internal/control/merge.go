@@ -9,7 +9,7 @@ import (
 )
 
 // add puts the views, entities and services of next beside those of old, in place of
-// those of the same name. Rules and the project's name stay old's, unless nothing is in
+// those of the same name. Rules, the project's name and its alert budget stay old's, unless nothing is in
 // force. A view of old that belongs to another project is not replaced.
 func add(old, next feature.Definitions) (feature.Definitions, error) {
 	if old.Project == "" {

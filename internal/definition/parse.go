@@ -69,11 +69,12 @@ func (p *parser) file(f File) {
 			continue
 		}
 		d.mapping(doc, "", map[string]setter{
-			"project":  p.project(d),
-			"entities": d.list(p.entity(d)),
-			"views":    d.list(p.view(d)),
-			"services": d.list(p.service(d)),
-			"rules":    p.rulesName(d),
+			"project":         p.project(d),
+			"alerts_per_week": p.budget(d),
+			"entities":        d.list(p.entity(d)),
+			"views":           d.list(p.view(d)),
+			"services":        d.list(p.service(d)),
+			"rules":           p.rulesName(d),
 		})
 	}
 }
@@ -87,6 +88,20 @@ func (p *parser) project(d *decoder) setter {
 			return
 		}
 		p.defs.Project = name
+	}
+}
+
+// budget reads the alert budget, which one file gives.
+func (p *parser) budget(d *decoder) setter {
+	return func(n *yaml.Node, key string) {
+		var budget *float64
+		d.number(&budget)(n, key)
+		if budget == nil || !p.once(d, n, key, "budget") {
+			return
+		}
+		if validateBudget(*budget, &p.problems, place{d.file, n.Line}) {
+			p.defs.AlertsPerWeek = *budget
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ func Plan(old, next feature.Definitions) Changes {
 	if old.Project != next.Project && old.Project != "" {
 		p.Changes = append(p.Changes, Change{Op: OpChange, Kind: "project", Name: next.Project, Fields: []string{"project"}, Breaking: true, Affects: []string{}})
 	}
+	if old.AlertsPerWeek != next.AlertsPerWeek {
+		p.Changes = append(p.Changes, Change{Op: OpChange, Kind: "project", Name: next.Project, Fields: []string{"alerts_per_week"}, Affects: []string{}})
+	}
 	p.Changes = append(p.Changes, planEntities(&old, &next)...)
 	p.Changes = append(p.Changes, planViews(&old, &next)...)
 	p.Changes = append(p.Changes, planServices(&old, &next)...)

@@ -28,6 +28,9 @@ func Validate(defs *feature.Definitions) error {
 
 func validate(defs *feature.Definitions, found *Problems) {
 	validateName(defs.Project, "project", found)
+	if defs.AlertsPerWeek != 0 {
+		validateBudget(defs.AlertsPerWeek, found, place{})
+	}
 	entities := map[string]bool{}
 	for _, e := range defs.Entities {
 		validateEntity(e, join("entities", e.Name), found)
@@ -50,6 +53,17 @@ func validate(defs *feature.Definitions, found *Problems) {
 		validateService(defs, &defs.Services[i], key, found)
 	}
 	validateRules(defs, found)
+}
+
+// MaxAlertsPerWeek bounds an alert budget: one alert a minute is no budget.
+const MaxAlertsPerWeek = 7 * 24 * 60
+
+func validateBudget(budget float64, found *Problems, at place) bool {
+	ok := budget > 0 && budget <= MaxAlertsPerWeek
+	if !ok {
+		found.add(at.file, at.line, "alerts_per_week", "%g: want a number above 0, such as 1, and at most %d: how many incidents a week may be false alarms", budget, MaxAlertsPerWeek)
+	}
+	return ok
 }
 
 func validateName(name, key string, found *Problems) bool {

@@ -107,6 +107,12 @@ func (c *catalog) Run(ctx context.Context) error {
 // Definitions returns what is in force. The caller must not change it.
 func (c *catalog) Definitions() *feature.Definitions { return &c.current.Load().defs }
 
+// InForce returns what is in force, which the caller must not change, and its generation.
+func (c *catalog) InForce() (*feature.Definitions, uint64) {
+	current := c.current.Load()
+	return &current.defs, current.generation
+}
+
 // Generation returns the generation of what is in force.
 func (c *catalog) Generation() uint64 { return c.current.Load().generation }
 

@@ -5,157 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"sluice/drift"
 	"sluice/feature"
 	"sluice/internal/control"
 	"sluice/internal/judge"
-	"sluice/materialize"
 	"sluice/quality"
-	"sluice/quality/sketch"
 	"sluice/rules"
 )
-
-// level is the rate of false alarms per feature and window at which the default
-// detector warns. Blocking needs an effect besides (design, section 5).
-const level = 0.001
-
-// judges turns the gate's evidence into verdicts. It is safe for concurrent use;
-// one view's are made one after another.
-type judges struct {
-	catalog *catalog
-
-	mu         sync.Mutex
-	views      map[feature.ViewID]*viewJudge
-	generation uint64
-	rules      []rules.Rule
-}
-
-type viewJudge struct {
-	mu      sync.Mutex
-	builder *judge.Builder
-}
-
-func newJudges(c *catalog) *judges {
-	return &judges{catalog: c, views: map[feature.ViewID]*viewJudge{}}
-}
-
-// of returns the judge of a view.
-func (j *judges) of(view feature.ViewID) *viewJudge {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	v := j.views[view]
-	if v == nil {
-		v = &viewJudge{builder: judge.NewBuilder()}
-		j.views[view] = v
-	}
-	return v
-}
-
-// inForce returns the rules of the definitions in force; the default ones where
-// they name none.
-func (j *judges) inForce() ([]rules.Rule, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	current := j.catalog.current.Load()
-	if j.rules != nil && j.generation == current.generation {
-		return j.rules, nil
-	}
-	list, err := rulesOf(&current.defs)
-	if err != nil {
-		return nil, err
-	}
-	j.rules, j.generation = list, current.generation
-	return list, nil
-}
-
-func rulesOf(defs *feature.Definitions) ([]rules.Rule, error) {
-	if defs.Rules == "" {
-		return rules.Default(), nil
-	}
-	list, err := rules.Parse(defs.Rules)
-	if err != nil {
-		return nil, fmt.Errorf("rules: %w", err)
-	}
-	return list, nil
-}
-
-// Judge is a materialize.JudgeFunc.
-func (j *judges) Judge(e materialize.Evidence) (materialize.Opinion, error) {
-	of := j.of(e.View.ID)
-	of.mu.Lock()
-	defer of.mu.Unlock()
-	evidence, err := j.evidence(e)
-	if err != nil {
-		return materialize.Opinion{}, err
-	}
-	c, err := of.builder.Case(evidence)
-	if err != nil {
-		return materialize.Opinion{}, err
-	}
-	v, err := judge.Judge(c)
-	if err != nil {
-		return materialize.Opinion{}, err
-	}
-	opinion := materialize.Opinion{Verdict: v, Alarms: e.Alarms, Spread: e.Spread}
-	if opinion.Case, opinion.Blobs, err = c.Encode(); err != nil {
-		return opinion, err
-	}
-	if e.Kind != judge.KindWindow {
-		return opinion, nil
-	}
-	if opinion.Alarms, err = json.Marshal(evidence.Memory.Next(evidence.Rules, &v)); err != nil {
-		return opinion, err
-	}
-	if c.Reference != nil && c.Reference.Calibrated() && !c.Reference.Borrowed {
-		if opinion.Spread, err = json.Marshal(c.Reference); err != nil {
-			return opinion, err
-		}
-	}
-	opinion.Summary, err = judge.Summaries(e.View, e.Current[0].Profile, &v)
-	return opinion, err
-}
-
-// evidence adds to the gate's evidence what only the judge knows to read.
-func (j *judges) evidence(e materialize.Evidence) (judge.Evidence, error) {
-	list, err := j.inForce()
-	if err != nil {
-		return judge.Evidence{}, err
-	}
-	out := judge.Evidence{Kind: e.Kind, View: e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout,
-		Current: windowProfiles(e.Current), History: fitted(windowProfiles(e.History), e.Layout), Baseline: e.Baseline, Rules: list, Level: level}
-	if len(e.Alarms) > 0 {
-		if err := json.Unmarshal(e.Alarms, &out.Memory); err != nil {
-			return out, fmt.Errorf("alarms of %s: %w", e.View.Name, err)
-		}
-	}
-	if len(e.Spread) > 0 && len(e.History) < drift.MinWindows { // else history has a spread of its own
-		out.Old = &drift.Reference{}
-		if err := json.Unmarshal(e.Spread, out.Old); err != nil {
-			return out, fmt.Errorf("spread of %s: %w", e.View.Name, err)
-		}
-	}
-	return out, nil
-}
-
-func windowProfiles(in []materialize.WindowProfile) []drift.WindowProfile {
-	out := make([]drift.WindowProfile, len(in))
-	for i, w := range in {
-		out[i] = drift.WindowProfile{Window: w.Window, Profile: w.Profile}
-	}
-	return out
-}
-
-// fitted marks the windows of history that the layout was built from: those up to the
-// first that it applies to.
-func fitted(history []drift.WindowProfile, layout *sketch.Layout) []drift.WindowProfile {
-	for i := range history {
-		history[i].Fitted = !layout.From.IsZero() && !history[i].Window.Start.After(layout.From)
-	}
-	return history
-}
 
 // verify recomputes a stored verdict and returns what differs.
 func (a *App) verify(ctx context.Context, id string) ([]string, error) {
@@ -276,30 +134,6 @@ func (a *App) judgedSummaries(ctx context.Context, view *feature.View, id string
 func (a *App) learning(ctx context.Context, view *feature.View) (bool, error) {
 	status, err := a.actions.Baseline(ctx, view)
 	return status.Windows < drift.MinWindows, err
-}
-
-// checkRules says what every rule can reach on every view that it reads.
-func (a *App) checkRules(ctx context.Context, defs *feature.Definitions, list []rules.Rule) ([]control.RuleCheck, error) {
-	items := []control.RuleCheck{}
-	for i := range defs.Views {
-		view := &defs.Views[i]
-		windows := 0
-		if view.ID != 0 {
-			status, err := a.actions.Baseline(ctx, view)
-			if err != nil {
-				return nil, err
-			}
-			windows = status.Windows
-		}
-		for k := range list {
-			if !list[k].Applies(view.Name) {
-				continue
-			}
-			c := rules.CheckRule(&list[k], view.Name, windows, level, drift.SmallestShift)
-			items = append(items, control.RuleCheck{Rule: c.Rule, View: c.View, Level: c.Level, Reachable: c.Reachable, SmallestShiftSD: c.SmallestShift})
-		}
-	}
-	return items, nil
 }
 
 // checkView finds what only the reader of writes can: expressions that do not
