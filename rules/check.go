@@ -7,10 +7,13 @@ import "time"
 const DefaultAlertsPerWeek = 1.0
 
 // Bounds of a level: below the least, the tail of Student's law is a matter of
-// faith; above the most, an alarm says nothing.
+// faith; above the most, which is
+// the level that false alarms and power are measured at, an alarm of one feature says little.
 const (
 	minLevel = 1e-7
-	maxLevel = 0.01
+	maxLevel = 0.001
+	// loosest is the level that a history too short for any better one is judged at.
+	loosest = 0.01
 )
 
 // whole is how many comparisons of a window are about the view as a whole: its rows, and
@@ -31,7 +34,7 @@ func Comparisons(window time.Duration, features int) float64 {
 // Level returns the rate of false alarms per comparison that a budget of alertsPerWeek
 // leaves where so many comparisons are made in a week: under the global null, where nothing
 // has changed anywhere, they then alarm at most that often in all, and as incidents, in which
-// alarms of one window are one, less. It is between 1e-7 and 0.01; a budget that is not
+// alarms of one window are one, less. It is between 1e-7 and 0.001; a budget that is not
 // positive counts as DefaultAlertsPerWeek.
 func Level(alertsPerWeek, comparisons float64) float64 {
 	if !(alertsPerWeek > 0) {
@@ -77,7 +80,7 @@ func CheckRule(r *Rule, view string, windows int, level float64, smallest func(w
 
 // ReachableLevel returns the lowest level from level on at which windows of history let a
 // shift of MaxShift be seen, and whether that is level itself. Without any such level
-// below it is 0.01. smallest is as for CheckRule.
+// below 0.01 it is that. smallest is as for CheckRule.
 func ReachableLevel(windows int, level float64, smallest func(windows int, level float64) float64) (reachable float64, itself bool) {
 	sees := func(level float64) bool {
 		shift := smallest(windows, level)
@@ -86,8 +89,8 @@ func ReachableLevel(windows int, level float64, smallest func(windows int, level
 	if sees(level) {
 		return level, true
 	}
-	for reachable = level; reachable < maxLevel; {
-		if reachable = min(maxLevel, reachable*1.25); sees(reachable) {
+	for reachable = level; reachable < loosest; {
+		if reachable = min(loosest, reachable*1.25); sees(reachable) {
 			break
 		}
 	}

@@ -197,7 +197,7 @@ func TestCheckRule(t *testing.T) {
 	if c := CheckRule(&r, "v", 8, 1e-5, smallest); c.Reachable || !(c.ReachableLevel > 1e-5) || smallest(8, c.ReachableLevel) > MaxShift {
 		t.Errorf("a short history: %+v", c)
 	}
-	if c := CheckRule(&r, "v", 3, 1e-5, smallest); c.Reachable || c.ReachableLevel != maxLevel {
+	if c := CheckRule(&r, "v", 3, 1e-5, smallest); c.Reachable || c.ReachableLevel != loosest {
 		t.Errorf("no history: %+v", c)
 	}
 	psi := rule(PSI, Enforce, 0.2, 1, 1)

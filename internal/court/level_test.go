@@ -31,7 +31,7 @@ func TestBudgetLevel(t *testing.T) {
 		"stated":          {4, "bank", 4 / comparisons},
 		"default":         {0, "bank", 1 / comparisons},
 		"another project": {4, "probe", 1.0 / 10080 / 3},
-		"no views":        {4, "none", 0.01},
+		"no views":        {4, "none", 0.001},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := BudgetLevel(bank(tc.budget), tc.project); math.Abs(got-tc.want) > 1e-15 {

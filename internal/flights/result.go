@@ -6,6 +6,8 @@ import "fmt"
 const (
 	maxFalseBlocks = 0.02 // share of the quiet days' view-windows
 	minPublished   = 0.93 // share of all view-windows
+	// alertsPerWeek is the budget that the demo's definitions state.
+	alertsPerWeek = 2
 )
 
 // Result is the document that `sluice demo --format json` prints. The fields
@@ -24,6 +26,11 @@ type Result struct {
 	BadReads      int         `json:"bad_reads"` // that got a planted value through a gated view
 	FailedReads   int         `json:"failed_reads"`
 	Seconds       float64     `json:"seconds"`
+	// QuietIncidents are QuietAlarms of which those of one view on days in a row are
+	// one, in QuietWeeks; AlertsPerWeek is the budget that they must keep.
+	QuietIncidents int     `json:"quiet_incidents"`
+	QuietWeeks     float64 `json:"quiet_weeks"`
+	AlertsPerWeek  float64 `json:"alerts_per_week"`
 
 	QuietWindows int         `json:"-"` // view-windows of quiet days, plants apart
 	Storms       int         `json:"-"` // days labelled storm that were judged
@@ -58,6 +65,9 @@ func (r *Result) Failures() []string {
 	}
 	if most := maxFalseBlocks * float64(r.QuietWindows); float64(r.FalseBlocks) > most {
 		fail("%d of %d view-windows of quiet days were blocked, more than %.0f %%", r.FalseBlocks, r.QuietWindows, maxFalseBlocks*100)
+	}
+	if most := r.AlertsPerWeek * r.QuietWeeks; float64(r.QuietIncidents) > most {
+		fail("%d false alarms in %.1f quiet weeks, more than the budget of %g a week", r.QuietIncidents, r.QuietWeeks, r.AlertsPerWeek)
 	}
 	if least := minPublished * float64(r.WindowsJudged); float64(r.Published) < least || r.WindowsJudged == 0 {
 		fail("%d of %d view-windows were published, less than %.0f %%", r.Published, r.WindowsJudged, minPublished*100)

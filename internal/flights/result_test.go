@@ -78,7 +78,7 @@ func TestResultJSON(t *testing.T) {
 		return found
 	}
 	contract := `{"windows_judged":0,"published":0,"rejected":0,"held":0,"rolled_back":0,"planted":[],
-		"false_blocks":0,"quiet_alarms":0,"versions_seen":0,"reads":0,"bad_reads":0,"failed_reads":0,"seconds":0}`
+		"false_blocks":0,"quiet_alarms":0,"versions_seen":0,"reads":0,"bad_reads":0,"failed_reads":0,"seconds":0,"quiet_incidents":0,"quiet_weeks":0,"alerts_per_week":2}`
 	planted := `{"name":"","view":"","window":"","feature":"","caught":true,"decision":"","verdict":"","exposed_reads":0,"exposed_ms":0}`
 	var doc struct{ Planted []json.RawMessage }
 	if err := json.Unmarshal(text, &doc); err != nil {
@@ -121,6 +121,15 @@ func TestResultFailures(t *testing.T) {
 				}
 			}
 		}, "view-windows of quiet days were blocked"},
+		"quiet days alarm on and off": {func(t *flights.Tally) {
+			for i, day := range flights.Days() {
+				for _, view := range []string{"carrier_delays", "origin_traffic", "aircraft_trips", "route_live"} {
+					if _, planted := flights.Planted(view, day.Date); !planted && i%2 == 0 {
+						t.Judged(flights.Judgement{View: view, Window: day.Date, State: "warn", Decision: "publish"})
+					}
+				}
+			}
+		}, "more than the budget of 2 a week"},
 		"too little is published": {func(t *flights.Tally) {
 			for i := range 90 {
 				t.Judged(flights.Judgement{View: "carrier_delays", Window: quiet.AddDate(0, 0, i), State: "inconclusive", Decision: "hold"})

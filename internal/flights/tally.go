@@ -43,6 +43,8 @@ func (j *Judgement) catches(p *Plant) bool {
 	return j.State == "fail" && slices.ContainsFunc(j.Reasons, func(r Reason) bool { return r.Feature == p.Feature })
 }
 
+const windowSize = 24 * time.Hour
+
 // Tally gathers a run's judgements and reads. It belongs to one goroutine.
 type Tally struct {
 	judged   map[windowKey]Judgement
@@ -110,6 +112,7 @@ func (t *Tally) Result(took time.Duration) *Result {
 	r := &Result{
 		Planted: []PlantSeen{}, RolledBack: t.later, VersionsSeen: len(t.versions),
 		Reads: t.reads, BadReads: t.bad, FailedReads: t.failed, Seconds: took.Seconds(),
+		AlertsPerWeek: alertsPerWeek,
 	}
 	all := make([]Judgement, 0, len(t.judged))
 	for _, j := range t.judged {
@@ -118,10 +121,21 @@ func (t *Tally) Result(took time.Duration) *Result {
 	slices.SortFunc(all, func(a, b Judgement) int {
 		return cmp.Or(a.Window.Compare(b.Window), cmp.Compare(a.View, b.View))
 	})
-	storms := map[string]bool{}
+	storms, alarmed, quiet := map[string]bool{}, map[string]time.Time{}, map[int64]bool{}
 	for i := range all {
-		r.count(&all[i], storms)
+		j := &all[i]
+		r.count(j, storms)
+		if _, planted := Planted(j.View, j.Window); !planted && LabelOf(j.Window) == Quiet {
+			quiet[j.Window.Unix()] = true
+			if j.alarmed() && j.Window.Sub(alarmed[j.View]) > windowSize {
+				r.QuietIncidents++
+			}
+		}
+		if j.alarmed() {
+			alarmed[j.View] = j.Window
+		}
 	}
+	r.QuietWeeks = float64(len(quiet)) / 7
 	r.Storms = len(storms)
 	for _, p := range Plants() {
 		if j, ok := t.judged[windowKey{p.View, p.Day.Unix()}]; ok {

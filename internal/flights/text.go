@@ -92,8 +92,8 @@ func (r *Result) writeDays(b *strings.Builder) {
 	for from := 0; from < len(r.StormsSeen); from += 8 {
 		fmt.Fprintf(b, "  %s\n", strings.Join(r.StormsSeen[from:min(from+8, len(r.StormsSeen))], " "))
 	}
-	fmt.Fprintf(b, "Quiet days: %d of %d windows blocked (at most %.0f %%), %d warned or failed.\n",
-		r.FalseBlocks, r.QuietWindows, maxFalseBlocks*100, r.QuietAlarms)
+	fmt.Fprintf(b, "Quiet days: %d of %d windows blocked (at most %.0f %%), %d warned or failed: %.1f incidents a week (budget: %g).\n",
+		r.FalseBlocks, r.QuietWindows, maxFalseBlocks*100, r.QuietAlarms, float64(r.QuietIncidents)/max(r.QuietWeeks, 1), r.AlertsPerWeek)
 }
 
 // writeVerdict writes whether the run is a success, and if not, why.
