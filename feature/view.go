@@ -88,11 +88,14 @@ type Baseline struct {
 
 // View is a feature view: rows of features, one per entity key.
 type View struct {
-	ID          ViewID            `json:"id"`
-	Project     string            `json:"project"`
-	Name        string            `json:"name"`
-	Entities    []Entity          `json:"entities"`
-	Features    []Feature         `json:"features"`
+	ID       ViewID    `json:"id"`
+	Project  string    `json:"project"`
+	Name     string    `json:"name"`
+	Entities []Entity  `json:"entities"`
+	Features []Feature `json:"features"`
+	// Slices names up to MaxSlices features or join keys of type string, bool, int32 or
+	// int64 by whose values shifts are attributed.
+	Slices      []string          `json:"slices,omitempty"`
 	Owner       string            `json:"owner,omitempty"`
 	Description string            `json:"description,omitempty"`
 	Compliance  string            `json:"compliance,omitempty"`
@@ -104,6 +107,9 @@ type View struct {
 	Freshness   Freshness         `json:"freshness"`
 	Baseline    Baseline          `json:"baseline"`
 }
+
+// MaxSlices is the most slices of a view.
+const MaxSlices = 4
 
 // TTLOf returns how long after its event time a value of the feature at position i
 // counts; 0 is for ever.

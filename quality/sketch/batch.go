@@ -36,7 +36,7 @@ func (p *Profile) addBlock(writes []*feature.Write) {
 	b := p.block
 	b.rows, b.starts = b.rows[:0], b.starts[:0]
 	for _, w := range writes {
-		if w.Delete || w.View != p.view || len(w.Values) < len(p.Columns) || !p.ready {
+		if w.Delete || w.View != p.view || len(w.Values) < len(p.Columns) || !p.ready || len(p.layout.dimensions) > 0 {
 			p.Add(w)
 			continue
 		}
@@ -47,7 +47,7 @@ func (p *Profile) addBlock(writes []*feature.Write) {
 		}
 		b.rows, b.starts = append(b.rows, w), append(b.starts, start)
 		if hash := p.hash.row(w); p.wants(hash) {
-			p.sample(hash, w.Values, start)
+			p.sample(hash, w, w.Values, start)
 		}
 	}
 	for i := range p.Columns {

@@ -37,7 +37,8 @@ var (
 // A numeric feature gets an edge at each of the 62 quantiles i/63 and at the
 // quantiles .001, .01, .99 and .999; a value that holds more than 1/63 of the
 // sample (and at least 4 rows) is an atom with a bin of its own, [v, next(v)).
-// Strings and bytes get a bin for each of the 64 most frequent values.
+// Strings and bytes get a bin for each of the 64 most frequent values. Every dimension
+// that the rows have gets a slot for each of its MaxDimensionValues most frequent values.
 //
 // The error is ErrSample if the merged sample has fewer than MinLayoutRows rows,
 // and ErrKey if the profiles were made under different keys.
@@ -53,6 +54,7 @@ func BuildLayout(view *feature.View, profiles ...*Profile) (*Layout, error) {
 	for i, f := range view.Features {
 		l.Features[i] = buildFeature(f, rows, i)
 	}
+	l.buildDimensions(rows)
 	l.index()
 	return l, nil
 }
@@ -80,7 +82,7 @@ func mergedSample(view *feature.View, profiles []*Profile) ([]SampleRow, error) 
 			return c
 		}
 		order := encode.order()
-		return bytes.Compare(encode.appendRow(nil, &a, order), encode.appendRow(nil, &b, order))
+		return bytes.Compare(encode.appendTagged(nil, &a, order), encode.appendTagged(nil, &b, order))
 	})
 	return slices.CompactFunc(rows, func(a, b SampleRow) bool { return a.Hash == b.Hash }), nil
 }
@@ -97,7 +99,7 @@ func (p *Profile) rowsUpTo(limit uint64, view *feature.View) []SampleRow {
 		if r.Hash > limit {
 			break
 		}
-		row := SampleRow{Hash: r.Hash, Values: make([]feature.Value, len(at)), marks: make([]uint64, len(at))}
+		row := SampleRow{Hash: r.Hash, Values: make([]feature.Value, len(at)), Tags: r.Tags, marks: make([]uint64, len(at))}
 		for i, from := range at {
 			if from >= 0 {
 				row.Values[i], row.marks[i] = r.Values[from], r.marks[from]
@@ -135,32 +137,14 @@ func countValues(rows []SampleRow, i int) int {
 // buildCategories gives the most frequent values their bins; of equally frequent
 // ones the smaller text comes first.
 func (f *FeatureLayout) buildCategories(rows []SampleRow, i int) {
-	type category struct {
-		text  string
-		mark  uint64
-		count int
-	}
-	counts := map[uint64]*category{}
+	counts := marksCount{}
 	for _, r := range rows {
-		if r.Values[i].IsNull() {
-			continue
+		if !r.Values[i].IsNull() {
+			f.Sample++
+			counts.add(r.marks[i], r.Values[i].Text())
 		}
-		f.Sample++
-		c := counts[r.marks[i]]
-		if c == nil {
-			c = &category{text: r.Values[i].Text(), mark: r.marks[i]}
-			counts[c.mark] = c
-		}
-		c.count++
 	}
-	var all []*category
-	for _, c := range counts {
-		all = append(all, c)
-	}
-	slices.SortFunc(all, func(a, b *category) int {
-		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.text, b.text), cmp.Compare(a.mark, b.mark))
-	})
-	for n, c := range all {
+	for n, c := range counts.ranked() {
 		if n < MaxCategories {
 			f.Categories, f.marks = append(f.Categories, c.text), append(f.marks, c.mark)
 		} else if len(f.others) < maxMarks {

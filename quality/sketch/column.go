@@ -27,6 +27,7 @@ type Column struct {
 	bins    []uint64
 	moments moments
 	hll     *registers // nil before the first value
+	last    int32      // bin of the value added last; -1 if it has none: null, not-a-number or infinite
 }
 
 func newColumn(id uint32, t feature.Type, layout *Layout) Column {
@@ -40,6 +41,7 @@ func newColumn(id uint32, t feature.Type, layout *Layout) Column {
 // add counts one value of a row whose window starts at start, in Unix seconds.
 func (c *Column) add(v *feature.Value, h *hasher, start int64) {
 	t, raw := feature.Peek(v)
+	c.last = -1
 	if t == 0 {
 		c.Nulls++
 		return
@@ -60,6 +62,7 @@ func (c *Column) add(v *feature.Value, h *hasher, start int64) {
 		c.addBool(raw&1, h)
 	default:
 		c.N++
+		c.last = 0
 	}
 }
 
@@ -99,9 +102,12 @@ func (c *Column) addNumber(v float64) {
 	c.N++
 	f := c.layout
 	if f == nil {
+		c.last = 0
 		return
 	}
-	c.bins[f.keys.find(keyOf(v))]++
+	bin := f.keys.find(keyOf(v))
+	c.bins[bin]++
+	c.last = int32(bin)
 	c.addMoment(steps(v, f.Centre, f.perStep))
 }
 
@@ -127,16 +133,21 @@ func (c *Column) widen(v float64) {
 func (c *Column) addMark(mark uint64) {
 	c.N++
 	c.distinct().add(mark)
+	c.last = 0
 	if c.layout != nil {
-		c.bins[c.layout.table.find(mark)]++
+		bin := c.layout.table.find(mark)
+		c.bins[bin]++
+		c.last = int32(bin)
 	}
 }
 
 func (c *Column) addBool(v uint64, h *hasher) {
 	c.N++
 	c.distinct().add(h.number(v))
+	c.last = 0
 	if c.layout != nil {
 		c.bins[v]++
+		c.last = int32(v)
 	}
 }
 

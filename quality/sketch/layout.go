@@ -20,9 +20,12 @@ type Layout struct {
 	From     time.Time
 	Features []FeatureLayout // in the order of the view it was built for
 
-	binned bool // false for an unbinned one
-	digest string
-	at     map[uint32]int
+	dimensions []DimensionLayout // in their order
+
+	binned  bool // false for an unbinned one
+	digest  string
+	offsets []int // of each feature in the counters of a breakdown's slot, and their end
+	at      map[uint32]int
 }
 
 // FeatureLayout is the bins of one feature. A feature without a value in the
@@ -85,6 +88,13 @@ func (l *Layout) index() {
 	for i := range l.Features {
 		l.Features[i].index()
 		l.at[l.Features[i].ID] = i
+	}
+	if len(l.dimensions) > 0 {
+		l.offsets = l.offsetsOf()
+	}
+	for i := range l.dimensions {
+		d := &l.dimensions[i]
+		d.table = newMarksTable(d.marks, d.others)
 	}
 }
 

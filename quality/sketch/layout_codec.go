@@ -12,8 +12,12 @@ import (
 
 const (
 	layoutFormat = 1
-	maxColumns   = 1 << 14 // of a layout or profile
-	maxMarks     = 1 << 13 // hashes of known values of a feature
+	// broken is added to the format of a layout or profile that a breakdown follows;
+	// without one it has the bytes that it had before there were any.
+	broken     = 0x80
+	maxColumns = 1 << 14 // of a layout or profile
+	maxMarks   = 1 << 13 // hashes of known values of a feature or dimension
+	maxSample  = math.MaxInt32
 )
 
 // MarshalBinary returns the layout's binary form, without From. It returns no
@@ -21,14 +25,20 @@ const (
 func (l *Layout) MarshalBinary() ([]byte, error) { return l.append(nil), nil }
 
 func (l *Layout) append(b []byte) []byte {
-	if l.binned {
-		b = append(b, layoutFormat, 1)
-	} else {
-		b = append(b, layoutFormat, 0)
+	format, binned := byte(layoutFormat), byte(0)
+	if len(l.dimensions) > 0 {
+		format |= broken
 	}
+	if l.binned {
+		binned = 1
+	}
+	b = append(b, format, binned)
 	b = binary.AppendUvarint(b, uint64(len(l.Features)))
 	for i := range l.Features {
 		b = l.Features[i].append(b)
+	}
+	if len(l.dimensions) > 0 {
+		b = l.appendDimensions(b)
 	}
 	return b
 }
@@ -47,20 +57,22 @@ func (f *FeatureLayout) append(b []byte) []byte {
 			b = appendFloat(appendFloat(b, f.Centre), f.Scale)
 		}
 	case k == texts:
-		b = f.appendMarks(b)
+		b = appendMarks(b, f.Categories, f.marks, f.others)
 	case k == bools:
 		b = binary.AppendUvarint(b, uint64(len(f.Categories)))
 	}
 	return b
 }
 
-func (f *FeatureLayout) appendMarks(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(f.Categories)))
-	for i, text := range f.Categories {
-		b = binary.LittleEndian.AppendUint64(appendText(b, text), f.marks[i])
+// appendMarks appends the values that have a place of their own, with their hashes, and
+// the hashes of the others.
+func appendMarks(b []byte, values []string, marks, others []uint64) []byte {
+	b = binary.AppendUvarint(b, uint64(len(values)))
+	for i, text := range values {
+		b = binary.LittleEndian.AppendUint64(appendText(b, text), marks[i])
 	}
-	b = binary.AppendUvarint(b, uint64(len(f.others)))
-	for _, mark := range f.others {
+	b = binary.AppendUvarint(b, uint64(len(others)))
+	for _, mark := range others {
 		b = binary.LittleEndian.AppendUint64(b, mark)
 	}
 	return b
@@ -70,7 +82,8 @@ func (f *FeatureLayout) appendMarks(b []byte) []byte {
 // The layout shares no memory with b, and its From is zero.
 func UnmarshalLayout(b []byte) (*Layout, error) {
 	r := &reader{b: b}
-	if r.byte() != layoutFormat {
+	format := r.byte()
+	if format&^broken != layoutFormat {
 		return nil, fmt.Errorf("decode layout: format: %w", ErrCorrupt)
 	}
 	l := &Layout{binned: r.byte() == 1}
@@ -86,6 +99,12 @@ func UnmarshalLayout(b []byte) (*Layout, error) {
 		}
 		seen[f.ID] = true
 		l.Features = append(l.Features, f)
+	}
+	if format&broken != 0 {
+		if !l.binned {
+			r.fail()
+		}
+		l.readDimensions(r)
 	}
 	if !r.done() || !bytes.Equal(l.append(nil), b) {
 		return nil, fmt.Errorf("decode layout: %w", ErrCorrupt)
@@ -105,7 +124,7 @@ func readFeatureLayout(r *reader) FeatureLayout {
 	case k.numeric():
 		readEdges(r, &f)
 	case k == texts:
-		readMarks(r, &f)
+		f.Categories, f.marks, f.others = readMarks(r)
 	case k == bools:
 		switch r.uvarint() {
 		case 0:
@@ -138,7 +157,8 @@ func readEdges(r *reader, f *FeatureLayout) {
 	}
 }
 
-func readMarks(r *reader, f *FeatureLayout) {
+// readMarks reads what appendMarks wrote.
+func readMarks(r *reader) (values []string, marks, others []uint64) {
 	n := r.count(9)
 	if n > MaxCategories {
 		r.fail()
@@ -149,20 +169,21 @@ func readMarks(r *reader, f *FeatureLayout) {
 		if len(text) > MaxText {
 			r.fail()
 		}
-		f.Categories = append(f.Categories, text)
-		f.marks = append(f.marks, r.fixed64())
-		known[f.marks[len(f.marks)-1]] = true
+		values = append(values, text)
+		marks = append(marks, r.fixed64())
+		known[marks[len(marks)-1]] = true
 	}
 	n = r.count(8)
-	if n > maxMarks || n > 0 && len(f.marks) == 0 {
+	if n > maxMarks || n > 0 && len(marks) == 0 {
 		r.fail()
-		return
+		return values, marks, nil
 	}
 	for range n {
-		f.others = append(f.others, r.fixed64())
-		known[f.others[len(f.others)-1]] = true
+		others = append(others, r.fixed64())
+		known[others[len(others)-1]] = true
 	}
-	if len(known) != len(f.marks)+len(f.others) || !slices.IsSorted(f.others) {
+	if len(known) != len(marks)+len(others) || !slices.IsSorted(others) {
 		r.fail()
 	}
+	return values, marks, others
 }

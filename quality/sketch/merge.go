@@ -31,6 +31,7 @@ func (p *Profile) Merge(o *Profile) error {
 		p.Columns[at].merge(&o.Columns[i])
 	}
 	p.mergeSample(o, places)
+	p.mergeBreakdown(o)
 	p.Rows += o.Rows
 	p.Deletes += o.Deletes
 	p.Late += o.Late

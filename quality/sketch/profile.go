@@ -29,6 +29,12 @@ type Profile struct {
 	scratch []feature.Value
 	aged    bool // there are timestamps
 	block   *block
+
+	breakdown breakdown
+	placed    *feature.View // that slices are places in
+	slices    []place
+	said      []spoken
+	ordered   []int // the column of each feature of the layout; nil: to be found again
 }
 
 // NewProfile returns the empty profile of a window of view over the bins of
@@ -69,10 +75,14 @@ func (p *Profile) Add(w *feature.Write) {
 			p.Columns[i].add(&values[i], &p.hash, start)
 		} else {
 			p.Columns[i].Nulls++
+			p.Columns[i].last = -1
 		}
 	}
 	if hash := p.hash.row(w); p.wants(hash) {
-		p.sample(hash, values, start)
+		p.sample(hash, w, values, start)
+	}
+	if len(p.layout.dimensions) > 0 {
+		p.trace(w)
 	}
 }
 
@@ -173,8 +183,9 @@ func (p *Profile) arrange(w *feature.Write) []feature.Value {
 	return p.scratch
 }
 
-func (p *Profile) sample(hash uint64, values []feature.Value, start int64) {
+func (p *Profile) sample(hash uint64, w *feature.Write, values []feature.Value, start int64) {
 	row := SampleRow{Hash: hash, Values: make([]feature.Value, len(p.Columns)), marks: make([]uint64, len(p.Columns))}
+	row.Tags = p.hash.tags(p.hear(w))
 	for i := range min(len(values), len(p.Columns)) {
 		row.Values[i], row.marks[i] = sampleValue(values[i], p.Columns[i].Type, &p.hash, start)
 	}

@@ -21,21 +21,23 @@ func (p *Profile) MarshalBinary() ([]byte, error) { return p.append(nil), nil }
 // in; ErrCorrupt if b is no profile.
 func ProfileLayout(b []byte) (digest string, err error) {
 	r := &reader{b: b}
-	digest = readHeader(r)
+	digest, _ = readHeader(r)
 	if r.bad {
 		return "", fmt.Errorf("decode profile header: %w", ErrCorrupt)
 	}
 	return digest, nil
 }
 
-func readHeader(r *reader) (digest string) {
-	if r.byte() != profileFormat {
+// readHeader reads the layout's digest, and whether a breakdown follows the sample.
+func readHeader(r *reader) (digest string, tagged bool) {
+	format := r.byte()
+	if format&^broken != profileFormat {
 		r.fail()
 	}
 	if digest = r.text(); len(digest) > 64 {
 		r.fail()
 	}
-	return digest
+	return digest, format&broken != 0
 }
 
 // order returns the columns' places in rising order of feature id, which is their
@@ -50,7 +52,11 @@ func (p *Profile) order() []int {
 }
 
 func (p *Profile) append(b []byte) []byte {
-	b = appendText(append(b, profileFormat), p.layout.digest)
+	format, tagged := byte(profileFormat), p.tagged()
+	if tagged {
+		format |= broken
+	}
+	b = appendText(append(b, format), p.layout.digest)
 	b = binary.LittleEndian.AppendUint64(b, p.hash.print)
 	for _, n := range []uint64{p.Rows, p.Deletes, p.Late, p.RefusedWhole, uint64(len(p.Columns))} {
 		b = binary.AppendUvarint(b, n)
@@ -63,6 +69,9 @@ func (p *Profile) append(b []byte) []byte {
 	for i := range p.Sample {
 		b = p.appendRow(b, &p.Sample[i], order)
 	}
+	if tagged {
+		b = p.appendBreakdown(b)
+	}
 	return b
 }
 
@@ -72,7 +81,7 @@ func (p *Profile) append(b []byte) []byte {
 // has. To add writes to it call Resume, or merge it into a new profile.
 func UnmarshalProfile(b []byte, layout *Layout) (*Profile, error) {
 	r := &reader{b: b}
-	digest := readHeader(r)
+	digest, tagged := readHeader(r)
 	if !r.bad && digest != layout.digest {
 		return nil, fmt.Errorf("decode profile over layout %q with layout %q: %w", digest, layout.digest, ErrLayout)
 	}
@@ -84,6 +93,9 @@ func UnmarshalProfile(b []byte, layout *Layout) (*Profile, error) {
 	p.readColumns(r)
 	order := p.order()
 	p.readSample(r, order)
+	if tagged {
+		p.readBreakdown(r)
+	}
 	if !r.done() || !bytes.Equal(p.append(nil), b) {
 		return nil, fmt.Errorf("decode profile: %w", ErrCorrupt)
 	}
@@ -146,6 +158,15 @@ func (p *Profile) appendRow(b []byte, row *SampleRow, order []int) []byte {
 			b[present+n/8] |= 1 << (n % 8)
 			b = appendSampled(b, *v, row.marks[i])
 		}
+	}
+	return b
+}
+
+// appendTagged is appendRow with what the row says in dimensions.
+func (p *Profile) appendTagged(b []byte, row *SampleRow, order []int) []byte {
+	b = p.appendRow(b, row, order)
+	for _, t := range row.Tags {
+		b = appendText(binary.LittleEndian.AppendUint64(appendDimension(b, t.Dimension), t.mark), t.Text)
 	}
 	return b
 }

@@ -27,6 +27,8 @@ type SampleRow struct {
 	// for a json value.
 	Values []feature.Value
 
+	Tags []Tag // what the row says in dimensions, in their order; not to be changed
+
 	marks []uint64 // keyed hashes of whole texts; 0 for other columns and nulls
 }
 
@@ -82,7 +84,7 @@ func (p *Profile) insert(row SampleRow) {
 // smaller returns the one of two rows that has the smaller encoding.
 func (p *Profile) smaller(a, b SampleRow) SampleRow {
 	order := p.order()
-	if bytes.Compare(p.appendRow(nil, &a, order), p.appendRow(nil, &b, order)) <= 0 {
+	if bytes.Compare(p.appendTagged(nil, &a, order), p.appendTagged(nil, &b, order)) <= 0 {
 		return a
 	}
 	return b
@@ -114,7 +116,7 @@ func (r SampleRow) arrange(places []int, n int) SampleRow {
 	if places == nil {
 		return r
 	}
-	moved := SampleRow{Hash: r.Hash, Values: make([]feature.Value, n), marks: make([]uint64, n)}
+	moved := SampleRow{Hash: r.Hash, Values: make([]feature.Value, n), Tags: r.Tags, marks: make([]uint64, n)}
 	for i, place := range places {
 		moved.Values[place], moved.marks[place] = r.Values[i], r.marks[i]
 	}
