@@ -46,6 +46,7 @@ func lawView() feature.View {
 	}
 	v.Features[lawDelay].Expect = feature.Expect{Min: ptr(-120), Max: ptr(2000)}
 	v.Features[lawGrade].Expect = feature.Expect{In: []string{"a", "b", "c"}}
+	v.Slices = []string{"id", v.Features[lawFlag].Name}
 	return v
 }
 
@@ -94,6 +95,7 @@ var lawNow = day.Add(20 * time.Minute)
 
 func lawDraw(rng *rand.Rand, view *feature.View, at time.Time, n int) *lawRecord {
 	r := &lawRecord{write: feature.Write{View: view, EventTime: at, Values: lawValues(rng, at)}, windows: true}
+	lawTell(rng, &r.write)
 	if rng.IntN(8) > 0 {
 		r.write.EventID = fmt.Sprint("e", n)
 	}
@@ -169,7 +171,8 @@ func lawOut(rng *rand.Rand, w *feature.Write, broken bool) Out {
 			values = append(values, fmt.Sprintf("%q:%s", w.View.Features[i].Name, lawJSON(v)))
 		}
 	}
-	entity := fmt.Sprint("c", rng.IntN(60))
+	key, _ := w.Key.Values()
+	entity := key[0].Text()
 	text := fmt.Sprintf(`{"view":"law","key":{"id":%q},"event_time":%q,"values":{%s}}`, entity, w.EventTime.Format(time.RFC3339Nano), strings.Join(values, ","))
 	switch {
 	case broken:
@@ -181,7 +184,28 @@ func lawOut(rng *rand.Rand, w *feature.Write, broken bool) Out {
 	if w.EventID != "" {
 		o = withID(o, w.EventID)
 	}
+	for name, value := range map[string]string{HeaderProducer: w.Producer, HeaderSchema: w.Schema} {
+		if value != "" {
+			o.Headers = append(o.Headers, Header{name, []byte(value)})
+		}
+	}
 	return o
+}
+
+// lawTell gives a write its key and, at times, the headers of which there are more
+// values than have a place of their own.
+func lawTell(rng *rand.Rand, w *feature.Write) {
+	key, err := feature.NewKey(w.View, []feature.Value{feature.StringValue(fmt.Sprint("c", rng.IntN(60)))})
+	if err != nil {
+		panic(err)
+	}
+	w.Key = key
+	if rng.IntN(6) > 0 {
+		w.Producer = fmt.Sprint("producer ", int(math.Abs(rng.NormFloat64())*8))
+	}
+	if rng.IntN(2) > 0 {
+		w.Schema = fmt.Sprint("v", rng.IntN(3))
+	}
 }
 
 func lawJSON(v feature.Value) string {
@@ -223,7 +247,9 @@ func lawLayout(t *testing.T, view *feature.View) *sketch.Layout {
 	rng := rand.New(rand.NewPCG(1, 77))
 	p := sketch.NewProfile(view, sketch.Unbinned(view), testKey)
 	for i := range 300 {
-		p.Add(&feature.Write{View: view, EventTime: day, Values: lawValues(rng, day), Topic: "history", Offset: int64(i)})
+		w := feature.Write{View: view, EventTime: day, Values: lawValues(rng, day), Topic: "history", Offset: int64(i)}
+		lawTell(rng, &w)
+		p.Add(&w)
 	}
 	layout, err := sketch.BuildLayout(view, p)
 	if err != nil {
@@ -250,6 +276,16 @@ func lawVaried(t *testing.T, profiles map[int64]*sketch.Profile) {
 		sum["named category"] += city.Bins()[0]
 		sum["other category"] += city.Bins()[city.Layout().Other()]
 		sum["unseen category"] += city.Bins()[city.Layout().Unseen()]
+		for d, at := range p.Layout().Dimensions() {
+			slots, _ := p.Slots(d)
+			sum["named "+at.Name] += slots[0].Rows
+			for i := range slots {
+				sum["refused by "+at.Name] += slots[i].Part(p.Columns[lawDelay].ID).Refused
+			}
+			if at.Kind == sketch.HeaderDimension && at.Name == "producer" {
+				sum["other producer"] += slots[at.Other()].Rows
+			}
+		}
 		zero := amount.Layout().Bin(0)
 		if _, atom := amount.Layout().Atom(zero); atom {
 			sum["atom"] += amount.Bins()[zero]
@@ -257,6 +293,7 @@ func lawVaried(t *testing.T, profiles map[int64]*sketch.Profile) {
 	}
 	for _, what := range []string{
 		"deletes", "null", "not-a-number", "infinity", "negative infinity", "clipped", "refused by bounds", "refused by domain",
+		"named producer", "named schema", "named id", "named f7", "refused by producer", "other producer",
 		"named category", "other category", "unseen category", "atom",
 	} {
 		if sum[what] == 0 {

@@ -275,21 +275,6 @@ func (p *partition) known(view string) string {
 	return view
 }
 
-// describe adds to a write what its record says beside the value.
-func describe(m *feature.Write, r *kgo.Record, eventID string) {
-	m.Topic, m.Partition, m.Offset, m.EventID = r.Topic, r.Partition, r.Offset, eventID
-	for i := range r.Headers {
-		switch h := &r.Headers[i]; h.Key {
-		case HeaderEventID:
-			m.EventID = string(h.Value)
-		case HeaderProducer:
-			m.Producer = string(h.Value)
-		case HeaderSchema:
-			m.Schema = string(h.Value)
-		}
-	}
-}
-
 func unexpected(view *feature.View, i int, reason string) *rejection {
 	name := ""
 	if i >= 0 && i < len(view.Features) {

@@ -55,7 +55,7 @@ func (t *Reader) Profile(ctx context.Context, view *feature.View, layout *sketch
 	err := t.each(ctx, view, window, spans, func(w *feature.Write, late bool, refused int) error {
 		switch {
 		case refused != NotRefused:
-			p.Refuse(refused)
+			p.RefuseWrite(w, refused)
 		case late:
 			p.AddLate(w)
 		default:

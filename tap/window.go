@@ -57,13 +57,13 @@ func (w *window) hold(m *feature.Write) (grown int) {
 	return grown + cap(r.Row) - cap(held.Record.Row)
 }
 
-// blame counts a refused write against feature i of view, which may be newer than
+// blame counts a refused write against feature i of its view, which may be newer than
 // the one that the profile was made for.
-func (w *window) blame(view *feature.View, i int) {
+func (w *window) blame(m *feature.Write, i int) {
 	if i >= 0 {
-		i = columnAt(w.profile, view.Features[i].ID)
+		i = columnAt(w.profile, m.View.Features[i].ID)
 	}
-	w.profile.Refuse(i)
+	w.profile.RefuseWrite(m, i)
 }
 
 func columnAt(p *sketch.Profile, id uint32) int {

@@ -17,6 +17,7 @@ type ViewForm struct {
 	Name        string            `json:"name"`
 	Entities    []feature.Entity  `json:"entities"`
 	Features    []FeatureForm     `json:"features"`
+	Slices      []string          `json:"slices,omitempty"`
 	Owner       string            `json:"owner,omitempty"`
 	Description string            `json:"description,omitempty"`
 	Compliance  string            `json:"compliance,omitempty"`
@@ -91,7 +92,7 @@ func FormOf(defs *feature.Definitions) Form {
 // ViewFormOf returns the form of a view.
 func ViewFormOf(v *feature.View) ViewForm {
 	form := ViewForm{
-		Name: v.Name, Entities: v.Entities, Owner: v.Owner, Description: v.Description,
+		Name: v.Name, Entities: v.Entities, Slices: v.Slices, Owner: v.Owner, Description: v.Description,
 		Compliance: v.Compliance, Tags: v.Tags, TTL: FormatDuration(v.TTL),
 		Source: SourceForm(v.Source),
 		Window: WindowForm{Size: FormatDuration(v.Window.Size), Lateness: FormatDuration(v.Window.Lateness), Idle: FormatDuration(v.Window.Idle)},

@@ -43,6 +43,7 @@ func TestParseFull(t *testing.T) {
 				{Name: "dep_delay", Type: feature.Float64, Unit: "minutes", Expect: feature.Expect{Min: number(-120), Max: number(2000), Nulls: number(.05)}, TTL: 6 * time.Hour},
 				{Name: "origin", Type: feature.String, Expect: feature.Expect{In: []string{"EWR", "JFK", "LGA"}}},
 			},
+			Slices:    []string{"carrier"},
 			Window:    feature.WindowSpec{Size: 5 * time.Minute, Lateness: 30 * time.Second, Idle: time.Minute},
 			Publish:   feature.Publish{Mode: feature.Gated, ProbationWindows: 3, ProbationFail: 2, Hold: 3, MaxRollbacksPerHour: 3, OnStaleRollback: "serve"},
 			Freshness: feature.Freshness{Warn: 30 * time.Minute, Page: time.Hour, Critical: 2 * time.Hour},

@@ -105,6 +105,9 @@ func bare(v feature.View) feature.View {
 	for i := range v.Features {
 		v.Features[i].ID = 0
 	}
+	if len(v.Slices) == 0 {
+		v.Slices = nil
+	}
 	if len(v.Tags) == 0 {
 		v.Tags = nil
 	}

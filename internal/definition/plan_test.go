@@ -35,6 +35,7 @@ func TestPlan(t *testing.T) {
 		"window size":             {old, edit("size: 5m", "size: 10m"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["window.size"],"breaking":true,"affects":["delay_model"]}]`},
 		"service shrinks":         {old, edit(`, "carrier_delays:origin"`, ""), `[{"op":"change","kind":"service","name":"delay_model","fields":["features"],"breaking":true,"affects":["delay_model"]}]`},
 		"how long a value counts": {old, edit("ttl: 6h", "ttl: 7h"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.ttl"],"breaking":false,"affects":["delay_model"]}]`},
+		"slices":                  {old, edit("slices: [carrier]", "slices: [origin, carrier]"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["slices"],"breaking":false,"affects":["delay_model"]}]`},
 		"tag":                     {old, edit("tier: critical", "tier: low"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["tags"],"breaking":false,"affects":["delay_model"]}]`},
 	} {
 		t.Run(name, func(t *testing.T) {

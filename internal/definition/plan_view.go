@@ -53,6 +53,7 @@ func compareViews(a, b *feature.View) (fields []string, breaking bool) {
 	note(!slices.Equal(a.Entities, b.Entities), true, "entities")
 	featureFields, featureBreaks := compareFeatures(a, b)
 	fields, breaking = append(fields, featureFields...), breaking || featureBreaks
+	note(!slices.Equal(a.Slices, b.Slices), false, "slices")
 	note(a.Owner != b.Owner, false, "owner")
 	note(a.Description != b.Description, false, "description")
 	note(a.Compliance != b.Compliance, false, "compliance")

@@ -19,6 +19,7 @@ func validateView(v *feature.View, key string, found *Problems) {
 	validateName(v.Name, key, found)
 	validateKeys(v, key+".entities", found)
 	validateFeatures(v, key+".features", found)
+	validateSlices(v, key+".slices", found)
 	for name, text := range map[string]string{"owner": v.Owner, "description": v.Description} {
 		if len(text) > maxText {
 			found.add("", 0, join(key, name), "%d bytes, and at most %d are kept", len(text), maxText)
@@ -90,6 +91,33 @@ func validateFeatures(v *feature.View, key string, found *Problems) {
 			found.add("", 0, at+".ttl", "%s is negative: want a duration, or leave it out for that of the view", f.TTL)
 		}
 		validateExpect(f, at+".expect", found)
+	}
+}
+
+// validateSlices wants columns whose values tell rows apart: not many of them, each once.
+func validateSlices(v *feature.View, key string, found *Problems) {
+	if len(v.Slices) > feature.MaxSlices {
+		found.add("", 0, key, "%d slices, and a view takes %d: every value of each is counted apart", len(v.Slices), feature.MaxSlices)
+		return
+	}
+	seen := map[string]bool{}
+	for _, name := range v.Slices {
+		at := join(key, name)
+		twice(seen, name, at, found)
+		var t feature.Type
+		if i := v.FeatureAt(name); i >= 0 {
+			t = v.Features[i].Type
+		} else if i := slices.IndexFunc(v.Entities, func(e feature.Entity) bool { return e.Name == name }); i >= 0 {
+			t = v.Entities[i].Type
+		} else {
+			found.add("", 0, at, "%s is neither a join key nor a feature of the view", show(name))
+			continue
+		}
+		switch t {
+		case feature.String, feature.Bool, feature.Int32, feature.Int64, 0: // 0: reported elsewhere
+		default:
+			found.add("", 0, at, "type %s: a slice is a string, bool, int32 or int64, whose values tell rows apart", t)
+		}
 	}
 }
 

@@ -57,6 +57,7 @@ func (p *parser) view(d *decoder) setter {
 			"features": d.list(func(n *yaml.Node, key string) {
 				v.Features = append(v.Features, d.feature(n, key))
 			}),
+			"slices":    d.texts(&v.Slices),
 			"window":    d.window(&v.Window),
 			"publish":   d.publish(&v.Publish),
 			"freshness": d.freshness(&v.Freshness),
