@@ -107,6 +107,9 @@ func (c *Column) takeInts(b *block, at int) int {
 		}
 		v := int64(raw)
 		if c.kind == ages {
+			if c.Part != nil {
+				c.Part.addHour(v)
+			}
 			v = b.starts[i] - v
 		}
 		b.numbers[n], b.ids[n] = float64(v), raw

@@ -37,8 +37,10 @@ var (
 // A numeric feature gets an edge at each of the 62 quantiles i/63 and at the
 // quantiles .001, .01, .99 and .999; a value that holds more than 1/63 of the
 // sample (and at least 4 rows) is an atom with a bin of its own, [v, next(v)).
-// Strings and bytes get a bin for each of the 64 most frequent values. Every dimension
-// that the rows have gets a slot for each of its MaxDimensionValues most frequent values.
+// Strings and bytes get a bin for each of the 64 most frequent values. The same goes for
+// the sampled elements of lists; a json feature gets a bin for each of the 64 paths that
+// most rows have. Every dimension that the rows have gets a slot for each of its
+// MaxDimensionValues most frequent values.
 //
 // The error is ErrSample if the merged sample has fewer than MinLayoutRows rows,
 // and ErrKey if the profiles were made under different keys.
@@ -53,6 +55,7 @@ func BuildLayout(view *feature.View, profiles ...*Profile) (*Layout, error) {
 	l := &Layout{binned: true, Features: make([]FeatureLayout, len(view.Features))}
 	for i, f := range view.Features {
 		l.Features[i] = buildFeature(f, rows, i)
+		l.Features[i].Part = buildPart(f, rows, i)
 	}
 	l.buildDimensions(rows)
 	l.index()
@@ -82,7 +85,7 @@ func mergedSample(view *feature.View, profiles []*Profile) ([]SampleRow, error) 
 			return c
 		}
 		order := encode.order()
-		return bytes.Compare(encode.appendTagged(nil, &a, order), encode.appendTagged(nil, &b, order))
+		return bytes.Compare(encode.appendWhole(nil, &a, order), encode.appendWhole(nil, &b, order))
 	})
 	return slices.CompactFunc(rows, func(a, b SampleRow) bool { return a.Hash == b.Hash }), nil
 }
@@ -105,6 +108,7 @@ func (p *Profile) rowsUpTo(limit uint64, view *feature.View) []SampleRow {
 				row.Values[i], row.marks[i] = r.Values[from], r.marks[from]
 			}
 		}
+		row.parts = r.partsAt(at)
 		rows = append(rows, row)
 	}
 	return rows
@@ -144,6 +148,11 @@ func (f *FeatureLayout) buildCategories(rows []SampleRow, i int) {
 			counts.add(r.marks[i], r.Values[i].Text())
 		}
 	}
+	f.categorise(counts)
+}
+
+// categorise gives the most frequent of counts their bins.
+func (f *FeatureLayout) categorise(counts marksCount) {
 	for n, c := range counts.ranked() {
 		if n < MaxCategories {
 			f.Categories, f.marks = append(f.Categories, c.text), append(f.marks, c.mark)

@@ -8,8 +8,16 @@ import (
 
 // Column is what a profile holds of one feature.
 type Column struct {
-	ID   uint32
-	Type feature.Type
+	ID    uint32
+	Type  feature.Type // of a facet: of the elements, timestamp or json
+	Facet Facet
+
+	// Part holds the facet that values of the type have; nil if they have none, and if
+	// a part of the profile was written before there were facets. Its N counts, of hours,
+	// timestamps; of elements, those in bins; of paths, values, in whose bins a value counts
+	// once for each of its paths, as NaN what is no JSON, and as Clipped what is beyond
+	// MaxPathDepth or MaxRowPaths.
+	Part *Column
 
 	N      uint64 // values counted in bins: neither null nor not-a-number nor infinite
 	Nulls  uint64
@@ -28,6 +36,7 @@ type Column struct {
 	moments moments
 	hll     *registers // nil before the first value
 	last    int32      // bin of the value added last; -1 if it has none: null, not-a-number or infinite
+	walker  *pathWalker
 }
 
 func newColumn(id uint32, t feature.Type, layout *Layout) Column {
@@ -35,6 +44,7 @@ func newColumn(id uint32, t feature.Type, layout *Layout) Column {
 	if f := layout.Feature(id); f != nil && f.Type == t && f.Bins() > 0 {
 		c.layout, c.bins = f, make([]uint64, f.Bins())
 	}
+	c.Part = newPart(id, t, layout)
 	return c
 }
 
@@ -53,9 +63,17 @@ func (c *Column) add(v *feature.Value, h *hasher, start int64) {
 		c.addInt(int64(raw), raw, h)
 	case ages:
 		c.addInt(start-int64(raw), raw, h)
+		if c.Part != nil {
+			c.Part.addHour(int64(raw))
+		}
 	case lengths:
-		n := len(v.List())
-		c.addInt(int64(n), uint64(n), h)
+		list := v.List()
+		c.addInt(int64(len(list)), uint64(len(list)), h)
+		if c.Part != nil {
+			for i := range list {
+				c.Part.add(&list[i], h, start)
+			}
+		}
 	case texts:
 		c.addMark(h.text(feature.PeekText(v)))
 	case bools:
@@ -63,6 +81,9 @@ func (c *Column) add(v *feature.Value, h *hasher, start int64) {
 	default:
 		c.N++
 		c.last = 0
+		if c.Part != nil {
+			c.Part.addPaths(feature.PeekText(v), h)
+		}
 	}
 }
 
@@ -180,5 +201,8 @@ func (c *Column) merge(o *Column) {
 	c.moments.merge(&o.moments)
 	if o.hll != nil {
 		c.distinct().merge(o.hll)
+	}
+	if c.Part != nil || o.Part != nil {
+		c.mergePart(o)
 	}
 }

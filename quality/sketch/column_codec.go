@@ -14,6 +14,11 @@ const sparseLimit = 320
 func (c *Column) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(c.ID))
 	b = append(b, byte(c.Type))
+	return c.appendCounts(b)
+}
+
+// appendCounts appends what the column counted.
+func (c *Column) appendCounts(b []byte) []byte {
 	for _, n := range []uint64{c.N, c.Nulls, c.NaN, c.PosInf, c.NegInf, c.Refused, c.Clipped} {
 		b = binary.AppendUvarint(b, n)
 	}
@@ -29,7 +34,10 @@ func (c *Column) append(b []byte) []byte {
 	if c.layout != nil && c.kind.numeric() {
 		b = appendInt128(appendInt128(b, c.moments.sum), c.moments.squares)
 	}
-	if c.kind != presence {
+	switch {
+	case c.kind == paths && c.hll == nil:
+		b = append(b, 0)
+	case c.kind != presence && c.kind != hours:
 		b = c.distinct().append(b)
 	}
 	return b
@@ -42,13 +50,18 @@ func readColumn(r *reader, layout *Layout) Column {
 		return Column{}
 	}
 	c := newColumn(uint32(id), t, layout)
+	c.readCounts(r)
+	return c
+}
+
+// readCounts reads what appendCounts wrote.
+func (c *Column) readCounts(r *reader) {
 	for _, n := range []*uint64{&c.N, &c.Nulls, &c.NaN, &c.PosInf, &c.NegInf, &c.Refused, &c.Clipped} {
 		*n = r.tally()
 	}
 	if c.N > 0 {
 		c.readValues(r)
 	}
-	return c
 }
 
 // readValues reads what a column holds of its values, of which there are some.
@@ -62,14 +75,20 @@ func (c *Column) readValues(r *reader) {
 	for i := range c.bins {
 		c.bins[i] = r.tally()
 		sum += c.bins[i]
+		if c.kind == paths && c.bins[i] > c.N {
+			r.fail()
+		}
 	}
-	if c.bins != nil && sum != c.N {
+	if c.bins != nil && c.kind != paths && sum != c.N {
 		r.fail()
 	}
 	if c.layout != nil && c.kind.numeric() {
 		c.moments = moments{readInt128(r), readInt128(r)}
 	}
-	if c.kind != presence {
+	switch {
+	case c.kind == paths && len(r.b) > 0 && r.b[0] == 0:
+		r.byte()
+	case c.kind != presence && c.kind != hours:
 		c.hll = readRegisters(r)
 	}
 }

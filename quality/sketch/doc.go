@@ -16,6 +16,11 @@
 //	bool                             the categories false and true, distinct count
 //	json                             presence only
 //
+// Of three types more is kept, in a column of its own beside the feature's, the facet:
+// of timestamps the hour of the week of their own time (168 counts, UTC), of lists their
+// elements, as values of the element type are kept, and of json which paths hold a value,
+// in how many rows.
+//
 // Nulls, not-a-number and the two infinities have counters of their own and
 // never enter bins or moments; -0 is 0. Integers beyond 2^53 are binned after
 // rounding to float64.

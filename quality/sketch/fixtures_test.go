@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ var testKey = HashKey{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 var testTypes = []feature.Type{
 	feature.Float64, feature.Float32, feature.Int32, feature.Int64, feature.String, feature.Bytes, feature.Bool,
 	feature.Timestamp, feature.JSON, feature.ListOf(feature.Float64),
+	feature.ListOf(feature.String), feature.ListOf(feature.Bool), feature.ListOf(feature.Timestamp),
 }
 
 // testView returns a view with a feature of each type, named after it, and ids
@@ -62,7 +64,31 @@ func randomValue(rng *rand.Rand, t feature.Type) feature.Value {
 	case feature.Timestamp:
 		return feature.UnixSecondsValue(1_000_000 + rng.Int64N(3600))
 	}
-	return feature.JSONValue(`{"a":1}`)
+	return feature.JSONValue(randomJSON(rng, 3))
+}
+
+// randomJSON returns a json value of at most that depth; at times it is none.
+func randomJSON(rng *rand.Rand, depth int) string {
+	leaves := []string{"1", `"x \" y"`, "true", "null", "-2.5e3", "{}", "[]", `{"a":1}`}
+	if rng.IntN(60) == 0 {
+		return `{"broken`
+	}
+	if depth == 0 || rng.IntN(4) == 0 {
+		return leaves[rng.IntN(len(leaves))]
+	}
+	var parts []string
+	list := rng.IntN(3) == 0
+	for range rng.IntN(5) {
+		part := randomJSON(rng, depth-1)
+		if !list {
+			part = fmt.Sprintf(`"k%d":%s`, rng.IntN(6), part)
+		}
+		parts = append(parts, part)
+	}
+	if list {
+		return "[" + strings.Join(parts, ",") + "]"
+	}
+	return "{" + strings.Join(parts, ",") + "}"
 }
 
 // randomWrites returns n writes of one window of view, three partitions wide.

@@ -13,6 +13,8 @@ const (
 	lengths // lists, as number of elements
 	texts   // strings and bytes
 	bools
+	hours // of the week: facet of timestamps
+	paths // facet of json
 )
 
 func kindOf(t feature.Type) kind {

@@ -28,12 +28,16 @@ type Layout struct {
 	at      map[uint32]int
 }
 
-// FeatureLayout is the bins of one feature. A feature without a value in the
-// sample, and one of type json, has none.
+// FeatureLayout is the bins of one feature, or of a facet of one. A feature without a
+// value in the sample, and one of type json, has none.
 type FeatureLayout struct {
 	ID     uint32
-	Type   feature.Type
+	Type   feature.Type // of a facet: of the elements, timestamp or json
+	Facet  Facet
 	Sample int // values that it was built from
+
+	// Part is the bins of the facet that values of the type have; nil without.
+	Part *FeatureLayout
 
 	// Numeric: bin i holds the values v with Edges[i-1] <= v < Edges[i], open to
 	// the outside at both ends. Centre is the sample's median, Scale a robust
@@ -44,7 +48,8 @@ type FeatureLayout struct {
 
 	// Categories: bin i holds Categories[i], most frequent first; the last bin
 	// but one holds other values of the sample, the last one unseen values. The
-	// texts are cut to MaxText bytes and are for display.
+	// texts are cut to MaxText bytes and are for display. Those of facet Paths are paths, and
+	// a row counts in the bin of each that it has, once in either of the last two.
 	Categories []string
 
 	keys    *searchKeys
@@ -105,6 +110,9 @@ func (f *FeatureLayout) index() {
 	case f.marks != nil:
 		f.table = newMarksTable(f.marks, f.others)
 	}
+	if f.Part != nil {
+		f.Part.index()
+	}
 }
 
 // numeric reports whether there are numeric bins.
@@ -113,6 +121,8 @@ func (f *FeatureLayout) numeric() bool { return len(f.Edges) > 0 }
 // Bins returns the number of bins; 0 if there are none.
 func (f *FeatureLayout) Bins() int {
 	switch {
+	case f.Facet == Hours:
+		return HoursOfWeek
 	case f.numeric():
 		return len(f.Edges) + 1
 	case len(f.Categories) > 0:

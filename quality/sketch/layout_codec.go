@@ -12,8 +12,10 @@ import (
 
 const (
 	layoutFormat = 1
-	// broken is added to the format of a layout or profile that a breakdown follows;
-	// without one it has the bytes that it had before there were any.
+	// withFacets is added to the format of a layout or profile that has facets, and broken
+	// to that of one that a breakdown follows; without either it has the bytes that it had
+	// before there were any.
+	withFacets = 0x40
 	broken     = 0x80
 	maxColumns = 1 << 14 // of a layout or profile
 	maxMarks   = 1 << 13 // hashes of known values of a feature or dimension
@@ -26,6 +28,9 @@ func (l *Layout) MarshalBinary() ([]byte, error) { return l.append(nil), nil }
 
 func (l *Layout) append(b []byte) []byte {
 	format, binned := byte(layoutFormat), byte(0)
+	if l.faceted() {
+		format |= withFacets
+	}
 	if len(l.dimensions) > 0 {
 		format |= broken
 	}
@@ -37,6 +42,9 @@ func (l *Layout) append(b []byte) []byte {
 	for i := range l.Features {
 		b = l.Features[i].append(b)
 	}
+	if l.faceted() {
+		b = l.appendFacets(b)
+	}
 	if len(l.dimensions) > 0 {
 		b = l.appendDimensions(b)
 	}
@@ -46,8 +54,13 @@ func (l *Layout) append(b []byte) []byte {
 func (f *FeatureLayout) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(f.ID))
 	b = append(b, byte(f.Type))
+	return f.appendBins(b, kindOf(f.Type))
+}
+
+// appendBins appends the bins of a feature or facet that is profiled as k says.
+func (f *FeatureLayout) appendBins(b []byte, k kind) []byte {
 	b = binary.AppendUvarint(b, uint64(f.Sample))
-	switch k := kindOf(f.Type); {
+	switch {
 	case k.numeric():
 		b = binary.AppendUvarint(b, uint64(len(f.Edges)))
 		for _, e := range f.Edges {
@@ -56,7 +69,7 @@ func (f *FeatureLayout) append(b []byte) []byte {
 		if f.numeric() {
 			b = appendFloat(appendFloat(b, f.Centre), f.Scale)
 		}
-	case k == texts:
+	case k == texts || k == paths:
 		b = appendMarks(b, f.Categories, f.marks, f.others)
 	case k == bools:
 		b = binary.AppendUvarint(b, uint64(len(f.Categories)))
@@ -83,7 +96,7 @@ func appendMarks(b []byte, values []string, marks, others []uint64) []byte {
 func UnmarshalLayout(b []byte) (*Layout, error) {
 	r := &reader{b: b}
 	format := r.byte()
-	if format&^broken != layoutFormat {
+	if format&^(withFacets|broken) != layoutFormat {
 		return nil, fmt.Errorf("decode layout: format: %w", ErrCorrupt)
 	}
 	l := &Layout{binned: r.byte() == 1}
@@ -100,6 +113,9 @@ func UnmarshalLayout(b []byte) (*Layout, error) {
 		seen[f.ID] = true
 		l.Features = append(l.Features, f)
 	}
+	if format&withFacets != 0 {
+		l.readFacets(r)
+	}
 	if format&broken != 0 {
 		if !l.binned {
 			r.fail()
@@ -114,16 +130,28 @@ func UnmarshalLayout(b []byte) (*Layout, error) {
 }
 
 func readFeatureLayout(r *reader) FeatureLayout {
-	id, t, sample := r.uvarint(), feature.Type(r.byte()), r.uvarint()
-	if id > math.MaxUint32 || !t.Valid() || sample > math.MaxInt32 {
+	id, t := r.uvarint(), feature.Type(r.byte())
+	if id > math.MaxUint32 || !t.Valid() {
 		r.fail()
 		return FeatureLayout{}
 	}
-	f := FeatureLayout{ID: uint32(id), Type: t, Sample: int(sample)}
-	switch k := kindOf(t); {
+	f := FeatureLayout{ID: uint32(id), Type: t}
+	f.readBins(r, kindOf(t))
+	return f
+}
+
+// readBins reads what appendBins wrote.
+func (f *FeatureLayout) readBins(r *reader, k kind) {
+	sample := r.uvarint()
+	if sample > math.MaxInt32 {
+		r.fail()
+		return
+	}
+	f.Sample = int(sample)
+	switch {
 	case k.numeric():
-		readEdges(r, &f)
-	case k == texts:
+		readEdges(r, f)
+	case k == texts || k == paths:
 		f.Categories, f.marks, f.others = readMarks(r)
 	case k == bools:
 		switch r.uvarint() {
@@ -134,7 +162,6 @@ func readFeatureLayout(r *reader) FeatureLayout {
 			r.fail()
 		}
 	}
-	return f
 }
 
 func readEdges(r *reader, f *FeatureLayout) {

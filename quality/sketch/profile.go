@@ -27,7 +27,8 @@ type Profile struct {
 	other   *feature.View // the last other definition met, and the columns' places in it
 	places  []int
 	scratch []feature.Value
-	aged    bool // there are timestamps
+	aged    bool        // there are timestamps, or lists of them
+	walker  *pathWalker // of sampled rows
 	block   *block
 
 	breakdown breakdown
@@ -96,7 +97,7 @@ func windowStart(w *feature.Write) int64 {
 }
 
 func (p *Profile) hasAges() bool {
-	return slices.ContainsFunc(p.Columns, func(c Column) bool { return c.kind == ages })
+	return slices.ContainsFunc(p.Columns, func(c Column) bool { return c.kind == ages || c.Part != nil && c.Part.kind == ages })
 }
 
 // AddLate counts an accepted write that came after its window had closed. Its
@@ -189,5 +190,6 @@ func (p *Profile) sample(hash uint64, w *feature.Write, values []feature.Value, 
 	for i := range min(len(values), len(p.Columns)) {
 		row.Values[i], row.marks[i] = sampleValue(values[i], p.Columns[i].Type, &p.hash, start)
 	}
+	row.parts = p.sampleParts(hash, values, start)
 	p.insert(row)
 }

@@ -28,16 +28,16 @@ func ProfileLayout(b []byte) (digest string, err error) {
 	return digest, nil
 }
 
-// readHeader reads the layout's digest, and whether a breakdown follows the sample.
-func readHeader(r *reader) (digest string, tagged bool) {
-	format := r.byte()
-	if format&^broken != profileFormat {
+// readHeader reads the layout's digest, and the format, which says what follows the sample.
+func readHeader(r *reader) (digest string, format byte) {
+	format = r.byte()
+	if format&^(withFacets|broken) != profileFormat {
 		r.fail()
 	}
 	if digest = r.text(); len(digest) > 64 {
 		r.fail()
 	}
-	return digest, format&broken != 0
+	return digest, format
 }
 
 // order returns the columns' places in rising order of feature id, which is their
@@ -52,7 +52,10 @@ func (p *Profile) order() []int {
 }
 
 func (p *Profile) append(b []byte) []byte {
-	format, tagged := byte(profileFormat), p.tagged()
+	format, faceted, tagged := byte(profileFormat), p.faceted(), p.tagged()
+	if faceted {
+		format |= withFacets
+	}
 	if tagged {
 		format |= broken
 	}
@@ -69,6 +72,9 @@ func (p *Profile) append(b []byte) []byte {
 	for i := range p.Sample {
 		b = p.appendRow(b, &p.Sample[i], order)
 	}
+	if faceted {
+		b = p.appendFacets(b, order)
+	}
 	if tagged {
 		b = p.appendBreakdown(b)
 	}
@@ -81,7 +87,7 @@ func (p *Profile) append(b []byte) []byte {
 // has. To add writes to it call Resume, or merge it into a new profile.
 func UnmarshalProfile(b []byte, layout *Layout) (*Profile, error) {
 	r := &reader{b: b}
-	digest, tagged := readHeader(r)
+	digest, format := readHeader(r)
 	if !r.bad && digest != layout.digest {
 		return nil, fmt.Errorf("decode profile over layout %q with layout %q: %w", digest, layout.digest, ErrLayout)
 	}
@@ -93,7 +99,8 @@ func UnmarshalProfile(b []byte, layout *Layout) (*Profile, error) {
 	p.readColumns(r)
 	order := p.order()
 	p.readSample(r, order)
-	if tagged {
+	p.readFacets(r, order, format&withFacets != 0)
+	if format&broken != 0 {
 		p.readBreakdown(r)
 	}
 	if !r.done() || !bytes.Equal(p.append(nil), b) {

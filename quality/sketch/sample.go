@@ -30,6 +30,7 @@ type SampleRow struct {
 	Tags []Tag // what the row says in dimensions, in their order; not to be changed
 
 	marks []uint64 // keyed hashes of whole texts; 0 for other columns and nulls
+	parts [][]SamplePart
 }
 
 // sampleValue returns what a sample holds of v and, for a text, its hash.
@@ -84,7 +85,7 @@ func (p *Profile) insert(row SampleRow) {
 // smaller returns the one of two rows that has the smaller encoding.
 func (p *Profile) smaller(a, b SampleRow) SampleRow {
 	order := p.order()
-	if bytes.Compare(p.appendTagged(nil, &a, order), p.appendTagged(nil, &b, order)) <= 0 {
+	if bytes.Compare(p.appendWhole(nil, &a, order), p.appendWhole(nil, &b, order)) <= 0 {
 		return a
 	}
 	return b
@@ -93,17 +94,18 @@ func (p *Profile) smaller(a, b SampleRow) SampleRow {
 // mergeSample merges the rows of o, whose columns are at those places of p.
 func (p *Profile) mergeSample(o *Profile, at []int) {
 	merged := make([]SampleRow, 0, min(SampleRows, len(p.Sample)+len(o.Sample)))
+	lost := p.lostParts()
 	i, j := 0, 0
 	for len(merged) < SampleRows && (i < len(p.Sample) || j < len(o.Sample)) {
 		switch {
 		case j == len(o.Sample) || i < len(p.Sample) && p.Sample[i].Hash < o.Sample[j].Hash:
-			merged = append(merged, p.Sample[i])
+			merged = append(merged, p.Sample[i].without(lost))
 			i++
 		case i == len(p.Sample) || p.Sample[i].Hash > o.Sample[j].Hash:
-			merged = append(merged, o.Sample[j].arrange(at, len(p.Columns)))
+			merged = append(merged, o.Sample[j].arrange(at, len(p.Columns)).without(lost))
 			j++
 		default:
-			merged = append(merged, p.smaller(p.Sample[i], o.Sample[j].arrange(at, len(p.Columns))))
+			merged = append(merged, p.smaller(p.Sample[i].without(lost), o.Sample[j].arrange(at, len(p.Columns)).without(lost)))
 			i, j = i+1, j+1
 		}
 	}
@@ -120,6 +122,7 @@ func (r SampleRow) arrange(places []int, n int) SampleRow {
 	for i, place := range places {
 		moved.Values[place], moved.marks[place] = r.Values[i], r.marks[i]
 	}
+	moved.parts = r.movedParts(places, n)
 	return moved
 }
 
