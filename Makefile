@@ -4,7 +4,7 @@ BIN     := bin/sluice
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: help build check format vet lint arrows generated test race bench demo fuzz clean services-up services-down test-services battery bench-services
+.PHONY: help build check format vet lint arrows generated test race bench demo fuzz forest clean services-up services-down test-services battery bench-services
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,13 @@ bench: ## benchmarks of the hot paths
 
 bench-services: ## benchmarks against real services
 	exec env SERVICES_STATE=$(CURDIR)/.services/bench $(SERVICES) run kafka redis redis-cluster postgres -- $(GO) test -tags services -run '^$$' -bench 'TapOfServers|Stage|Memory' -benchtime 1x -timeout 1h ./tap ./store/redis
+
+VENV := .venv
+
+forest: ## our Isolation Forest against scikit-learn's on labelled sets, which come with packages
+	python3 -m venv $(VENV)/forest
+	$(VENV)/forest/bin/pip install -q -r drift/testdata/forest.txt
+	$(VENV)/forest/bin/python drift/testdata/forest.py
 
 fuzz: ## every fuzz target for 10 s
 	@for pkg in $$($(GO) list ./...); do \

@@ -122,3 +122,20 @@ func BenchmarkForestScore(b *testing.B) {
 	}
 	b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(n), "cpu-ns/row")
 }
+
+func BenchmarkForestFit(b *testing.B) {
+	for _, rows := range []int{4096, 49_097} {
+		b.Run(fmt.Sprintf("rows=%d/columns=9", rows), func(b *testing.B) {
+			cloud := cloud(1, rows, 9)
+			start, n := cpu(), 0
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := FitForest(cloud, 1); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			b.ReportMetric(float64((cpu()-start).Nanoseconds())/1e6/float64(n), "cpu-ms/fit")
+		})
+	}
+}

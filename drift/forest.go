@@ -3,7 +3,6 @@ package drift
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 )
 
 // Shape of every forest, as in the paper.
@@ -23,7 +22,7 @@ type Forest struct {
 	sample  int // rows that every tree was grown from
 	starts  []int32
 	nodes   []forestNode
-	walk    []walkNode // nodes again, laid out for scoring
+	walk    []walkTree // the nodes again, laid out for scoring; nil beyond walkColumns
 	path    []float64
 }
 
@@ -57,73 +56,13 @@ func FitForest(rows [][]float64, seed uint64) (*Forest, error) {
 		}
 	}
 	f := &Forest{columns: len(rows[0]), sample: min(forestSample, len(rows))}
-	g := grower{forest: f, rows: rows, rng: rand.New(rand.NewPCG(seed, 0x5851f42d4c957f2d))}
-	order := make([]int, len(rows))
+	g := newGrower(f, len(rows), seed)
 	for range forestTrees {
 		f.starts = append(f.starts, int32(len(f.nodes)))
-		for i := range order {
-			order[i] = i
-		}
-		for i := range f.sample {
-			k := i + g.rng.IntN(len(order)-i)
-			order[i], order[k] = order[k], order[i]
-		}
-		g.grow(order[:f.sample], 0)
+		g.grow(g.draw(rows), 0)
 	}
 	f.index()
 	return f, nil
-}
-
-// grower grows trees.
-type grower struct {
-	forest *Forest
-	rows   [][]float64
-	rng    *rand.Rand
-}
-
-// grow appends the subtree of the rows at those positions, which it reorders.
-func (g *grower) grow(at []int, depth int) {
-	f := g.forest
-	node := len(f.nodes)
-	f.nodes = append(f.nodes, forestNode{column: -1, size: int32(len(at))})
-	if depth == forestDepth || len(at) <= 1 {
-		return
-	}
-	column, threshold, ok := g.cut(at)
-	if !ok {
-		return
-	}
-	left := 0
-	for i := range at {
-		if float32(g.rows[at[i]][column]) < threshold {
-			at[left], at[i] = at[i], at[left]
-			left++
-		}
-	}
-	f.nodes[node].column, f.nodes[node].threshold = int32(column), threshold
-	g.grow(at[:left], depth+1)
-	f.nodes[node].right = int32(len(f.nodes))
-	g.grow(at[left:], depth+1)
-}
-
-// cut draws a column that varies over the rows and a threshold within its range
-// that leaves rows on both sides; false if no column varies.
-func (g *grower) cut(at []int) (column int, threshold float32, ok bool) {
-	for _, column := range g.rng.Perm(g.forest.columns) {
-		low, high := float32(g.rows[at[0]][column]), float32(g.rows[at[0]][column])
-		for _, i := range at[1:] {
-			v := float32(g.rows[i][column])
-			low, high = min(low, v), max(high, v)
-		}
-		if low < high {
-			threshold = float32(float64(low) + g.rng.Float64()*(float64(high)-float64(low)))
-			if !(threshold > low) {
-				threshold = high
-			}
-			return column, min(threshold, high), true
-		}
-	}
-	return 0, 0, false
 }
 
 // Columns returns the length of the rows that the forest scores.
@@ -137,7 +76,7 @@ func (f *Forest) Score(row []float64) float64 {
 		return math.NaN()
 	}
 	var sum float64
-	if len(row) <= walkColumns {
+	if f.walk != nil {
 		sum = f.pathSum(row)
 	} else {
 		sum = f.cutSum(row)
