@@ -4,7 +4,7 @@ BIN     := bin/sluice
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: help build check format vet lint arrows generated test race bench demo fuzz forest clean services-up services-down test-services battery bench-services
+.PHONY: help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services battery bench-services
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,12 @@ forest: ## our Isolation Forest against scikit-learn's on labelled sets, which c
 	python3 -m venv $(VENV)/forest
 	$(VENV)/forest/bin/pip install -q -r drift/testdata/forest.txt
 	$(VENV)/forest/bin/python drift/testdata/forest.py
+
+peers: build ## the detector beside its peers (test/peers); an hour of processor time
+	@for name in rules evidently nannyml whylogs alibi; do \
+	  python3 -m venv $(VENV)/$$name && $(VENV)/$$name/bin/pip install -q -r test/peers/requirements/$$name.txt || exit 1; \
+	done
+	$(VENV)/rules/bin/python test/peers/run.py --sluice $(BIN) --venvs $(VENV)
 
 fuzz: ## every fuzz target for 10 s
 	@for pkg in $$($(GO) list ./...); do \

@@ -47,16 +47,36 @@ func (s Sample) Quantile(q float64) float64 {
 	return a*(1-t) + b*t // the difference is beyond the range of float64
 }
 
-// Mean returns the arithmetic mean; NaN for an empty sample, and an infinity if the sum
-// is beyond the range of float64.
+// Mean returns the arithmetic mean,
+//
+//	sum_i x_i / n
+//
+// in the unit of the values: NaN for an empty sample, and an infinity if the sum is
+// beyond the range of float64. The sum is exact but for its last digits, whatever the
+// order and however much of it cancels.
+//
+// Source: equals numpy.mean where that does not lose digits.
 func (s Sample) Mean() float64 {
 	if len(s) == 0 {
 		return math.NaN()
 	}
-	return s.sum(func(x float64) float64 { return x }) / float64(len(s))
+	sum := s.sum(func(x float64) float64 { return x })
+	if math.IsInf(sum, 0) || math.IsNaN(sum) { // on the way; the whole sum may be in range
+		sum = s.sum(func(x float64) float64 { return x * 0x1p-64 }) * 0x1p64
+	}
+	return sum / float64(len(s))
 }
 
-// SD returns the standard deviation with n - 1; NaN for fewer than two values.
+// SD returns the standard deviation with n - 1,
+//
+//	sqrt((sum_i d_i^2 - (sum_i d_i)^2 / n) / (n - 1)),  d_i = x_i - mean
+//
+// in the unit of the values: NaN for fewer than two, and an infinity if the sum of
+// squares is beyond the range of float64. The second sum, 0 but for rounding, makes up
+// for a mean that is itself rounded, which counts where the spread is small beside it.
+//
+// Source: T. F. Chan, G. H. Golub and R. J. LeVeque, Algorithms for computing the sample
+// variance, 1983; equals numpy.std(ddof=1) where that does not lose digits.
 func (s Sample) SD() float64 {
 	if len(s) < 2 {
 		return math.NaN()
@@ -65,7 +85,12 @@ func (s Sample) SD() float64 {
 	if math.IsInf(mean, 0) {
 		return math.Inf(1)
 	}
-	return math.Sqrt(s.sum(func(x float64) float64 { return (x - mean) * (x - mean) }) / float64(len(s)-1))
+	squares := s.sum(func(x float64) float64 { return (x - mean) * (x - mean) })
+	off := s.sum(func(x float64) float64 { return x - mean })
+	if math.IsInf(squares, 0) || math.IsNaN(squares) {
+		return math.Inf(1)
+	}
+	return math.Sqrt(max(0, squares-off*off/float64(len(s))) / float64(len(s)-1))
 }
 
 // sum adds up with the rounding error carried along (Neumaier 1974).
