@@ -102,14 +102,16 @@ type LayoutRow struct {
 	Body   []byte
 }
 
-// BaselineRow is a decision about a view's baseline.
+// BaselineRow is a decision about a view's baseline. The decisions of a view are
+// numbered from 1 in their order.
 type BaselineRow struct {
-	Kind    string // pinned | accepted
+	Kind    string // pinned | accepted | reverted
+	Undoes  int    `json:",omitempty"` // reverted: number of the decision that it takes back
 	Version Version
 	From    time.Time // accepted: history starts here; pinned: it ends with this window
 	Layout  string
 	By      string
 	Reason  string
 	At      time.Time
-	Body    []byte
+	Body    []byte // accepted: what it replaced, for package materialize to read
 }

@@ -30,7 +30,7 @@ func (a *Actions) Baseline(ctx context.Context, view *feature.View) (BaselineSta
 	if err != nil {
 		return BaselineStatus{}, err
 	}
-	s := BaselineStatus{View: view.Name, Layout: book.layout().Digest(), Windows: len(rows), Kind: "trailing"}
+	s := BaselineStatus{View: view.Name, Layout: book.layout().Digest(), Windows: len(rows), Kind: baseTrailing}
 	if n := len(rows); n > 0 {
 		s.From, s.To = rows[0].Window.Start, rows[n-1].Window.End
 	}
@@ -51,7 +51,7 @@ func (a *Actions) SetBaseline(ctx context.Context, act Action) (Result, error) {
 		if err := a.pinnable(ctx, book, info); err != nil {
 			return err
 		}
-		c.Baseline = &feature.BaselineRow{Kind: "pinned", Version: info.Version, From: info.Window.Start, Layout: book.layout().Digest(), By: d.by, Reason: act.Reason, At: d.now}
+		c.Baseline = &feature.BaselineRow{Kind: basePinned, Version: info.Version, From: info.Window.Start, Layout: book.layout().Digest(), By: d.by, Reason: act.Reason, At: d.now}
 		return nil
 	})
 }
@@ -61,7 +61,7 @@ func (a *Actions) SetBaseline(ctx context.Context, act Action) (Result, error) {
 // window there would be nothing to compare with, for ever.
 func (a *Actions) pinnable(ctx context.Context, book *Book, info feature.VersionInfo) error {
 	view := book.view
-	if b := book.anchor; b != nil && b.Kind == accepted && info.Window.Start.Before(b.From) {
+	if b := book.anchor; b != nil && b.Kind == baseAccepted && info.Window.Start.Before(b.From) {
 		return &feature.Error{Code: feature.CodeConflict,
 			Message: fmt.Sprintf("%s version %d is of %s, before the baseline that was accepted with version %d, which starts at %s", view.Name, info.Version, info.Window.Start.Format(time.RFC3339), b.Version, b.From.Format(time.RFC3339)),
 			Hint:    fmt.Sprintf("choose a version from %d on, or accept an older one: sluice baseline accept %s --version %d --reason …", b.Version, view.Name, info.Version)}
@@ -83,7 +83,15 @@ func (a *Actions) pinnable(ctx context.Context, book *Book, info feature.Version
 // shift that is the new normal no longer blocks. Rejected versions stay rejected.
 func (a *Actions) AcceptBaseline(ctx context.Context, act Action) (Result, error) {
 	return a.rebase(ctx, "baseline accept", act, func(ctx context.Context, d *Desk, info feature.VersionInfo, c *feature.Commit) error {
-		layout, entries, err := a.renew(ctx, act, info)
+		book, _, err := openBook(ctx, a.deps.Registry, act.View, a.deps.HashKey)
+		if err != nil {
+			return err
+		}
+		passed, err := a.deps.Registry.History(ctx, act.View.ID, info.Window.Start, time.Time{})
+		if err != nil {
+			return fmt.Errorf("read history of %s: %w", act.View.Name, err)
+		}
+		layout, entries, err := a.renew(ctx, act, info, book, passed)
 		if err != nil {
 			return err
 		}
@@ -91,8 +99,12 @@ func (a *Actions) AcceptBaseline(ctx context.Context, act Action) (Result, error
 		if err != nil {
 			return err
 		}
+		was, err := formerOf(book, passed)
+		if err != nil {
+			return err
+		}
 		d.memory.Probation, d.memory.Alarms = nil, nil
-		c.Baseline = &feature.BaselineRow{Kind: accepted, Version: info.Version, From: info.Window.Start, Layout: layout.Digest(), By: d.by, Reason: act.Reason, At: d.now}
+		c.Baseline = &feature.BaselineRow{Kind: baseAccepted, Version: info.Version, From: info.Window.Start, Layout: layout.Digest(), By: d.by, Reason: act.Reason, At: d.now, Body: was}
 		c.Layouts = []feature.LayoutRow{row}
 		for _, e := range entries {
 			c.History = append(c.History, e.row)
@@ -103,7 +115,7 @@ func (a *Actions) AcceptBaseline(ctx context.Context, act Action) (Result, error
 
 // renew makes a layout from the version's own rows and profiles it, and the
 // windows after it that passed, over it.
-func (a *Actions) renew(ctx context.Context, act Action, info feature.VersionInfo) (*sketch.Layout, []entry, error) {
+func (a *Actions) renew(ctx context.Context, act Action, info feature.VersionInfo, book *Book, passed []feature.HistoryRow) (*sketch.Layout, []entry, error) {
 	if err := single(act, info); err != nil {
 		return nil, nil, err
 	}
@@ -118,13 +130,9 @@ func (a *Actions) renew(ctx context.Context, act Action, info feature.VersionInf
 	if err != nil {
 		return nil, nil, fmt.Errorf("build layout: %w", err)
 	}
-	book, rows, err := openBook(ctx, a.deps.Registry, act.View, a.deps.HashKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	layout.From = book.takesEffect(a.deps.Board.beyond(act.View, info.Window))
+	layout.From = book.takesEffect(a.deps.Board.beyond(act.View, info.Window), layout.Digest())
 	windows := []entry{{window: info.Window, version: info.Version, row: feature.HistoryRow{Normal: true}}}
-	for _, row := range rows {
+	for _, row := range passed {
 		if row.Window.Start.After(info.Window.Start) {
 			windows = append(windows, entry{window: row.Window, version: row.Version, row: row})
 		}
@@ -133,13 +141,21 @@ func (a *Actions) renew(ctx context.Context, act Action, info feature.VersionInf
 	return layout, entries, err
 }
 
+// because refuses a change without a reason.
+func because(act Action) error {
+	if act.Reason != "" {
+		return nil
+	}
+	return &feature.Error{Code: feature.CodeInvalidArgument, Message: "a baseline is changed without a reason", Hint: "say why, for the audit log: --reason TEXT"}
+}
+
 // rebasing fills in what a change of baseline commits besides its audit row.
 type rebasing func(ctx context.Context, d *Desk, info feature.VersionInfo, c *feature.Commit) error
 
 // rebase is one change of a view's baseline, by a person, with its audit row.
 func (a *Actions) rebase(ctx context.Context, name string, act Action, fill rebasing) (Result, error) {
-	if act.Reason == "" {
-		return Result{}, &feature.Error{Code: feature.CodeInvalidArgument, Message: "a baseline is changed without a reason", Hint: "say why, for the audit log: --reason TEXT"}
+	if err := because(act); err != nil {
+		return Result{}, err
 	}
 	act.By = person(act.By)
 	return a.retry(ctx, name, act, func() (Result, error) { return a.rebaseOnce(ctx, name, act, fill) })

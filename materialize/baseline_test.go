@@ -1,6 +1,7 @@
 package materialize
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -245,5 +246,125 @@ func TestAuditRowsOfTwoProcesses(t *testing.T) {
 	one, other := newDesk(view, feature.Vector{}, nil, memory{}, nil, day0), newDesk(view, feature.Vector{}, nil, memory{}, nil, day0)
 	if a, b := auditID(one, 0), auditID(other, 0); a == b {
 		t.Errorf("two processes name their audit rows %s", a)
+	}
+}
+
+// TestRevertAccept takes an accepted baseline back: layout and windows of before are in
+// force again, profiled over it, and those that passed under the accepted one are not
+// among them.
+func TestRevertAccept(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	for n := range 10 {
+		w.run(n, 300, 10)
+	}
+	before := w.layouts()[1].Digest
+	status := func() BaselineStatus {
+		t.Helper()
+		s, err := w.actions.Baseline(t.Context(), w.view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	was := status()
+	act := Action{View: w.view, Version: 9, By: "alice", Reason: "new price list"}
+	if _, err := w.actions.AcceptBaseline(t.Context(), act); err != nil {
+		t.Fatal(err)
+	}
+	for n := 10; n < 20; n++ {
+		w.run(n, 300, 500) // a second layout of the accepted history among them
+	}
+	if s := status(); s.Kind != "accepted" || s.Windows != 12 || len(w.layouts()) != 4 {
+		t.Fatalf("accepted baseline %+v with %d layouts", s, len(w.layouts()))
+	}
+	if _, err := w.actions.RevertBaseline(t.Context(), Action{View: w.view, By: "bob"}); !errors.Is(err, &feature.Error{Code: feature.CodeInvalidArgument}) {
+		t.Errorf("a revert without a reason: %v", err)
+	}
+	if _, err := w.actions.RevertBaseline(t.Context(), Action{View: w.view, By: "bob", Reason: "a mistake"}); err != nil {
+		t.Fatal(err)
+	}
+	if s := status(); s.Kind != "trailing" || s.Layout != before || s.Windows != was.Windows || !s.From.Equal(was.From) || !s.To.Equal(was.To) {
+		t.Errorf("baseline after the revert %+v, want that of before, %+v", s, was)
+	}
+	w.seen = nil
+	w.run(20, 300, 10)
+	e := w.seen[0]
+	if len(e.History) != 10 || e.Layout.Digest() != before || e.Baseline.Rows != 3000 || !e.Fitted.Equal(w.layouts()[1].From) {
+		t.Errorf("judged by %d windows over %s, fitted to %s", len(e.History), e.Layout.Digest(), e.Fitted)
+	}
+	if got := len(w.layouts()); got != 5 {
+		t.Errorf("%d layouts, want the former one listed once more and no other", got)
+	}
+	if _, err := w.actions.RevertBaseline(t.Context(), Action{View: w.view, By: "bob", Reason: "again"}); !errors.Is(err, &feature.Error{Code: feature.CodeConflict}) {
+		t.Errorf("a revert with nothing in force: %v, want conflict", err)
+	}
+	list, err := w.actions.Baselines(t.Context(), w.view)
+	if err != nil || len(list) != 2 || list[0].State != "taken_back" || list[0].By != "alice" || list[1].Undoes != 1 || list[1].By != "bob" || list[1].Reason != "a mistake" {
+		t.Errorf("decisions %+v, %v", list, err)
+	}
+	rows, _, err := w.registry.AuditLog(t.Context(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, row := range rows {
+		found = found || row.Action == "baseline_revert" && row.By == "bob" && strings.Contains(string(row.After), before)
+	}
+	if !found {
+		t.Error("no audit row of the revert with the layout then in force")
+	}
+	// The same version may be accepted again, and its layout is then in force again.
+	if _, err := w.actions.AcceptBaseline(t.Context(), act); err != nil {
+		t.Fatal(err)
+	}
+	if s := status(); s.Kind != "accepted" || s.Windows != 3 {
+		t.Errorf("accepted again: %+v, want the window, the one after it, and that of after the revert", s)
+	}
+}
+
+// TestRevertsGoBackOneByOne takes back a decision after another.
+func TestRevertsGoBackOneByOne(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	for n := range 12 {
+		w.run(n, 300, 10)
+	}
+	for _, d := range []struct {
+		do      func(context.Context, Action) (Result, error)
+		version feature.Version
+	}{{w.actions.SetBaseline, 10}, {w.actions.AcceptBaseline, 9}, {w.actions.SetBaseline, 11}} {
+		if _, err := d.do(t.Context(), Action{View: w.view, Version: d.version, By: "alice", Reason: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []BaselineStatus{{Kind: "pinned", Windows: 3}, {Kind: "accepted", Windows: 4}, {Kind: "pinned", Windows: 10}, {Kind: "trailing", Windows: 12}} {
+		s, err := w.actions.Baseline(t.Context(), w.view)
+		if err != nil || s.Kind != want.Kind || s.Windows != want.Windows {
+			t.Errorf("baseline %+v, %v; want %s of %d windows", s, err, want.Kind, want.Windows)
+		}
+		if want.Kind == "trailing" {
+			break
+		}
+		if _, err := w.actions.RevertBaseline(t.Context(), Action{View: w.view, By: "bob", Reason: "back"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRevertWithoutLog leaves out what the log no longer holds, and says how much.
+func TestRevertWithoutLog(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	for n := range 12 {
+		w.run(n, 300, 10)
+	}
+	if _, err := w.actions.AcceptBaseline(t.Context(), Action{View: w.view, Version: 9, By: "alice", Reason: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	w.log.expired = true
+	if _, err := w.actions.RevertBaseline(t.Context(), Action{View: w.view, By: "bob", Reason: "back"}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.actions.Baseline(t.Context(), w.view)
+	if err != nil || s.Kind != "trailing" || s.Windows != 8 {
+		t.Errorf("baseline %+v, %v; want the 8 windows that were not profiled anew", s, err)
 	}
 }

@@ -2,7 +2,6 @@ package materialize
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,9 +16,6 @@ const (
 	// layoutWindows is how many windows of history pin the second.
 	layoutWindows = 8
 )
-
-// accepted is the kind of a baseline that starts history anew; the other is pinned.
-const accepted = "accepted"
 
 // Book is what a view's windows are compared with: the layouts, and the windows
 // that passed, over the newest layout. It is used by one goroutine.
@@ -77,7 +73,11 @@ func openBook(ctx context.Context, r Records, view *feature.View, key sketch.Has
 		layout.From = row.From
 		b.layouts = append(b.layouts, layout)
 	}
-	if b.anchor, err = readAnchor(ctx, r, view); err != nil {
+	stands, err := readStanding(ctx, r, view)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b.anchor, err = stands.anchor(ctx, r, view); err != nil {
 		return nil, nil, err
 	}
 	from, to := b.span()
@@ -102,34 +102,13 @@ func (b *Book) holds(row *feature.HistoryRow) bool {
 	return row.Layout == b.layout().Digest() && len(row.Profile) > 0
 }
 
-// readAnchor returns the last decision about the view's baseline: a person's, or
-// else the version that its definition pins; nil if history is simply trailing.
-func readAnchor(ctx context.Context, r Records, view *feature.View) (*feature.BaselineRow, error) {
-	anchor, err := r.Baseline(ctx, view.ID)
-	if err != nil {
-		return nil, fmt.Errorf("read baseline of %s: %w", view.Name, err)
-	}
-	pinned := view.Baseline.Version
-	if anchor != nil || view.Baseline.From != "pinned" || pinned == 0 {
-		return anchor, nil
-	}
-	info, err := r.Version(ctx, view.ID, pinned)
-	if errors.Is(err, feature.ErrNotFound) {
-		return nil, nil // not there yet: history grows up to it
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read pinned version %d of %s: %w", pinned, view.Name, err)
-	}
-	return &feature.BaselineRow{Kind: "pinned", Version: pinned, From: info.Window.Start}, nil
-}
-
 // span returns the event times within which windows count as history: after an
 // accepted baseline, up to a pinned one. Zero is open.
 func (b *Book) span() (from, to time.Time) {
 	if b.anchor == nil {
 		return from, to
 	}
-	if b.anchor.Kind == "pinned" {
+	if b.anchor.Kind == basePinned {
 		return from, b.anchor.From.Add(b.view.Window.Size)
 	}
 	return b.anchor.From, to
@@ -158,8 +137,8 @@ func (b *Book) admit(e entry) {
 			return
 		}
 	}
-	if pin := b.view.Baseline; b.anchor == nil && pin.From == "pinned" && pin.Version == e.version {
-		b.anchor = &feature.BaselineRow{Kind: "pinned", Version: e.version, From: e.window.Start}
+	if pin := b.view.Baseline; b.anchor == nil && pin.From == basePinned && pin.Version == e.version {
+		b.anchor = &feature.BaselineRow{Kind: basePinned, Version: e.version, From: e.window.Start}
 	}
 	e.row.Profile = nil
 	at, found := slices.BinarySearchFunc(b.entries, e.window.Start, func(x entry, t time.Time) int { return x.window.Start.Compare(t) })
@@ -249,23 +228,43 @@ func (b *Book) wants(rows uint64) bool {
 	return false
 }
 
-// pinned counts the layouts since the accepted baseline's, which is one of them.
+// pinned counts the layouts since the accepted baseline's, which is one of them. One
+// that came back, because a decision was taken back, counts where it was first.
 func (b *Book) pinned() int {
-	if b.anchor != nil && b.anchor.Kind == accepted {
-		for i, l := range slices.Backward(b.layouts) {
-			if l.Digest() == b.anchor.Layout {
-				return len(b.layouts) - i
-			}
-		}
+	n := len(b.layouts)
+	if n == 0 {
+		return 0
 	}
-	return len(b.layouts)
+	first := 0
+	if b.anchor != nil && b.anchor.Kind == baseAccepted {
+		first = b.firstOf(b.anchor.Layout)
+	}
+	return b.firstOf(b.layout().Digest()) - first + 1
 }
 
-// takesEffect returns the first window start that a layout made now applies to,
-// given the one that no partition has opened: never before an earlier layout.
-func (b *Book) takesEffect(beyond time.Time) time.Time {
+// firstOf returns where the layout of that digest is listed first; 0 if it is not.
+func (b *Book) firstOf(digest string) int {
+	return max(0, slices.IndexFunc(b.layouts, func(l *sketch.Layout) bool { return l.Digest() == digest }))
+}
+
+// fitted returns the start of the last window that the layout in force may be made of:
+// the one that it first applied to.
+func (b *Book) fitted() time.Time {
+	if len(b.layouts) == 0 {
+		return time.Time{}
+	}
+	return b.layouts[b.firstOf(b.layout().Digest())].From
+}
+
+// takesEffect returns the first window start that a layout made now applies to, given
+// the one that no partition has opened: never before an earlier layout, and after
+// itself if it was in force before.
+func (b *Book) takesEffect(beyond time.Time, digest string) time.Time {
 	if n := len(b.layouts); n > 0 && b.layouts[n-1].From.After(beyond) {
-		return b.layouts[n-1].From
+		beyond = b.layouts[n-1].From
+	}
+	for slices.ContainsFunc(b.layouts, func(l *sketch.Layout) bool { return l.Digest() == digest && l.From.Equal(beyond) }) {
+		beyond = beyond.Add(time.Nanosecond) // layouts that start together are listed in the order in which they came
 	}
 	return beyond
 }

@@ -16,7 +16,7 @@ import (
 // rows are judged together with this one.
 func (g *Gate) evidence(ctx context.Context, c *candidate) (Evidence, error) {
 	m := &c.desk.memory
-	e := Evidence{Kind: "window", View: c.book.view, Window: c.info.Window, Layout: c.book.layout(), Spread: m.Spread, Alarms: m.Alarms}
+	e := Evidence{Kind: "window", View: c.book.view, Window: c.info.Window, Layout: c.book.layout(), Fitted: c.book.fitted(), Spread: m.Spread, Alarms: m.Alarms}
 	joint := c.profile
 	for _, version := range m.Short {
 		held := c.desk.versions[version]
@@ -84,7 +84,7 @@ func (g *Gate) probation(c *candidate, fresh *entry) (Opinion, bool, error) {
 	if fresh == nil || !c.desk.listed(fresh.version) {
 		return Opinion{}, false, nil
 	}
-	e := Evidence{Kind: "probation", View: c.book.view, Layout: c.book.layout(), Spread: c.desk.memory.Spread, Alarms: c.desk.memory.Alarms}
+	e := Evidence{Kind: "probation", View: c.book.view, Layout: c.book.layout(), Fitted: c.book.fitted(), Spread: c.desk.memory.Spread, Alarms: c.desk.memory.Alarms}
 	for _, x := range append(c.onProbation(fresh), *fresh) {
 		e.Versions = append(e.Versions, x.version)
 		e.Current = append(e.Current, WindowProfile{x.window, x.profile})

@@ -32,7 +32,7 @@ func (g *Gate) pin(ctx context.Context, c *candidate) error {
 	if err != nil {
 		return fmt.Errorf("build layout: %w", err)
 	}
-	layout.From = c.book.takesEffect(g.deps.Board.beyond(c.book.view, c.info.Window))
+	layout.From = c.book.takesEffect(g.deps.Board.beyond(c.book.view, c.info.Window), layout.Digest())
 	profile, err := g.deps.Log.Profile(ctx, c.book.view, layout, c.info.Window, c.info.Spans)
 	if errors.Is(err, feature.ErrExpired) {
 		return nil // the next window makes it

@@ -29,7 +29,8 @@ type Records interface {
 	OpenAlerts(ctx context.Context, view string) ([]feature.Alert, error)
 	History(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.HistoryRow, error)
 	Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error)
-	Baseline(ctx context.Context, view feature.ViewID) (*feature.BaselineRow, error)
+	// Baselines lists the decisions about a view's baseline, first to last.
+	Baselines(ctx context.Context, view feature.ViewID) ([]feature.BaselineRow, error)
 	// Exposure lists how often versions from first to last were shown to readers.
 	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
 	// Served lists what processes sampled of what they served, by window and process.
@@ -82,6 +83,7 @@ type Evidence struct {
 	Layout   *sketch.Layout
 	Current  []WindowProfile // one; several in probation
 	History  []WindowProfile // rising
+	Fitted   time.Time       // windows of History that start up to then made Layout; zero: none
 	Baseline *sketch.Profile // merge of History; nil without
 	Spread   []byte          // an older reference whose spread serves while History is short; nil without
 	Alarms   []byte          // what the judge wished to remember of this view

@@ -148,7 +148,7 @@ func (g *Gate) judgeServed(ctx context.Context, book *Book, s *serving, w *serve
 	if len(before) < servedLeast {
 		return nil // nothing was decided: the next process may look again
 	}
-	e := Evidence{Kind: "served", View: book.view, Window: w.window, Versions: w.versions, Layout: book.layout()}
+	e := Evidence{Kind: "served", View: book.view, Window: w.window, Versions: w.versions, Layout: book.layout(), Fitted: book.fitted()}
 	opinion, err := g.opinionOn(e, before, w, func(x *served) *sketch.Profile { return x.rows })
 	if err != nil {
 		return err

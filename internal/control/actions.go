@@ -21,7 +21,7 @@ type actionRequest struct {
 
 var (
 	actionNames   = []string{"approve", "reject", "rollback", "freeze", "thaw"}
-	baselineNames = []string{"set", "accept"}
+	baselineNames = []string{"set", "accept", "revert"}
 )
 
 // maxReason is the longest reason in bytes.
@@ -99,8 +99,21 @@ func (a *API) baseline(r *http.Request) (any, error) {
 	return status, nil
 }
 
-// rebase pins a view's baseline, or starts it anew, and answers with the one then
-// in force.
+// baselines lists the decisions about a view's baseline.
+func (a *API) baselines(r *http.Request) (any, error) {
+	v, err := a.find(r)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.deps.Actions.Baselines(r.Context(), v)
+	if err != nil {
+		return nil, fmt.Errorf("list baselines of %s: %w", v.Name, err)
+	}
+	return listOf(list, ""), nil
+}
+
+// rebase pins a view's baseline, starts it anew, or takes back the last such decision,
+// and answers with the one then in force.
 func (a *API) rebase(r *http.Request) (any, error) {
 	what := r.PathValue("what")
 	if err := named("baseline", what, baselineNames); err != nil {
@@ -110,12 +123,17 @@ func (a *API) rebase(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := needsVersion(act, "baseline "+what); err != nil {
-		return nil, err
-	}
-	change := a.deps.Actions.SetBaseline
-	if what == "accept" {
+	change := a.deps.Actions.RevertBaseline
+	switch what {
+	case "set":
+		change = a.deps.Actions.SetBaseline
+	case "accept":
 		change = a.deps.Actions.AcceptBaseline
+	}
+	if what != "revert" {
+		if err := needsVersion(act, "baseline "+what); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := change(r.Context(), act); err != nil {
 		return nil, fmt.Errorf("baseline %s %s: %w", what, act.View.Name, err)

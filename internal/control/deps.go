@@ -45,6 +45,8 @@ type Actions interface {
 	Baseline(ctx context.Context, view *feature.View) (materialize.BaselineStatus, error)
 	SetBaseline(ctx context.Context, act materialize.Action) (materialize.Result, error)
 	AcceptBaseline(ctx context.Context, act materialize.Action) (materialize.Result, error)
+	RevertBaseline(ctx context.Context, act materialize.Action) (materialize.Result, error)
+	Baselines(ctx context.Context, view *feature.View) ([]materialize.BaselineDecision, error)
 }
 
 // Board knows the windows that are not judged yet and how far every partition

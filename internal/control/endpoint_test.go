@@ -250,6 +250,10 @@ func TestActionsEndpoint(t *testing.T) {
 	p.want("POST", "/api/v1/views/pay/baseline/accept", `{"reason":"x"}`, 400, `{"error":{"code":"invalid_argument","message":"baseline accept pay: no version is named"...`)
 	p.want("POST", "/api/v1/views/pay/baseline/accpet", `{}`, 404, `{"error":{"code":"invalid_argument","message":"baseline \"accpet\": not found","hint":"did you mean accept?"}}`)
 	p.want("POST", "/api/v1/views/pay/baseline/set", `{"version":1,"reason":"quiet","by":"eve"}`, 200, `{"view":"pay",...`)
+	p.want("GET", "/api/v1/views/pay/baseline/history", "", 200, `{"items":[{"number":1,"kind":"pinned","version":1,...`)
+	p.want("POST", "/api/v1/views/pay/baseline/revert", `{}`, 400, `{"error":{"code":"invalid_argument","message":"a baseline is changed without a reason"...`)
+	p.want("POST", "/api/v1/views/pay/baseline/revert", `{"reason":"no","by":"eve"}`, 200, `{"view":"pay",...`)
+	p.want("POST", "/api/v1/views/pay/baseline/revert", `{"reason":"no"}`, 409, `{"error":{"code":"conflict","message":"no decision about the baseline of pay is in force"...`)
 	_, body := p.do("GET", "/api/v1/audit", "")
 	if !strings.Contains(body, `"by":"eve","action":"freeze"`) || !strings.Contains(body, `"by":"anonymous","action":"thaw"`) {
 		t.Errorf("audit = %s, want freeze by eve and thaw by anonymous", body)

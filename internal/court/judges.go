@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	"sluice/drift"
 	"sluice/feature"
 	"sluice/internal/judge"
 	"sluice/materialize"
-	"sluice/quality/sketch"
 	"sluice/rules"
 )
 
@@ -128,7 +128,7 @@ func (j *Judges) evidence(e materialize.Evidence) (judge.Evidence, error) {
 		return judge.Evidence{}, err
 	}
 	out := judge.Evidence{Kind: e.Kind, View: e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout,
-		Current: windowProfiles(e.Current), History: fitted(windowProfiles(e.History), e.Layout), Baseline: e.Baseline, Rules: list,
+		Current: windowProfiles(e.Current), History: fitted(windowProfiles(e.History), e.Fitted), Baseline: e.Baseline, Rules: list,
 		Level: Level(level, len(e.History))}
 	if len(e.Alarms) > 0 {
 		if err := json.Unmarshal(e.Alarms, &out.Memory); err != nil {
@@ -152,11 +152,11 @@ func windowProfiles(in []materialize.WindowProfile) []drift.WindowProfile {
 	return out
 }
 
-// fitted marks the windows of history that the layout was built from: those up to the
-// first that it applies to.
-func fitted(history []drift.WindowProfile, layout *sketch.Layout) []drift.WindowProfile {
+// fitted marks the windows of history that the layout was built from: those that start
+// up to then.
+func fitted(history []drift.WindowProfile, until time.Time) []drift.WindowProfile {
 	for i := range history {
-		history[i].Fitted = !layout.From.IsZero() && !history[i].Window.Start.After(layout.From)
+		history[i].Fitted = !history[i].Window.Start.After(until)
 	}
 	return history
 }

@@ -21,9 +21,10 @@ const (
 	hasBlobQuery   = `SELECT count(*) FROM blobs WHERE digest = $1`
 	historyQuery   = `SELECT window_start, window_end, version, layout, normal, profile, summary FROM history
 		WHERE view_id = $1 AND window_start >= $2 AND window_start < $3 ORDER BY window_start`
-	layoutsQuery  = `SELECT starts, digest, packed FROM layouts WHERE view_id = $1 ORDER BY starts, seq`
-	baselineQuery = `SELECT body FROM baselines WHERE view_id = $1 ORDER BY seq DESC LIMIT 1`
-	memoryQuery   = `SELECT packed FROM memories WHERE view_id = $1`
+	layoutsQuery   = `SELECT starts, digest, packed FROM layouts WHERE view_id = $1 ORDER BY starts, seq`
+	baselineQuery  = `SELECT body FROM baselines WHERE view_id = $1 ORDER BY seq DESC LIMIT 1`
+	baselinesQuery = `SELECT body FROM baselines WHERE view_id = $1 ORDER BY seq`
+	memoryQuery    = `SELECT packed FROM memories WHERE view_id = $1`
 )
 
 // Verdict returns a verdict; ErrNotFound if there is none of that id.
@@ -152,4 +153,13 @@ func (s *Registry) Baseline(ctx context.Context, view feature.ViewID) (*feature.
 		return nil, fmt.Errorf("read baseline of view %d: %w", view, err)
 	}
 	return &row, nil
+}
+
+// Baselines lists the decisions about a view's baseline in their order.
+func (s *Registry) Baselines(ctx context.Context, view feature.ViewID) ([]feature.BaselineRow, error) {
+	rows, err := all(ctx, s, decoded[feature.BaselineRow], baselinesQuery, int64(view))
+	if err != nil {
+		return nil, fmt.Errorf("list baselines of view %d: %w", view, err)
+	}
+	return rows, nil
 }

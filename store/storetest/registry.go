@@ -33,6 +33,7 @@ type RegistryStore interface {
 	History(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.HistoryRow, error)
 	Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error)
 	Baseline(ctx context.Context, view feature.ViewID) (*feature.BaselineRow, error)
+	Baselines(ctx context.Context, view feature.ViewID) ([]feature.BaselineRow, error)
 	Retain(ctx context.Context, view feature.ViewID, newest int, profilesBefore, windowsBefore time.Time) (profiles, windows int, err error)
 
 	AddExposure(ctx context.Context, deltas []feature.Exposure) error

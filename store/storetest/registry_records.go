@@ -211,10 +211,12 @@ func testBaseline(t *testing.T, r *reg) {
 	if m, err := r.Memory(ctx, view.ID); m != nil || err != nil {
 		t.Errorf("Memory at first = %q, %v, want none", m, err)
 	}
-	for _, want := range []feature.BaselineRow{
+	rows := []feature.BaselineRow{
 		{Kind: "pinned", Version: 3, From: day, Layout: "l", By: "alice", Reason: "known good", At: day, Body: []byte{1, 2}},
 		{Kind: "accepted", Version: 9, From: day.Add(time.Hour), By: "bob", Reason: "new normal", At: day},
-	} {
+		{Kind: "reverted", Undoes: 2, By: "bob", Reason: "too early", At: day},
+	}
+	for _, want := range rows {
 		r.apply(feature.Commit{View: view.ID, Baseline: &want, Memory: []byte(want.Kind)})
 		if got, err := r.Baseline(ctx, view.ID); err != nil || !reflect.DeepEqual(*got, want) {
 			t.Errorf("Baseline = %+v, %v, want %+v", got, err, want)
@@ -223,8 +225,14 @@ func testBaseline(t *testing.T, r *reg) {
 			t.Errorf("Memory = %q, %v, want %q", m, err, want.Kind)
 		}
 	}
+	if got, err := r.Baselines(ctx, view.ID); err != nil || !reflect.DeepEqual(got, rows) {
+		t.Errorf("Baselines = %+v, %v, want %+v", got, err, rows)
+	}
+	if got, err := r.Baselines(ctx, other.ID); err != nil || len(got) != 0 {
+		t.Errorf("Baselines of another view = %+v, %v, want none", got, err)
+	}
 	r.apply(feature.Commit{View: view.ID, Now: day})
-	if m, err := r.Memory(ctx, view.ID); string(m) != "accepted" || err != nil {
+	if m, err := r.Memory(ctx, view.ID); string(m) != "reverted" || err != nil {
 		t.Errorf("Memory after a commit without = %q, %v, want it as it was", m, err)
 	}
 	if b, err := r.Baseline(ctx, other.ID); b != nil || err != nil {
