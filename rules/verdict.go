@@ -64,6 +64,9 @@ type Reason struct {
 	Producer  string  `json:"producer"`
 	Text      string  `json:"text"`
 
+	Schema string          `json:"schema,omitempty"` // like slice and producer: what alone carries most of it, if something does
+	Shares []feature.Share `json:"shares,omitempty"` // what values of the dimensions contribute, what alone explains it first
+
 	Mode         Mode    `json:"mode"`         // of the rule
 	Outcome      Outcome `json:"outcome"`      // what it did to the verdict
 	Effect       bool    `json:"effect"`       // the shift is large enough to block

@@ -277,7 +277,7 @@ func lawVaried(t *testing.T, profiles map[int64]*sketch.Profile) {
 		sum["other category"] += city.Bins()[city.Layout().Other()]
 		sum["unseen category"] += city.Bins()[city.Layout().Unseen()]
 		for d, at := range p.Layout().Dimensions() {
-			slots, _ := p.Slots(d)
+			slots := p.Breakdown()[d].Slots
 			sum["named "+at.Name] += slots[0].Rows
 			for i := range slots {
 				sum["refused by "+at.Name] += slots[i].Part(p.Columns[lawDelay].ID).Refused

@@ -62,6 +62,9 @@ func explain(w io.Writer, v *rules.Verdict, state feature.State) error {
 		fmt.Fprintf(&b, "\nWhy, worst first:\n")
 		for i := range v.Reasons {
 			fmt.Fprintf(&b, "  %d. %s\n", i+1, reason(&v.Reasons[i]))
+			for _, line := range shareLines(v.Reasons[i].Shares) {
+				fmt.Fprintf(&b, "     %s\n", line)
+			}
 		}
 	}
 	fmt.Fprintf(&b, "\nNext:\n")
@@ -166,10 +169,27 @@ func reason(r *rules.Reason) string {
 	if r.Producer != "" {
 		text += ", producer " + r.Producer
 	}
+	if r.Schema != "" {
+		text += ", schema " + r.Schema
+	}
 	if r.Text != "" {
 		text += ". " + strings.TrimSuffix(r.Text, ".")
 	}
 	return text + "."
+}
+
+// shareLines lists what values of slices and headers contribute to a reason.
+func shareLines(all []feature.Share) (lines []string) {
+	for i := range all {
+		s := &all[i]
+		lines = append(lines, fmt.Sprintf("%3.0f %%  %s: %d rows, %.3g %% of them (%.3g %% before), %s; without them %.0f %% of it remains",
+			100*s.Share, s.Name(), s.Rows, 100*s.RowShare, 100*s.BaselineShare, changes[s.Change], 100*max(0, s.Remains)))
+	}
+	return lines
+}
+
+var changes = map[string]string{
+	feature.ChangeValues: "other values", feature.ChangeRows: "more or fewer rows", feature.ChangeNew: "new", feature.ChangeGone: "gone",
 }
 
 // next says what a person can do.

@@ -37,6 +37,7 @@ func Judge(c *Case) (rules.Verdict, error) {
 	if v, err = c.since(v); err != nil {
 		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
 	}
+	c.attribute(&v, merged)
 	v.Kind, v.Project, v.View, v.Window = c.Kind, c.View.Project, c.View.Name, c.Window
 	v.Versions = append(v.Versions, c.Versions...)
 	if len(c.Versions) > 0 {

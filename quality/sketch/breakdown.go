@@ -210,16 +210,31 @@ type Part struct {
 	Bins    []uint64 // counts of the layout's bins; nil without. Not to be changed.
 }
 
-// Slots returns the breakdown by the layout's dimension of that index: its slots in
-// order, and how many rows were told apart by it, those without a value in it too. It
-// does not change p, but is not safe beside other calls.
-func (p *Profile) Slots(dimension int) (all []Slot, rows uint64) {
-	from := &p.open()[dimension]
-	all = make([]Slot, len(from.slot))
-	for i := range from.slot {
-		all[i] = Slot{Rows: from.slot[i].rows, Whole: from.slot[i].whole, layout: p.layout, counters: from.slot[i].counters}
+// Counted is a breakdown by one dimension.
+type Counted struct {
+	Rows  uint64 // told apart by it, those without a value in it too
+	Slots []Slot // in the order of the dimension's slots
+}
+
+// Breakdown returns what p counts by each of its layout's dimensions. It shares memory
+// with p.
+func (p *Profile) Breakdown() []Counted {
+	from := p.breakdown.dimensions
+	if from == nil {
+		from = p.layout.emptyBreakdown()
+		if packed := p.breakdown.packed; packed != nil {
+			p.layout.addSlots(&reader{b: packed}, from)
+		}
 	}
-	return all, from.rows
+	all := make([]Counted, len(from))
+	for d := range from {
+		all[d] = Counted{Rows: from[d].rows, Slots: make([]Slot, len(from[d].slot))}
+		for i := range from[d].slot {
+			s := &from[d].slot[i]
+			all[d].Slots[i] = Slot{Rows: s.rows, Whole: s.whole, layout: p.layout, counters: s.counters}
+		}
+	}
+	return all
 }
 
 // Part returns what the slot holds of the feature of that id.

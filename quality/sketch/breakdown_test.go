@@ -125,7 +125,7 @@ func TestBreakdownIsPlain(t *testing.T) {
 		return v.Text(), !v.IsNull()
 	}
 	for d, at := range layout.Dimensions() {
-		slots, rows := whole.Slots(d)
+		slots, rows := whole.Breakdown()[d].Slots, whole.Breakdown()[d].Rows
 		if rows != whole.Profiled() {
 			t.Errorf("%s: %d of %d rows were told apart", at.Name, rows, whole.Profiled())
 		}
@@ -201,7 +201,7 @@ func TestSlicesChange(t *testing.T) {
 		t.Error("the order of merging shows")
 	}
 	for d, at := range layout.Dimensions() {
-		slots, rows := a.Slots(d)
+		slots, rows := a.Breakdown()[d].Slots, a.Breakdown()[d].Rows
 		told := uint64(0)
 		for _, s := range slots {
 			told += s.Rows
@@ -286,8 +286,8 @@ func FuzzBreakdownDecode(f *testing.F) {
 		if err := sum.Merge(p); err != nil {
 			t.Fatal(err)
 		}
-		for d := range over.Dimensions() {
-			p.Slots(d)
+		if len(p.Breakdown()) != len(over.Dimensions()) {
+			t.Fatal("no breakdown by a dimension of the layout")
 		}
 		if again, _ := p.MarshalBinary(); !bytes.Equal(again, data) {
 			t.Fatal("profile changes when its breakdown is read")

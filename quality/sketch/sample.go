@@ -2,6 +2,7 @@ package sketch
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -140,3 +141,25 @@ func compareHash(r SampleRow, hash uint64) int {
 func (p *Profile) wants(hash uint64) bool {
 	return len(p.Sample) < SampleRows || hash <= p.Sample[SampleRows-1].Hash
 }
+
+// BinOf returns the bin in which a sampled row of p counts in the column at that place; -1
+// if it has no value there, or the column no bins.
+func (p *Profile) BinOf(row *SampleRow, column int) int {
+	c, v := &p.Columns[column], &row.Values[column]
+	switch {
+	case c.layout == nil || v.IsNull():
+		return -1
+	case c.kind == texts:
+		return int(c.layout.table.find(row.marks[column]))
+	case c.kind == bools:
+		return int(v.Int() & 1)
+	}
+	if f := v.Float(); !math.IsInf(f, 0) {
+		return c.layout.Bin(f)
+	}
+	return -1
+}
+
+// LastBin returns the bin of the value that Add counted last in the column at that place;
+// -1 if it was null, not-a-number or infinite.
+func (p *Profile) LastBin(column int) int { return int(p.Columns[column].last) }
