@@ -28,21 +28,6 @@ type Feature struct {
 	TTL time.Duration `json:"ttl,omitempty"`
 }
 
-// Expect is what a feature's values must keep. Nil and empty fields ask for
-// nothing. A write that breaks Min, Max, In or Expr is quarantined; Nulls and Bad
-// are shares of a window's rows in [0, 1].
-type Expect struct {
-	Min   *float64 `json:"min,omitempty"`
-	Max   *float64 `json:"max,omitempty"`
-	In    []string `json:"in,omitempty"`    // the text forms of the allowed values
-	Expr  string   `json:"expr,omitempty"`  // CEL over the row's features by name
-	Nulls *float64 `json:"nulls,omitempty"` // largest share of nulls
-	Bad   *float64 `json:"bad,omitempty"`   // largest share of refused writes; DefaultBad if nil
-}
-
-// DefaultBad is the share of refused writes above which a window fails.
-const DefaultBad = 0.01
-
 // Source says where a view's writes come from.
 type Source struct {
 	Topic     string            `json:"topic"`         // empty: the default topic, whose records name their view
@@ -93,6 +78,8 @@ type View struct {
 	Name     string    `json:"name"`
 	Entities []Entity  `json:"entities"`
 	Features []Feature `json:"features"`
+	// Expect is of rows and windows as a whole.
+	Expect []Expectation `json:"expect,omitempty"`
 	// Slices names up to MaxSlices features or join keys of type string, bool, int32 or
 	// int64 by whose values shifts are attributed.
 	Slices      []string          `json:"slices,omitempty"`

@@ -1,13 +1,12 @@
 package quality
 
 import (
-	"errors"
 	"fmt"
 
 	"sluice/feature"
 )
 
-// Checker tests writes of one view against its features' expectations:
+// Checker tests writes of one view against its features' expectations and its own:
 //
 //   - min and max bound numbers and timestamps (in Unix seconds), both ends
 //     included; not-a-number breaks any bound. Integers beyond 2^53 are compared
@@ -15,17 +14,23 @@ import (
 //   - in lists the allowed values in their text forms: numbers in decimal, bools
 //     as true and false, timestamps in RFC 3339 to the second, strings and bytes
 //     as they are.
+//   - length bounds the characters of a string, the bytes of bytes and the elements
+//     of a list.
+//   - pattern is an RE2 expression that the whole text must match; a text of more
+//     than 64 KiB matches none.
+//   - token refuses what may be a payment card number: see HoldsCard.
 //   - expr is a CEL expression over the row that gives a bool. It names features:
 //     integers are int, floats double, json is dyn, other types and lists their
 //     namesakes of CEL; numbers of different types compare. A null feature is CEL's
 //     null, so an expression over one that may be null says so, as in
 //     "amount == null || amount > 0", and dyn(tags) == null for a list.
 //
-// Min, max and in hold for every element of a list. Null breaks none of the
-// three; it is bounded by its share of the window. An expr that cannot be
-// evaluated, because a value is null or the cost limit is reached, is broken.
+// Min, max, in, pattern and token hold for every element of a list. Null breaks none
+// of them, nor length; it is bounded by its share of the window. An expr that cannot
+// be evaluated, because a value is null or the cost limit is reached, is broken.
 type Checker struct {
 	checks []check
+	rows   []rowCheck
 	index  map[string]int // feature name to its place in a write's values
 	view   *feature.View
 }
@@ -36,43 +41,74 @@ type check struct {
 	name   string
 	bounds *bounds
 	domain *domain
+	form   *form
 	expr   *expr
 }
 
-// NewChecker compiles the expectations of view. The error joins every problem, by
-// feature; each is ErrExpect.
+// rowCheck is an expectation of the view as a whole.
+type rowCheck struct {
+	at   int // in View.Expect
+	name string
+	expr *expr
+}
+
+// NewChecker compiles the expectations of view. The error is Faults; each is
+// ErrExpect.
 func NewChecker(view *feature.View) (*Checker, error) {
 	c := &Checker{view: view, index: make(map[string]int, len(view.Features))}
 	for i, f := range view.Features {
 		c.index[f.Name] = i
 	}
 	env := lazyEnv(view)
-	var errs []error
+	var found Faults
 	for i := range view.Features {
-		one, err := newCheck(&view.Features[i], i, env)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("view %s: feature %s: %w", view.Name, view.Features[i].Name, err))
-		}
-		if one.bounds != nil || one.domain != nil || one.expr != nil {
+		one, errs := newCheck(&view.Features[i], i, env)
+		found.add(view, i, "", errs)
+		if one.bounds != nil || one.domain != nil || one.form != nil || one.expr != nil {
 			c.checks = append(c.checks, one)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	for i := range view.Expect {
+		e := &view.Expect[i]
+		found.add(view, -1, e.Name, window(view, e))
+		if e.Expr == "" {
+			continue
+		}
+		compiled, err := newExpr(e.Expr, env)
+		if err != nil {
+			found.add(view, -1, e.Name, []error{fault("expr", err)})
+			continue
+		}
+		c.rows = append(c.rows, rowCheck{i, e.Name, compiled})
+	}
+	if len(found) > 0 {
+		return nil, found
 	}
 	return c, nil
 }
 
-func newCheck(f *feature.Feature, at int, env envFunc) (check, error) {
-	c := check{at: at, name: f.Name}
-	var errs [4]error
-	c.bounds, errs[0] = newBounds(f)
-	c.domain, errs[1] = newDomain(f)
-	if f.Expect.Expr != "" {
-		c.expr, errs[2] = newExpr(f.Expect.Expr, env)
+func newCheck(f *feature.Feature, at int, env envFunc) (c check, errs []error) {
+	c = check{at: at, name: f.Name}
+	note := func(key string, err error) {
+		if err != nil {
+			errs = append(errs, fault(key, err))
+		}
 	}
-	errs[3] = errors.Join(checkShare("nulls", f.Expect.Nulls), checkShare("bad", f.Expect.Bad))
-	return c, errors.Join(errs[:]...)
+	var err error
+	c.bounds, err = newBounds(f)
+	note("min", err)
+	c.domain, err = newDomain(f)
+	note("in", err)
+	var more []error
+	c.form, more = newForm(f)
+	errs = append(errs, more...)
+	if f.Expect.Expr != "" {
+		c.expr, err = newExpr(f.Expect.Expr, env)
+		note("expr", err)
+	}
+	note("nulls", checkShare("nulls", f.Expect.Nulls))
+	note("bad", checkShare("bad", f.Expect.Bad))
+	return c, append(errs, windowOf(f)...)
 }
 
 func checkShare(key string, share *float64) error {
@@ -83,10 +119,11 @@ func checkShare(key string, share *float64) error {
 }
 
 // Check tests a write, which must have been decoded under the checker's view. It
-// returns the first broken expectation in the order of the features: the
-// feature's place, and a reason of at most 256 bytes that names feature, bound
-// and value. A deletion has no values and breaks nothing. Check does not allocate
-// when ok, unless an expr is evaluated.
+// returns the first broken expectation, those of the features first, in their order:
+// the feature's place, or the number of features plus the place of one of the view's
+// own, and a reason of at most 256 bytes that names feature, bound and value. A
+// deletion has no values and breaks nothing. Check does not allocate when ok, unless
+// an expr is evaluated. No reason holds a payment card number.
 func (c *Checker) Check(w *feature.Write) (featureIndex int, reason string, ok bool) {
 	if w.Delete {
 		return -1, "", true
@@ -97,7 +134,7 @@ func (c *Checker) Check(w *feature.Write) (featureIndex int, reason string, ok b
 			continue
 		}
 		if v := &w.Values[k.at]; !k.holds(v) {
-			return k.at, k.explain(*v), false
+			return k.at, k.explain(v), false
 		}
 		if k.expr == nil {
 			continue
@@ -106,12 +143,25 @@ func (c *Checker) Check(w *feature.Write) (featureIndex int, reason string, ok b
 			return k.at, limit(fmt.Sprintf("%s: %s; %s = %s", k.name, fault, k.name, show(w.Values[k.at]))), false
 		}
 	}
+	for i := range c.rows {
+		k := &c.rows[i]
+		if fault := k.expr.fault(c, w); fault != "" {
+			return len(c.view.Features) + k.at, limit(fmt.Sprintf("expectation %s: %s", k.name, fault)), false
+		}
+	}
 	return -1, "", true
 }
 
-// holds reports whether a value, or each element of a list, keeps bounds and domain.
+// holds reports whether a value, or each element of a list, keeps bounds, domain and form.
 func (k *check) holds(v *feature.Value) bool {
-	if v.Type().IsList() {
+	t, _ := feature.Peek(v)
+	if t == 0 {
+		return true
+	}
+	if k.form != nil && !k.form.fits(v) {
+		return false
+	}
+	if t.IsList() {
 		elements := v.List()
 		for i := range elements {
 			if !k.holdsOne(&elements[i]) {
@@ -124,22 +174,31 @@ func (k *check) holds(v *feature.Value) bool {
 }
 
 func (k *check) holdsOne(v *feature.Value) bool {
-	if v.IsNull() {
+	if t, _ := feature.Peek(v); t == 0 {
 		return true
 	}
-	return (k.bounds == nil || k.bounds.hold(v.Float())) && (k.domain == nil || k.domain.has(v))
+	return (k.bounds == nil || k.bounds.hold(v.Float())) && (k.domain == nil || k.domain.has(v)) && (k.form == nil || k.form.looks(v))
 }
 
 // explain says what a value that does not hold breaks.
-func (k *check) explain(v feature.Value) string {
-	for _, e := range v.List() {
-		if !k.holdsOne(&e) {
-			v = e
+func (k *check) explain(v *feature.Value) string {
+	if k.form != nil && !k.form.fits(v) {
+		return limit(fmt.Sprintf("%s: %s", k.name, k.form.misfit(v)))
+	}
+	elements := v.List()
+	for i := range elements {
+		if !k.holdsOne(&elements[i]) {
+			v = &elements[i]
 			break
 		}
 	}
-	if k.bounds != nil && !k.bounds.hold(v.Float()) {
-		return limit(fmt.Sprintf("%s: %s %s", k.name, show(v), k.bounds.fault(v.Float())))
+	switch {
+	case k.form != nil && k.form.token && holdsCard(v):
+		return limit(fmt.Sprintf("%s: %s", k.name, k.form.blemish(v)))
+	case k.bounds != nil && !k.bounds.hold(v.Float()):
+		return limit(fmt.Sprintf("%s: %s %s", k.name, show(*v), k.bounds.fault(v.Float())))
+	case k.domain != nil && !k.domain.has(v):
+		return limit(fmt.Sprintf("%s: %s is not in %s", k.name, show(*v), k.domain.text))
 	}
-	return limit(fmt.Sprintf("%s: %s is not in %s", k.name, show(v), k.domain.text))
+	return limit(fmt.Sprintf("%s: %s", k.name, k.form.blemish(v)))
 }

@@ -243,10 +243,25 @@ func checkedView(t testing.TB, expr string) (*Checker, *feature.Write) {
 	return c, &feature.Write{View: view, Values: []feature.Value{feature.Float64Value(1), feature.StringValue("JFK"), feature.Int64Value(2)}}
 }
 
+// formedView is a view of one text with a pattern, a length and a token.
+func formedView(t testing.TB) (*Checker, *feature.Write) {
+	t.Helper()
+	view := one(feature.String, feature.Expect{Pattern: "tok_[0-9a-f]{16}", Length: &feature.Length{Max: new(20)}, Token: true})
+	c, err := NewChecker(view)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, &feature.Write{View: view, Values: []feature.Value{feature.StringValue("tok_9f2c00d1aa4e77b1")}}
+}
+
 func TestCheckDoesNotAllocate(t *testing.T) {
 	c, w := checkedView(t, "")
 	if n := testing.AllocsPerRun(100, func() { c.Check(w) }); n != 0 {
 		t.Errorf("Check allocates %v times, want 0", n)
+	}
+	c, w = formedView(t)
+	if n := testing.AllocsPerRun(100, func() { c.Check(w) }); n != 0 {
+		t.Errorf("Check of pattern, length and token allocates %v times, want 0", n)
 	}
 }
 
@@ -256,6 +271,25 @@ func BenchmarkCheck(b *testing.B) {
 	for name, expr := range map[string]string{"expr=no": "", "expr=yes": "a > 0.0 && c <= 2"} {
 		c, w := checkedView(b, expr)
 		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Check(w)
+			}
+		})
+	}
+}
+
+// BenchmarkCheckForm measures a write of one text, by what is expected of it.
+func BenchmarkCheckForm(b *testing.B) {
+	for name, e := range map[string]feature.Expect{
+		"pattern": {Pattern: "tok_[0-9a-f]{16}"}, "length": {Length: &feature.Length{Max: new(20)}}, "token": {Token: true},
+	} {
+		c, err := NewChecker(one(feature.String, e))
+		if err != nil {
+			b.Fatal(err)
+		}
+		w := &feature.Write{Values: []feature.Value{feature.StringValue("tok_9f2c00d1aa4e77b1")}}
+		b.Run("expect="+name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				c.Check(w)

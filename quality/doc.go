@@ -1,6 +1,6 @@
-// Package quality holds what a view's definition expects of its features: Checker
-// tests each write before it is staged or profiled, Expectations measures the
-// shares of refused writes and of nulls in a window's profile.
+// Package quality holds what a view's definition expects of its features, rows and
+// windows: Checker tests each write before it is staged or profiled, Expectations
+// measures a window's profile.
 //
 // It says what was broken and by how much; what becomes of the window is for
 // package rules to say. A Checker is immutable and safe for concurrent use, and

@@ -73,7 +73,7 @@ func TestExpectations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			view := one(feature.Float64, tc.expect)
-			got := Expectations(view, profileOf(view, tc.rows, tc.null, tc.refused, tc.whole))
+			got := Expectations(view, profileOf(view, tc.rows, tc.null, tc.refused, tc.whole), 1)
 			if len(got) != len(tc.want) {
 				t.Fatalf("Expectations = %+v, want %+v", got, tc.want)
 			}
@@ -98,7 +98,7 @@ func TestExpectationsOfOtherDefinition(t *testing.T) {
 		p.AddLate(&feature.Write{View: view})
 	}
 	wide := viewOf(view.Features[0], feature.Feature{Type: feature.Float64, Expect: feature.Expect{Nulls: new(0.0)}})
-	got := Expectations(wide, p)
+	got := Expectations(wide, p, 1)
 	if len(got) != 1 || got[0].Statistic != .25 || got[0].N != 100 {
 		t.Errorf("Expectations = %+v, want one score of 0.25 over 100 writes", got)
 	}

@@ -30,12 +30,15 @@ func show(v feature.Value) string {
 	return quote(v.Text())
 }
 
-// quote cuts text to 64 bytes and escapes what is not printable ASCII.
+// quote cuts text to 64 bytes, masks card numbers and escapes what is not printable
+// ASCII.
 func quote(text string) string {
-	return strconv.QuoteToASCII(sketch.Cut(text))
+	const room = 2 * mostCard // a card number that begins within the 64 bytes ends within these
+	return strconv.QuoteToASCII(sketch.Cut(masked(text[:min(len(text), sketch.MaxText+room)])))
 }
 
-// limit cuts a reason to maxReason bytes.
+// limit cuts a reason to maxReason bytes; it never shows a card number.
 func limit(reason string) string {
+	reason = masked(reason)
 	return reason[:min(len(reason), maxReason)]
 }

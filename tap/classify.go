@@ -23,7 +23,7 @@ func (p *partition) refuse(ctx context.Context, v *viewState, m *feature.Write, 
 	}
 	w := v.windows[start.UnixNano()]
 	w.touch(m.Offset)
-	w.blame(m, i)
+	w.profile.RefuseBy(m, i)
 	return nil
 }
 

@@ -28,8 +28,9 @@ type DeadLetter struct {
 	View      string       `json:"view"`
 	Feature   string       `json:"feature"`
 	Text      string       `json:"text"`
-	Bytes     []byte       `json:"bytes"` // of the record's value; the first 900,000 of a larger one
-	Size      int          `json:"size"`  // of the record's value
+	Bytes     []byte       `json:"bytes"`            // of the record's value; the first 900,000 of a larger one
+	Size      int          `json:"size"`             // of the record's value
+	Masked    string       `json:"masked,omitempty"` // digits: card numbers are asterisks; withheld: the value is left out
 
 	Key     []byte   `json:"-"`
 	Headers []Header `json:"-"` // of the original record; fewer than headers if they were too large
@@ -41,7 +42,7 @@ func (d *DeadLetter) Place() Place { return Place{d.Topic, d.Partition, d.Offset
 
 // whole reports whether the letter holds all of the record.
 func (d *DeadLetter) whole() bool {
-	return len(d.Bytes) == d.Size && (d.headers < 0 || d.headers == len(d.Headers))
+	return d.Masked == "" && len(d.Bytes) == d.Size && (d.headers < 0 || d.headers == len(d.Headers))
 }
 
 // LetterFilter chooses among dead letters. Empty fields choose all.
@@ -229,6 +230,8 @@ func parseLetter(r *kgo.Record) (DeadLetter, bool) {
 			d.At, err = time.Parse(time.RFC3339Nano, text)
 		case letterSize:
 			d.Size, err = strconv.Atoi(text)
+		case letterMasked:
+			d.Masked = text
 		case letterHeaders:
 			d.headers, err = strconv.Atoi(text)
 		default:

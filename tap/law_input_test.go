@@ -47,6 +47,10 @@ func lawView() feature.View {
 	v.Features[lawDelay].Expect = feature.Expect{Min: ptr(-120), Max: ptr(2000)}
 	v.Features[lawGrade].Expect = feature.Expect{In: []string{"a", "b", "c"}}
 	v.Slices = []string{"id", v.Features[lawFlag].Name}
+	v.Features[lawCount].Expect = feature.Expect{Unique: true}
+	v.Features[lawSeen].Expect = feature.Expect{Monotonic: true}
+	v.Expect = []feature.Expectation{{Name: "once", Unique: []string{"id", "f5"}},
+		{Name: "step", Expr: fmt.Sprintf("f%d == null || f%[1]d != 7", lawStep)}, {Name: "order", Monotonic: feature.EventTimeName}}
 	return v
 }
 
@@ -66,7 +70,7 @@ const (
 type lawRecord struct {
 	fate    lawFate
 	write   feature.Write
-	blamed  int // refused: the place of the feature
+	blamed  int // refused: as Checker.Check says
 	out     Out
 	windows bool // counts in the window of its event time
 }
@@ -108,6 +112,9 @@ func lawDraw(rng *rand.Rand, view *feature.View, at time.Time, n int) *lawRecord
 	case 2:
 		r.fate, r.blamed = refused, lawGrade
 		r.write.Values[lawGrade] = feature.StringValue("d")
+	case 5:
+		r.fate, r.blamed = refused, len(view.Features)+1
+		r.write.Values[lawStep] = feature.Int32Value(7)
 	case 3:
 		r.fate, r.windows = future, false
 		r.write.EventTime = lawNow.Add(10 * time.Minute)

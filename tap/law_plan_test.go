@@ -155,7 +155,7 @@ func (f *forecast) take(r *lawRecord, w *feature.Write) {
 	case r.fate == refused:
 		counts.Quarantined++
 		if !closed {
-			f.in(own.Start).RefuseWrite(&r.write, r.blamed)
+			f.in(own.Start).RefuseBy(&r.write, r.blamed)
 		}
 	default:
 		counts.Accepted++

@@ -17,6 +17,7 @@ import (
 type letters struct {
 	log        *Log
 	partition  int32 // of the dead-letter topic
+	guarded    bool  // the source's records may hold card numbers that nobody may see
 	travelling sync.WaitGroup
 	mu         sync.Mutex
 	first      error
@@ -26,6 +27,9 @@ type letters struct {
 func (l *letters) send(ctx context.Context, r *kgo.Record, bad *rejection, at time.Time) {
 	l.travelling.Add(1)
 	letter := deadLetter(l.log.cfg.Topics.DeadLetters, l.partition, r, bad, at)
+	if l.guarded {
+		maskLetter(letter, bad.card)
+	}
 	l.log.client.Produce(ctx, letter, func(_ *kgo.Record, err error) {
 		defer l.travelling.Done()
 		if err != nil {
@@ -87,6 +91,7 @@ const (
 	letterAt        = letterPrefix + "at"
 	letterSize      = letterPrefix + "size"    // bytes of the original value
 	letterHeaders   = letterPrefix + "headers" // how many headers the original record has
+	letterMasked    = letterPrefix + "masked"  // that payment card numbers are masked, or the value is left out
 )
 
 // A dead letter must fit a broker's usual limit of a million bytes: of a larger

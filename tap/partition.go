@@ -59,7 +59,7 @@ func (p *partition) adopt() error {
 	if err != nil || sources == p.sources {
 		return err
 	}
-	p.sources = sources
+	p.sources, p.letters.guarded = sources, sources.guarded[p.at.topic]
 	for name, v := range p.views {
 		if src := sources.reads(p.at.topic, name); src == nil || src.view.ID != v.view.ID || src.view.Window.Size != v.view.Window.Size {
 			delete(p.views, name)
@@ -246,6 +246,7 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 	if bad == nil && !m.Delete {
 		if i, reason, ok := v.checker.Check(m); !ok {
 			bad = unexpected(v.view, i, reason)
+			bad.card = p.letters.guarded && v.checker.HoldsCard(m)
 			if err := p.refuse(ctx, v, m, i); err != nil {
 				return err
 			}
@@ -276,7 +277,7 @@ func (p *partition) known(view string) string {
 }
 
 func unexpected(view *feature.View, i int, reason string) *rejection {
-	name := ""
+	name := "" // of one of the view's own expectations the reason tells
 	if i >= 0 && i < len(view.Features) {
 		name = view.Features[i].Name
 	}

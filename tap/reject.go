@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/feature"
+	"sluice/quality"
 )
 
 // What became of a record that was not accepted. A quarantined one could be read
@@ -25,7 +26,8 @@ type rejection struct {
 	view    string
 	feature string
 	text    string
-	size    int // bytes of the record, at least, where its value is not known
+	card    bool // a value that must be a token is a payment card number
+	size    int  // bytes of the record, at least, where its value is not known
 }
 
 func dead(reason feature.Code, view, feature, format string, args ...any) *rejection {
@@ -45,7 +47,8 @@ func worse(a, b *rejection) *rejection {
 	return a
 }
 
-// message puts the view and the feature in front of text, escaped and cut.
+// message puts the view and the feature in front of text, escaped and cut, and with
+// payment card numbers masked.
 func message(view, feature, text string) string {
 	switch {
 	case view != "" && feature != "":
@@ -53,6 +56,7 @@ func message(view, feature, text string) string {
 	case view != "":
 		text = "view " + view + ": " + text
 	}
+	text, _ = quality.MaskCards(text)
 	return clip(text)
 }
 

@@ -36,8 +36,7 @@ func NewReader(cfg Config, log *Log, key sketch.HashKey) *Reader {
 
 // Replay calls fn with every write that the live tap counted in a window of view,
 // by partition and in the order of the log: refused is NotRefused for an accepted
-// write, else the index of the feature whose expectation it broke, -1 if no single
-// one did; late writes ride in the window though their event time is another's.
+// write, else what Checker.Check of package quality blamed; late writes ride in the window though their event time is another's.
 // The write and its values are valid during the call. The layout does not matter
 // to the sorting and may be nil. The error is feature.ErrExpired if the log no
 // longer holds all records.
@@ -55,7 +54,7 @@ func (t *Reader) Profile(ctx context.Context, view *feature.View, layout *sketch
 	err := t.each(ctx, view, window, spans, func(w *feature.Write, late bool, refused int) error {
 		switch {
 		case refused != NotRefused:
-			p.RefuseWrite(w, refused)
+			p.RefuseBy(w, refused)
 		case late:
 			p.AddLate(w)
 		default:

@@ -286,6 +286,9 @@ func (s *resender) record(ctx context.Context, d *DeadLetter, counts map[string]
 	if !d.whole() {
 		original, err := s.log.original(ctx, d.Place())
 		if err != nil {
+			if d.Masked != "" {
+				return nil, fmt.Errorf("card numbers in the letter are masked, and the record itself: %w", err)
+			}
 			return nil, fmt.Errorf("the letter holds %d of %d bytes, and the record itself: %w", len(d.Bytes), d.Size, err)
 		}
 		r.Key, r.Value, headers = original.Key, original.Value, nil

@@ -20,12 +20,13 @@ type sources struct {
 	generation uint64
 	byName     map[string]*viewSource
 	topics     map[string][]*viewSource // in the order of the views' ids
+	guarded    map[string]bool          // topics with a view whose rows must hold no card number
 }
 
 // compile makes definitions ready. Views without a topic of their own read the
 // default one, which is always among the topics.
 func compile(defs *feature.Definitions, generation uint64, defaultTopic string) (*sources, error) {
-	s := &sources{generation: generation, byName: map[string]*viewSource{}, topics: map[string][]*viewSource{defaultTopic: nil}}
+	s := &sources{generation: generation, byName: map[string]*viewSource{}, topics: map[string][]*viewSource{defaultTopic: nil}, guarded: map[string]bool{}}
 	if defs == nil {
 		return s, nil
 	}
@@ -39,6 +40,7 @@ func compile(defs *feature.Definitions, generation uint64, defaultTopic string) 
 		s.byName[view.Name] = src
 		topic := TopicOf(view, defaultTopic)
 		s.topics[topic] = append(s.topics[topic], src)
+		s.guarded[topic] = s.guarded[topic] || view.Tokens()
 	}
 	for _, views := range s.topics {
 		slices.SortFunc(views, func(a, b *viewSource) int { return cmp.Compare(a.view.ID, b.view.ID) })

@@ -1,7 +1,6 @@
 package tap
 
 import (
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,19 +54,6 @@ func (w *window) hold(m *feature.Write) (grown int) {
 		grown = heldRow + len(m.Key)
 	}
 	return grown + cap(r.Row) - cap(held.Record.Row)
-}
-
-// blame counts a refused write against feature i of its view, which may be newer than
-// the one that the profile was made for.
-func (w *window) blame(m *feature.Write, i int) {
-	if i >= 0 {
-		i = columnAt(w.profile, m.View.Features[i].ID)
-	}
-	w.profile.RefuseWrite(m, i)
-}
-
-func columnAt(p *sketch.Profile, id uint32) int {
-	return slices.IndexFunc(p.Columns, func(c sketch.Column) bool { return c.ID == id })
 }
 
 // partial returns the window's state as of a checkpoint.

@@ -138,7 +138,13 @@ func (d *shownLetter) print(w io.Writer) error {
 	for _, to := range d.Replays {
 		fmt.Fprintf(&b, "It was sent again as %s.\n", plain(to))
 	}
-	if len(d.Bytes) < d.Size {
+	switch {
+	case d.Masked == "withheld":
+		b.WriteString("It holds a payment card number, so that its value is not shown; it is in the topic, as long as the log keeps it, and replay sends that.\n")
+	case d.Masked != "":
+		b.WriteString("Payment card numbers are shown as asterisks; replay sends the record itself, as long as the log keeps it.\n")
+	}
+	if len(d.Bytes) < d.Size && d.Masked != "withheld" {
 		fmt.Fprintf(&b, "The first %d of %d bytes; the rest is in the topic, as long as the log keeps it:\n", len(d.Bytes), d.Size)
 	}
 	b.WriteString(safeBytes(d.Bytes))

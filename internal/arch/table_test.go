@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/backup":     {"feature"},
 	"internal/comparison": {"feature", "drift", "drift/sample", "store"},
 	"internal/control":    {"feature", "rules", "materialize", "quality/sketch", "internal/auth", "internal/definition"},
-	"internal/definition": {"feature", "rules"},
+	"internal/definition": {"feature", "rules", "quality"},
 	"internal/flights":    {"feature"},
 	"internal/court":      {"feature", "quality/sketch", "drift", "rules", "internal/judge", "materialize"},
 	"internal/judge":      {"feature", "quality/sketch", "quality", "drift", "freshness", "rules"},

@@ -107,8 +107,8 @@ func newPlatform(t *testing.T, change func(*Deps)) *platform {
 			return []RuleCheck{{Rule: list[0].Name, View: defs.Views[0].Name, Level: .001}}, nil
 		},
 		CheckView: func(v *feature.View) error {
-			if v.Features[0].Expect.Expr == "(" {
-				return errors.New("expr: syntax error")
+			if v.Owner == "refused" {
+				return errors.New("not by this owner")
 			}
 			return nil
 		},

@@ -30,7 +30,9 @@ func TestApplyEndpoint(t *testing.T) {
 	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v}]\nx: 1"), 400,
 		`{"error":{"code":"invalid_argument","message":"a.yaml:1: views.v.entities: empty: name at least one entity, whose key the rows have\na.yaml:1: views.v.features: empty: list at least one feature with name and type\na.yaml:2: x: unknown key: want one of alerts_per_week, entities, project, rules, services, views","hint":"mend every line and send it again; nothing was changed"}}`)
 	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v, entities: [u], features: [{name: x, type: bool, expect: {expr: '('}}]}]"), 400,
-		`{"error":{"code":"invalid_argument","message":"views.v: expr: syntax error","hint":"mend it and send it again; nothing was changed"}}`)
+		`{"error":{"code":"invalid_argument","message":"a.yaml:1: views.v.features.x.expect.expr: expr \"(\": column 2: Syntax error...`)
+	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v, entities: [u], owner: refused, features: [{name: x, type: bool}]}]"), 400,
+		`{"error":{"code":"invalid_argument","message":"views.v: not by this owner","hint":"mend it and send it again; nothing was changed"}}`)
 	p.want("POST", "/api/v1/apply", `{"files":[]}`, 400, `{"error":{"code":"invalid_argument","message":"0 files: want 1 to 1000"...`)
 	p.want("POST", "/api/v1/apply", `{"fils":[]}`, 400, `{"error":{"code":"invalid_argument","message":"request: json: unknown field \"fils\""...`)
 	p.want("POST", "/api/v1/apply", `{} {}`, 400, `{"error":{"code":"invalid_argument","message":"request: more than one JSON value"...`)

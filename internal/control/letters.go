@@ -27,7 +27,8 @@ type DeadLetter struct {
 	Feature   string       `json:"feature"`
 	Text      string       `json:"text"`
 	Bytes     []byte       `json:"bytes"`
-	Size      int          `json:"size"` // of the record; more than there are Bytes if the letter was cut
+	Size      int          `json:"size"`             // of the record; more than there are Bytes if the letter was cut
+	Masked    string       `json:"masked,omitempty"` // digits: payment card numbers are asterisks; withheld: the value is left out
 }
 
 // LetterFilter chooses among dead letters. Empty fields choose all.

@@ -14,20 +14,21 @@ type Form struct {
 
 // ViewForm is a view as a file writes it. Durations are texts such as 5m.
 type ViewForm struct {
-	Name        string            `json:"name"`
-	Entities    []feature.Entity  `json:"entities"`
-	Features    []FeatureForm     `json:"features"`
-	Slices      []string          `json:"slices,omitempty"`
-	Owner       string            `json:"owner,omitempty"`
-	Description string            `json:"description,omitempty"`
-	Compliance  string            `json:"compliance,omitempty"`
-	Tags        map[string]string `json:"tags,omitempty"`
-	Source      SourceForm        `json:"source"`
-	TTL         string            `json:"ttl"`
-	Window      WindowForm        `json:"window"`
-	Publish     PublishForm       `json:"publish"`
-	Freshness   FreshnessForm     `json:"freshness"`
-	Baseline    BaselineForm      `json:"baseline"`
+	Name        string                `json:"name"`
+	Entities    []feature.Entity      `json:"entities"`
+	Features    []FeatureForm         `json:"features"`
+	Expect      []feature.Expectation `json:"expect,omitempty"`
+	Slices      []string              `json:"slices,omitempty"`
+	Owner       string                `json:"owner,omitempty"`
+	Description string                `json:"description,omitempty"`
+	Compliance  string                `json:"compliance,omitempty"`
+	Tags        map[string]string     `json:"tags,omitempty"`
+	Source      SourceForm            `json:"source"`
+	TTL         string                `json:"ttl"`
+	Window      WindowForm            `json:"window"`
+	Publish     PublishForm           `json:"publish"`
+	Freshness   FreshnessForm         `json:"freshness"`
+	Baseline    BaselineForm          `json:"baseline"`
 }
 
 // FeatureForm is a feature as a file writes it.
@@ -92,7 +93,7 @@ func FormOf(defs *feature.Definitions) Form {
 // ViewFormOf returns the form of a view.
 func ViewFormOf(v *feature.View) ViewForm {
 	form := ViewForm{
-		Name: v.Name, Entities: v.Entities, Slices: v.Slices, Owner: v.Owner, Description: v.Description,
+		Name: v.Name, Entities: v.Entities, Slices: v.Slices, Expect: v.Expect, Owner: v.Owner, Description: v.Description,
 		Compliance: v.Compliance, Tags: v.Tags, TTL: FormatDuration(v.TTL),
 		Source: SourceForm(v.Source),
 		Window: WindowForm{Size: FormatDuration(v.Window.Size), Lateness: FormatDuration(v.Window.Lateness), Idle: FormatDuration(v.Window.Idle)},
@@ -112,7 +113,7 @@ func ViewFormOf(v *feature.View) ViewForm {
 
 func featureFormOf(f *feature.Feature) FeatureForm {
 	form := FeatureForm{Name: f.Name, Type: f.Type, Unit: f.Unit, Description: f.Description}
-	if e := f.Expect; e.Min != nil || e.Max != nil || e.Nulls != nil || e.Bad != nil || e.In != nil || e.Expr != "" {
+	if e := f.Expect; !equal(e, feature.Expect{}) {
 		form.Expect = &e
 	}
 	if f.TTL > 0 {

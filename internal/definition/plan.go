@@ -108,6 +108,9 @@ func bare(v feature.View) feature.View {
 	if len(v.Slices) == 0 {
 		v.Slices = nil
 	}
+	if len(v.Expect) == 0 {
+		v.Expect = nil
+	}
 	if len(v.Tags) == 0 {
 		v.Tags = nil
 	}

@@ -54,6 +54,7 @@ func compareViews(a, b *feature.View) (fields []string, breaking bool) {
 	featureFields, featureBreaks := compareFeatures(a, b)
 	fields, breaking = append(fields, featureFields...), breaking || featureBreaks
 	note(!slices.Equal(a.Slices, b.Slices), false, "slices")
+	fields = append(fields, compareExpectations(a.Expect, b.Expect)...)
 	note(a.Owner != b.Owner, false, "owner")
 	note(a.Description != b.Description, false, "description")
 	note(a.Compliance != b.Compliance, false, "compliance")
@@ -113,6 +114,31 @@ func compareFeatures(a, b *feature.View) (fields []string, breaking bool) {
 		fields = []string{"features"}
 	}
 	return fields, breaking
+}
+
+// compareExpectations names the view's own expectations that come, go or change. Only
+// a change of their order among themselves is listed as expect.
+func compareExpectations(a, b []feature.Expectation) (fields []string) {
+	find := func(in []feature.Expectation, name string) *feature.Expectation {
+		if i := slices.IndexFunc(in, func(e feature.Expectation) bool { return e.Name == name }); i >= 0 {
+			return &in[i]
+		}
+		return nil
+	}
+	for i := range a {
+		if other := find(b, a[i].Name); other == nil || !equal(a[i], *other) {
+			fields = append(fields, "expect."+a[i].Name)
+		}
+	}
+	for i := range b {
+		if find(a, b[i].Name) == nil {
+			fields = append(fields, "expect."+b[i].Name)
+		}
+	}
+	if len(fields) == 0 && !equal(a, b) && len(a)+len(b) > 0 {
+		fields = []string{"expect"}
+	}
+	return fields
 }
 
 // affected returns the services, of either side, that read what changes: those

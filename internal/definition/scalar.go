@@ -108,6 +108,16 @@ func (d *decoder) whole(to *int) setter {
 	}
 }
 
+func (d *decoder) truth(to *bool) setter {
+	return func(n *yaml.Node, key string) {
+		if n, ok := d.scalar(n, key, "true or false"); ok {
+			if n.Tag != "!!bool" || n.Decode(to) != nil {
+				d.problem(n, key, "%s: want true or false", show(n.Value))
+			}
+		}
+	}
+}
+
 // number reads a finite number.
 func (d *decoder) number(to **float64) setter {
 	return func(n *yaml.Node, key string) {

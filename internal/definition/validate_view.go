@@ -20,6 +20,8 @@ func validateView(v *feature.View, key string, found *Problems) {
 	validateKeys(v, key+".entities", found)
 	validateFeatures(v, key+".features", found)
 	validateSlices(v, key+".slices", found)
+	validateExpectations(v, key+".expect", found)
+	validateQuality(v, key, found)
 	for name, text := range map[string]string{"owner": v.Owner, "description": v.Description} {
 		if len(text) > maxText {
 			found.add("", 0, join(key, name), "%d bytes, and at most %d are kept", len(text), maxText)

@@ -57,7 +57,10 @@ func (p *parser) view(d *decoder) setter {
 			"features": d.list(func(n *yaml.Node, key string) {
 				v.Features = append(v.Features, d.feature(n, key))
 			}),
-			"slices":    d.texts(&v.Slices),
+			"slices": d.texts(&v.Slices),
+			"expect": d.list(func(n *yaml.Node, key string) {
+				v.Expect = append(v.Expect, d.expectation(n, key))
+			}),
 			"window":    d.window(&v.Window),
 			"publish":   d.publish(&v.Publish),
 			"freshness": d.freshness(&v.Freshness),
@@ -95,15 +98,6 @@ func (d *decoder) feature(n *yaml.Node, key string) feature.Feature {
 		"description": d.text(&f.Description), "expect": d.expect(&f.Expect), "ttl": d.duration(&f.TTL),
 	})
 	return f
-}
-
-func (d *decoder) expect(e *feature.Expect) setter {
-	return func(n *yaml.Node, key string) {
-		d.mapping(n, key, map[string]setter{
-			"min": d.number(&e.Min), "max": d.number(&e.Max), "in": d.texts(&e.In),
-			"expr": d.text(&e.Expr), "nulls": d.number(&e.Nulls), "bad": d.number(&e.Bad),
-		})
-	}
 }
 
 func (d *decoder) window(w *feature.WindowSpec) setter {

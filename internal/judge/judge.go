@@ -98,7 +98,7 @@ func (c *Case) since(v rules.Verdict) (rules.Verdict, error) {
 func (c *Case) scores(merged *sketch.Profile) ([]feature.Score, error) {
 	var scores []feature.Score
 	if c.Kind != KindProbation && c.Kind != KindServed {
-		scores = quality.Expectations(&c.View, merged)
+		scores = quality.Expectations(&c.View, merged, len(c.Current))
 	}
 	if c.Baseline == nil || c.Baseline.Profiled() == 0 {
 		return scores, nil

@@ -46,6 +46,9 @@ func (p *Profile) addBlock(writes []*feature.Write) {
 			start = windowStart(w)
 		}
 		b.rows, b.starts = append(b.rows, w), append(b.starts, start)
+		for i := range p.watches {
+			p.watches[i].add(w, w.Values, &p.hash)
+		}
 		if hash := p.hash.row(w); p.wants(hash) {
 			p.sample(hash, w, w.Values, start)
 		}

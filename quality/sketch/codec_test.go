@@ -88,6 +88,12 @@ func FuzzProfileDecode(f *testing.F) {
 	for _, l := range layouts {
 		f.Add(encode(f, profileOf(view, l, writes[:40])))
 		f.Add(encode(f, NewProfile(view, l, testKey)))
+		watched := NewProfile(watchedView(testTypes...), l, testKey)
+		for _, w := range writes[:40] {
+			watched.Add(w)
+		}
+		watched.RefuseBy(&feature.Write{View: watchedView(testTypes...)}, len(testTypes)+1)
+		f.Add(encode(f, watched))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, l := range layouts {
@@ -112,6 +118,11 @@ func useAll(t *testing.T, p *Profile, view *feature.View, l *Layout) {
 	for i := range p.Columns {
 		c := &p.Columns[i]
 		_, _, _, _, _ = c.Mean(), c.SD(), c.Quantile(.5), c.Distinct(), c.Shares()
+	}
+	for i := range p.watches {
+		if seen, ok := p.Watched(p.watches[i].key); !ok || seen.Broken > seen.Looked || seen.Looked > seen.Rows {
+			t.Fatalf("Watched(%s) = %+v, %t", p.watches[i].key, seen, ok)
+		}
 	}
 	if err := NewProfile(view, l, HashKey{}).Merge(p); err != nil {
 		t.Fatal(err)

@@ -29,6 +29,20 @@ func testView(types ...feature.Type) *feature.View {
 	return v
 }
 
+// watchedView is testView with something to remember of every feature that can be.
+func watchedView(types ...feature.Type) *feature.View {
+	v := testView(types...)
+	v.Expect = []feature.Expectation{{Name: "time", Monotonic: feature.EventTimeName}, {Name: "row", Expr: "f1 > 0"}, {Name: "key", Unique: []string{"user"}}}
+	for i := range v.Features {
+		f := &v.Features[i]
+		f.Expect.Unique, f.Expect.Monotonic = Watchable(f.Type), f.Type.Numeric()
+	}
+	if len(types) > 1 {
+		v.Expect = append(v.Expect, feature.Expectation{Name: "pair", Unique: []string{"f2", "f1", "user"}})
+	}
+	return v
+}
+
 // randomValue returns a value of type t, at times null or one of the odd ones.
 func randomValue(rng *rand.Rand, t feature.Type) feature.Value {
 	if rng.IntN(20) == 0 {
@@ -96,6 +110,7 @@ func randomWrites(rng *rand.Rand, view *feature.View, n int) []*feature.Write {
 	writes := make([]*feature.Write, n)
 	for i := range writes {
 		w := &feature.Write{View: view, Topic: "topic", Partition: int32(i % 3), Offset: int64(i / 3)}
+		w.Key = feature.Key(fmt.Sprint("k", rng.IntN(200)))
 		w.EventTime = time.Unix(1_000_200+rng.Int64N(300), 0).UTC()
 		w.Delete = rng.IntN(25) == 0
 		for _, f := range view.Features {

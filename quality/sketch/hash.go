@@ -2,6 +2,7 @@ package sketch
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"sluice/feature"
@@ -77,6 +78,44 @@ func (s *sip) mix() {
 	s.v2 += s.v1
 	s.v1 = bits.RotateLeft64(s.v1, 17) ^ s.v2
 	s.v2 = bits.RotateLeft64(s.v2, 32)
+}
+
+// long takes in a text of any length among other things.
+func (s *sip) long(text string) {
+	s.round(uint64(len(text)))
+	for len(text) >= 8 {
+		s.round(uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56)
+		text = text[8:]
+	}
+	last := uint64(0)
+	for i := range len(text) {
+		last |= uint64(text[i]) << (8 * i)
+	}
+	s.round(last)
+}
+
+// value takes in a scalar value with its type; false if it is null or not-a-number,
+// which equals nothing.
+func (s *sip) value(v *feature.Value) bool {
+	t, bits := feature.Peek(v)
+	switch {
+	case t == 0:
+		return false
+	case t == feature.String || t == feature.Bytes:
+		s.round(uint64(t))
+		s.long(feature.PeekText(v))
+		return true
+	case t.Float():
+		f := math.Float64frombits(bits) + 0 // -0 becomes 0
+		if math.IsNaN(f) {
+			return false
+		}
+		bits = math.Float64bits(f)
+	}
+	s.round(uint64(t))
+	s.round(bits)
+	return true
 }
 
 // finish takes in text and its length, and returns the hash.

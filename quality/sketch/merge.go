@@ -36,6 +36,10 @@ func (p *Profile) Merge(o *Profile) error {
 	p.Deletes += o.Deletes
 	p.Late += o.Late
 	p.RefusedWhole += o.RefusedWhole
+	for _, r := range o.Named {
+		p.refuseNamed(r.Name, r.N)
+	}
+	p.mergeWatches(o)
 	return nil
 }
 

@@ -12,12 +12,15 @@ import (
 // Two profiles of the same writes have the same bytes. Its fields are to be read;
 // they change through its methods only.
 type Profile struct {
-	Rows         uint64   // writes on time, deletions among them
-	Deletes      uint64   // deletions among Rows; counted, neither profiled nor sampled
-	Late         uint64   // late writes, deletions among them; counted only
-	RefusedWhole uint64   // quarantined writes that no single feature is to blame for
-	Columns      []Column // in the order of the view's features
+	Rows         uint64     // writes on time, deletions among them
+	Deletes      uint64     // deletions among Rows; counted, neither profiled nor sampled
+	Late         uint64     // late writes, deletions among them; counted only
+	RefusedWhole uint64     // quarantined writes that no single feature is to blame for
+	Named        []Refusals // those of them that one of the view's own expectations refused, by name
+	Columns      []Column   // in the order of the view's features
 	Sample       []SampleRow
+
+	watches []watch // rising by key
 
 	layout *Layout
 	hash   hasher
@@ -44,6 +47,11 @@ func NewProfile(view *feature.View, layout *Layout, key HashKey) *Profile {
 	p := &Profile{layout: layout, hash: newHasher(key), ready: true, view: view, Columns: make([]Column, len(view.Features))}
 	for i, f := range view.Features {
 		p.Columns[i] = newColumn(f.ID, f.Type, layout)
+	}
+	for _, key := range watchKeys(view) {
+		w, _ := parseWatch(key) // which it is
+		w.place(p.Columns)
+		p.watches = append(p.watches, w)
 	}
 	p.aged = p.hasAges()
 	return p
@@ -79,6 +87,9 @@ func (p *Profile) Add(w *feature.Write) {
 			p.Columns[i].last = -1
 		}
 	}
+	for i := range p.watches {
+		p.watches[i].add(w, values, &p.hash)
+	}
 	if hash := p.hash.row(w); p.wants(hash) {
 		p.sample(hash, w, values, start)
 	}
@@ -112,6 +123,24 @@ func (p *Profile) Refuse(featureIndex int) {
 		return
 	}
 	p.Columns[featureIndex].Refused++
+}
+
+// RefuseBy counts a quarantined write against what Checker.Check of package quality
+// blamed: the feature of its view at that place, or beyond those one of the view's own
+// expectations; any other index is the write as a whole. The write's view may be newer
+// than the one that the profile was made for.
+func (p *Profile) RefuseBy(w *feature.Write, blamed int) {
+	features := len(w.View.Features)
+	switch {
+	case blamed >= 0 && blamed < features:
+		id := w.View.Features[blamed].ID
+		p.RefuseWrite(w, slices.IndexFunc(p.Columns, func(c Column) bool { return c.ID == id }))
+	case blamed >= features && blamed < features+len(w.View.Expect):
+		p.RefuseWrite(w, -1)
+		p.refuseNamed(w.View.Expect[blamed-features].Name, 1)
+	default:
+		p.RefuseWrite(w, -1)
+	}
 }
 
 // Resume gives a decoded profile its hash key back, so that writes can be added.

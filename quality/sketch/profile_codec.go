@@ -11,7 +11,12 @@ import (
 	"sluice/feature"
 )
 
-const profileFormat = 1
+const (
+	profileFormat = 1
+	// watching is added to the format of a profile that holds what expectations of rows
+	// and windows need.
+	watching = 0x20
+)
 
 // MarshalBinary returns the profile's binary form: the same bytes for the same
 // writes. It returns no error.
@@ -31,7 +36,7 @@ func ProfileLayout(b []byte) (digest string, err error) {
 // readHeader reads the layout's digest, and the format, which says what follows the sample.
 func readHeader(r *reader) (digest string, format byte) {
 	format = r.byte()
-	if format&^(withFacets|broken) != profileFormat {
+	if format&^(withFacets|broken|watching) != profileFormat {
 		r.fail()
 	}
 	if digest = r.text(); len(digest) > 64 {
@@ -59,6 +64,9 @@ func (p *Profile) append(b []byte) []byte {
 	if tagged {
 		format |= broken
 	}
+	if p.extended() {
+		format |= watching
+	}
 	b = appendText(append(b, format), p.layout.digest)
 	b = binary.LittleEndian.AppendUint64(b, p.hash.print)
 	for _, n := range []uint64{p.Rows, p.Deletes, p.Late, p.RefusedWhole, uint64(len(p.Columns))} {
@@ -77,6 +85,9 @@ func (p *Profile) append(b []byte) []byte {
 	}
 	if tagged {
 		b = p.appendBreakdown(b)
+	}
+	if format&watching != 0 {
+		b = p.appendWatches(b)
 	}
 	return b
 }
@@ -102,6 +113,9 @@ func UnmarshalProfile(b []byte, layout *Layout) (*Profile, error) {
 	p.readFacets(r, order, format&withFacets != 0)
 	if format&broken != 0 {
 		p.readBreakdown(r)
+	}
+	if format&watching != 0 {
+		p.readWatches(r)
 	}
 	if !r.done() || !bytes.Equal(p.append(nil), b) {
 		return nil, fmt.Errorf("decode profile: %w", ErrCorrupt)

@@ -13,7 +13,16 @@ import (
 
 // The merge law: any split, order and restart gives the same bytes.
 func TestMergeLaw(t *testing.T) {
-	view := testView(testTypes...)
+	mergeLaw(t, testView(testTypes...))
+}
+
+// The same of what is remembered for expectations of windows.
+func TestMergeLawOfWatches(t *testing.T) {
+	mergeLaw(t, watchedView(testTypes...))
+}
+
+func mergeLaw(t *testing.T, view *feature.View) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(11, 12))
 	writes := randomWrites(rng, view, 2500)
 	for name, layout := range map[string]*Layout{"binned": layoutOf(t, view, writes[:800]), "unbinned": Unbinned(view)} {
@@ -38,7 +47,7 @@ func addAll(p *Profile, writes []*feature.Write) *Profile {
 		case n%17 == 0:
 			p.AddLate(w)
 		case n%23 == 0:
-			p.Refuse(int(n/23)%(len(w.Values)+1) - 1)
+			p.RefuseBy(w, int(n/23)%(len(w.Values)+len(w.View.Expect)+1)-1)
 		default:
 			p.Add(w)
 		}
