@@ -25,7 +25,7 @@ func BorrowReference(view *feature.View, layout *sketch.Layout, history []Window
 	if r.Windows == 0 {
 		return nil, fmt.Errorf("borrow reference of %s: %w", view.Name, ErrSample)
 	}
-	r.Borrowed = true
+	r.Borrowed, r.Facets = true, nil // the aspects of another layout are others
 	if r.Volume != nil && old.Volume != nil {
 		r.Volume.borrow(old.Volume)
 	} else {

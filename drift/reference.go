@@ -18,6 +18,7 @@ type Reference struct {
 	Borrowed   bool               `json:"borrowed,omitempty"` // the spreads are an older reference's: see BorrowReference
 	Volume     *Spread            `json:"volume,omitempty"`
 	Features   []FeatureReference `json:"features"`
+	Facets     []FacetReference   `json:"facets,omitempty"` // of features that have one, in their order
 }
 
 // FeatureReference is the part of one feature.
@@ -60,6 +61,10 @@ func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, hist
 	r.Features = make([]FeatureReference, len(view.Features))
 	for i := range view.Features {
 		r.Features[i] = b.feature(i)
+	}
+	var err error
+	if r.Facets, err = buildFacets(view, layout, history, least); err != nil {
+		return nil, fmt.Errorf("build reference of %s: %w", view.Name, err)
 	}
 	return r, nil
 }

@@ -37,6 +37,18 @@ const (
 // windows with too few rows are first merged with their neighbours. If all of
 // them together are too few, every score says so in Short and nothing is judged.
 func (r *Reference) Score(view *feature.View, layout *sketch.Layout, current []WindowProfile, baseline *sketch.Profile, level float64) ([]feature.Score, error) {
+	scores, err := r.score(view, layout, current, baseline, level, nil)
+	if err != nil || len(r.Facets) == 0 || len(scores) == 1 && scores[0].Short != "" {
+		return scores, err
+	}
+	if scores, err = r.facets(scores, view, layout, current, baseline, level); err != nil {
+		return nil, fmt.Errorf("score %s: %w", view.Name, err)
+	}
+	return scores, nil
+}
+
+// score judges the features of view, or the aspects of a facet.
+func (r *Reference) score(view *feature.View, layout *sketch.Layout, current []WindowProfile, baseline *sketch.Profile, level float64, of *facet) ([]feature.Score, error) {
 	if err := r.check(layout, current, baseline, level); err != nil {
 		return nil, fmt.Errorf("score %s: %w", view.Name, err)
 	}
@@ -47,13 +59,14 @@ func (r *Reference) Score(view *feature.View, layout *sketch.Layout, current []W
 	if short := TooFew(windows, r.MedianRows); short != "" {
 		return []feature.Score{{Method: MethodCalibrated, PValue: 1, N: rowsOf(windows), M: baseline.Profiled(), Short: short}}, nil
 	}
-	j := &judge{reference: r, view: view, layout: layout, current: current, windows: windows, baseline: baseline, level: level, quantiles: map[tail]float64{}}
+	j := &judge{reference: r, view: view, layout: layout, current: current, windows: windows, baseline: baseline, level: level, quantiles: map[tail]float64{}, facet: of}
 	findings := make([]finding, 0, len(r.Features)+1)
 	if r.Volume != nil {
 		findings = append(findings, j.volume())
 	}
 	for i := range view.Features {
 		if f := j.feature(i); f.tests > 0 {
+			f.share(j.shares(i))
 			findings = append(findings, f)
 		}
 	}
@@ -115,6 +128,7 @@ type judge struct {
 	level     float64
 	scores    []float64
 	quantiles map[tail]float64
+	facet     *facet // whose aspects are judged; nil: features
 	rare      newcomers
 }
 
@@ -214,6 +228,12 @@ func (j *judge) measure(i int, f *frame, out *finding) (now, inverse [summaries]
 		now[k], inverse[k] = sum[k]/n[k], sumInverse[k]/n[k]
 	}
 	return now, inverse
+}
+
+// share leaves the feature one of so many parts of the level.
+func (f *finding) share(parts int) {
+	f.tests *= parts
+	f.p = min(1, f.p*float64(parts))
 }
 
 // volume compares the windows' rows with history.

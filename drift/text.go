@@ -10,6 +10,9 @@ import (
 
 // text says in one sentence what moved, from where to where.
 func (j *judge) text(f *finding) string {
+	if j.facet != nil {
+		return j.facet.text(j, f)
+	}
 	if f.index < 0 {
 		return fmt.Sprintf("%s: rows of a window went from %s to %s (%s)", j.view.Name, number(f.expected), number(f.now), f.strength())
 	}

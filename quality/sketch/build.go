@@ -39,7 +39,7 @@ var (
 // sample (and at least 4 rows) is an atom with a bin of its own, [v, next(v)).
 // Strings and bytes get a bin for each of the 64 most frequent values. The same goes for
 // the sampled elements of lists; a json feature gets a bin for each of the 64 paths that
-// most rows have. Every dimension that the rows have gets a slot for each of its
+// most rows have, if a hundredth of them do. Every dimension that the rows have gets a slot for each of its
 // MaxDimensionValues most frequent values.
 //
 // The error is ErrSample if the merged sample has fewer than MinLayoutRows rows,
@@ -148,13 +148,13 @@ func (f *FeatureLayout) buildCategories(rows []SampleRow, i int) {
 			counts.add(r.marks[i], r.Values[i].Text())
 		}
 	}
-	f.categorise(counts)
+	f.categorise(counts, 1)
 }
 
-// categorise gives the most frequent of counts their bins.
-func (f *FeatureLayout) categorise(counts marksCount) {
+// categorise gives the most frequent of counts that are at least so large their bins.
+func (f *FeatureLayout) categorise(counts marksCount, least int) {
 	for n, c := range counts.ranked() {
-		if n < MaxCategories {
+		if n < MaxCategories && c.count >= least {
 			f.Categories, f.marks = append(f.Categories, c.text), append(f.marks, c.mark)
 		} else if len(f.others) < maxMarks {
 			f.others = append(f.others, c.mark)

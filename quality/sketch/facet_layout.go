@@ -19,7 +19,7 @@ func buildPart(f feature.Feature, rows []SampleRow, i int) *FeatureLayout {
 		case k.numeric():
 			l.buildNumeric(finiteElements(rows, i))
 		case k == texts:
-			l.buildParts(rows, i)
+			l.buildParts(rows, i, 1)
 		case k == bools:
 			if l.Sample = countParts(rows, i); l.Sample > 0 {
 				l.Categories = boolCategories
@@ -28,8 +28,9 @@ func buildPart(f feature.Feature, rows []SampleRow, i int) *FeatureLayout {
 		return l
 	case Paths:
 		l := &FeatureLayout{ID: f.ID, Type: f.Type, Facet: facet}
-		l.buildParts(rows, i)
-		l.Sample = countValues(rows, i)
+		values := countValues(rows, i)
+		l.buildParts(rows, i, (values+rarePath-1)/rarePath)
+		l.Sample = values
 		return l
 	}
 	return nil
@@ -58,9 +59,13 @@ func countParts(rows []SampleRow, i int) int {
 	return n
 }
 
+// rarePath is one in how many rows a path is in at least that has a bin of its own: keys
+// that are data, such as those of people, are in fewer, and leave the level to others.
+const rarePath = 100
+
 // buildParts gives the most frequent elements, or the paths that most rows have, their
-// bins; of equally frequent ones the smaller text comes first.
-func (f *FeatureLayout) buildParts(rows []SampleRow, i int) {
+// bins, if they are there so often; of equally frequent ones the smaller text comes first.
+func (f *FeatureLayout) buildParts(rows []SampleRow, i, least int) {
 	counts := marksCount{}
 	for r := range rows {
 		for _, e := range rows[r].Parts(i) {
@@ -68,7 +73,7 @@ func (f *FeatureLayout) buildParts(rows []SampleRow, i int) {
 			counts.add(e.mark, e.Value.Text())
 		}
 	}
-	f.categorise(counts)
+	f.categorise(counts, least)
 }
 
 // faceted reports whether the layout knows facets; those of before do not.
