@@ -4,7 +4,7 @@ BIN     := bin/sluice
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services battery bench-services
+.PHONY: help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services demo-services battery battery-services bench-services
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ test: check ## the whole test run: checks, unit and scenario tests, races, the d
 	$(GO) test -timeout 25m ./...
 	$(MAKE) race
 	$(MAKE) test-services
-	$(MAKE) demo
+	$(MAKE) demo demo-services
 
 race: ## the packages with goroutines, under the race detector
 	$(GO) test -race -short -timeout 25m $(RACE)
@@ -56,12 +56,23 @@ services-down: ## stop them
 test-services: ## the tests against real services, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/test $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -p 1 -tags services -timeout 25m $(REAL)
 
-battery: ## the long tests of reliability (docs/reliability.md), about two hours
-	$(GO) test -count=1 -timeout 3h -v ./test/sim -sim.histories 300000 -sim.cells 30
+demo-services: build ## the same on Kafka, Redis Cluster and PostgreSQL, which it starts and stops
+	exec env SERVICES_STATE=$(CURDIR)/.services/demo $(SERVICES) run kafka redis-cluster postgres -- sh -c 'exec $(BIN) demo --brokers "$$KAFKA_BROKERS" --redis "$$REDIS_CLUSTER_ADDRS" --postgres "$$POSTGRES_DSN"'
+
+battery: ## the long tests of reliability (docs/reliability.md), about four hours
+	$(GO) test -count=1 -timeout 4h -v ./test/sim -sim.histories 300000 -sim.cells 30 -sim.patience 10m
 	$(GO) test -count=1 -timeout 1h -v ./test/mutants -mutants.all
 	$(GO) test -count=1 -timeout 1h -v -run HostileInput ./test/scenario -battery.hostile 1000000
 	$(GO) test -count=1 -timeout 1h -v ./test/powerloss -powerloss.cuts 200
-	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -tags services -timeout 3h -v -run Services ./test/scenario -battery.faults=400 -battery.storm=10m
+	$(GO) test -count=1 -timeout 1h -v -run 'Drill$$' ./test/scenario -battery.drills 20
+	SLUICE_HISTORIES=10000 $(GO) test -count=1 -timeout 1h -v -run Linearizable ./store/registry
+	SLUICE_DRILL_ENTITIES=10000000 $(GO) test -count=1 -timeout 1h -v -run Drill ./cmd/sluice/app
+	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(MAKE) battery-services
+
+battery-services: # the part of it that needs real services
+	$(GO) test -count=1 -tags services -timeout 3h -v -run Services ./test/scenario -battery.faults=400 -battery.storm=10m -battery.drills=20
+	$(GO) test -count=1 -tags services -timeout 1h -v -run ShardLost ./serving -shard.clients 10000
+	SLUICE_HISTORIES=2000 $(GO) test -count=1 -tags services -timeout 1h -v -run PostgresIsLinearizable ./store/registry
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/... ./cmd/sluice/app/...

@@ -146,3 +146,9 @@ func TestLoopServices(t *testing.T) {
 		startFleet(t, directly(set.Brokers(), set.RedisCluster(), true, set.Database(t))).loop()
 	})
 }
+
+// TestDrillServices is TestDrill on real parts.
+func TestDrillServices(t *testing.T) {
+	set := services.Start(t, "kafka", "redis-cluster", "postgres")
+	startFleet(t, directly(set.Brokers(), set.RedisCluster(), true, set.Database(t))).drilled(*drills)
+}

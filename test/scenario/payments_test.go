@@ -124,11 +124,17 @@ type row struct {
 
 func (s *site) define() {
 	s.t.Helper()
+	s.defineAs(definitions)
+}
+
+// defineAs applies definitions, which are the whole of a file.
+func (s *site) defineAs(text string) {
+	s.t.Helper()
 	dir := filepath.Join(s.dir, "features")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "bank.yaml"), []byte(definitions), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bank.yaml"), []byte(text), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
 	if out, code := s.sluice("apply", "-f", dir, "--format", "json"); code != 0 {

@@ -82,6 +82,12 @@ func slow(delay time.Duration) []toxic {
 	return []toxic{{"slow", "latency", "downstream", 1, map[string]int{"latency": ms, "jitter": ms / 2}}}
 }
 
+// sliced sends answers in pieces of a few bytes, with a pause after each.
+func sliced(pause time.Duration) []toxic {
+	us := int(pause.Microseconds())
+	return []toxic{{"sliced", "slicer", "downstream", 1, map[string]int{"average_size": 64, "size_variation": 32, "delay": us}}}
+}
+
 // resets ends connections with a reset as soon as anything passes.
 func resets() []toxic {
 	return []toxic{{"reset", "reset_peer", "downstream", 1, map[string]int{"timeout": 0}}}
@@ -123,7 +129,7 @@ func startProxied(t *testing.T) (*fleet, *network, *services.Set) {
 }
 
 // netKinds are the faults of the network, and of what it leads to.
-var netKinds = []string{"slow", "reset", "silence", "kill redis", "slow", "reset", "partition and rollback", "silence", "freeze redis"}
+var netKinds = []string{"slow", "reset", "silence", "kill redis", "sliced", "slow", "reset", "partition and rollback", "silence", "freeze redis", "sliced"}
 
 // netWrecker hurts the links of a fleet, one after another.
 type netWrecker struct {
@@ -142,6 +148,10 @@ func (w *netWrecker) drawLink(round int, push func()) {
 	switch kind {
 	case "slow":
 		cure := w.net.poison(link, slow(w.between(20*time.Millisecond, 400*time.Millisecond))...)
+		time.Sleep(w.between(time.Second, 4*time.Second))
+		cure()
+	case "sliced":
+		cure := w.net.poison(link, sliced(w.between(100*time.Microsecond, 2*time.Millisecond))...)
 		time.Sleep(w.between(time.Second, 4*time.Second))
 		cure()
 	case "reset":
@@ -194,7 +204,7 @@ func (w *netWrecker) rollBackBehind(link string) {
 	time.Sleep(lease + 3*time.Second)
 }
 
-// TestNetworkServices delays, resets and swallows what passes between the processes
+// TestNetworkServices delays, slices, resets and swallows what passes between the processes
 // and the services.
 func TestNetworkServices(t *testing.T) {
 	f, n, set := startProxied(t)

@@ -19,10 +19,10 @@ import (
 	"sluice/quality/sketch"
 )
 
-var cellRuns = flag.Int("sim.cells", 1, "runs of each of the 32 cells of TestCrashCells")
-
-// patience bounds a cell; one that is not done by then is stuck.
-const patience = 90 * time.Second
+var (
+	cellRuns = flag.Int("sim.cells", 1, "runs of each of the 32 cells of TestCrashCells")
+	patience = flag.Duration("sim.patience", 90*time.Second, "bound of a cell, which takes 5 s on a quiet machine: one that is not done by then is stuck")
+)
 
 // cellEnv makes the test binary the process that is killed, in a folder and with the
 // trap that it names.
@@ -46,7 +46,11 @@ func victim(text string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	limit, err := time.ParseDuration(fields[4])
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	s, err := openSite(ctx, fields[0], &trap{step: fields[1], part: "app", nth: nth, after: fields[3] == "true"})
 	if err != nil {
@@ -85,11 +89,11 @@ func cell(t *testing.T, step, part string, run int) {
 	// Neighbours in the table fail on different sides of the call, and so do two runs.
 	nth, after := 1+run/2%3, (slices.Index(cellSteps, step)+slices.Index(cellParts, part)+run)%2 == 0
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), *patience)
 	defer cancel()
 	trap := &trap{step: step, part: part, nth: nth, after: after}
 	if part == "app" {
-		kill(ctx, t, fmt.Sprintf("%s %s %d %t", dir, step, nth, after))
+		kill(ctx, t, fmt.Sprintf("%s %s %d %t %s", dir, step, nth, after, *patience))
 		trap = nil
 	}
 	s, err := openSite(ctx, dir, orNone(trap))
@@ -139,19 +143,26 @@ func kill(ctx context.Context, t *testing.T, text string) {
 // settled waits until nothing is left to do: the floor is at its place, and what is
 // below it and what is dead is swept.
 func (p *platform) settled(ctx context.Context) error {
-	return p.until(ctx, "all is swept", func() (bool, error) {
+	last := ""
+	err := p.until(ctx, "all is swept", func() (bool, error) {
 		versions, err := p.registry.Versions(ctx, p.view.ID, 0, 0)
 		if err != nil {
 			return false, err
 		}
 		v, err := p.registry.Vector(ctx, p.view.ID)
+		swept := true
+		last = fmt.Sprintf("%d versions, floor %d, visible %v", len(versions), v.Floor, v.Visible)
 		for _, info := range versions {
 			if (info.State.Dead() || info.Version <= v.Floor) && info.Step != feature.StepSwept {
-				return false, err
+				last, swept = last+fmt.Sprintf("; version %d is %s and %s", info.Version, info.State, info.Step), false
 			}
 		}
-		return len(versions) == cellWindows && v.Floor == cellWindows-1, err
+		return swept && len(versions) == cellWindows && v.Floor == cellWindows-1, err
 	})
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, last)
+	}
+	return nil
 }
 
 // exact compares what is there with the plan.

@@ -31,6 +31,9 @@ func drillEntities(t *testing.T) int {
 	return 100_000
 }
 
+// mostRTO is how long a restore may take, of 10,000,000 entities and of fewer.
+const mostRTO = 5 * time.Minute
+
 // drill is an installation that is lost and restored.
 type drill struct {
 	t    *testing.T
@@ -195,6 +198,9 @@ func TestRestoreDrill(t *testing.T) {
 	d.stop()
 	if wantFound != n || found != n || got != want {
 		t.Errorf("%d of %d entities have values (%d before), digest %x, want %x: nothing that the log holds may be lost", found, n, wantFound, got, want)
+	}
+	if rto > mostRTO {
+		t.Errorf("ready to serve %d entities after %s, want at most %s", n, rto.Round(time.Second), mostRTO)
 	}
 	t.Logf("drill entities=%d: backup %s (%d bytes), restore %s (%.0f rows/s), ready to serve after %s (RTO), all of the log again after %s, entities lost %d (RPO)",
 		n, backedUp.Round(time.Millisecond), made.Bytes, restored.Round(time.Millisecond), float64(done.Restaged.Rows)/done.Restaged.Took.Seconds(),
