@@ -83,7 +83,7 @@ var Catalog = []Metric{
 	{"sluice_serve_values_total", Counter, "serving", []Label{view, {Name: "status", Values: []string{"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE", "UNAVAILABLE"}}},
 		"Values served, by status; UNAVAILABLE ones the row store did not give."},
 	{"sluice_serve_kept_rows_total", Counter, "serving", []Label{view},
-		"Rows answered from an earlier read, flagged stale, because the row store did not give them."},
+		"Rows answered from a replica or an earlier read, flagged stale, because their shard of the row store did not give them."},
 	{"sluice_serve_reports_total", Counter, "serving", []Label{{Name: "result", Values: []string{"sampled", "sample_dropped", "sample_failed", "exposure_failed"}}},
 		"Rows sampled of those that reads returned, by what became of them; and failed records of how often versions were read, which are tried again."},
 	{"sluice_served_rows_sampled_total", Counter, "serving", []Label{view},

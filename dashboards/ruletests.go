@@ -133,6 +133,13 @@ func platformTests() []RuleTest {
 				{`sluice_serve_values_total{view="flights",status="UNAVAILABLE"}`, "0x40"},
 			},
 			fires("SluiceRowsUnavailable", "20m", "10%", "view", "payments")),
+		ruleTest("rows that come from a replica for long are reported, those of one failover are not",
+			[]Series{
+				{`sluice_serve_kept_rows_total{view="payments"}`, "0+600x40"},
+				{`sluice_serve_kept_rows_total{view="flights"}`, "0x4 700x35"},
+			},
+			quiet("SluiceRowsStale", "4m"),
+			fires("SluiceRowsStale", "20m", "", "view", "payments")),
 		ruleTest("samples that are dropped for long are reported, once is no news",
 			[]Series{
 				{`sluice_serve_reports_total{result="sampled"}`, "0+500x90"},

@@ -45,7 +45,7 @@ type partAnswer struct {
 	found   int
 	expired int
 	oldest  int64 // age of the oldest expired row
-	kept    int   // rows that were kept from an earlier read
+	kept    int   // rows of an earlier read, or of a replica that may be behind
 	unread  int   // rows that the store did not give, nor were kept
 	fault   error // why; nil if all were read
 
@@ -68,7 +68,7 @@ func newPartAnswer() *partAnswer {
 // rowAnswer is the row of one entity in one view.
 type rowAnswer struct {
 	state     rowState
-	kept      bool  // from an earlier read
+	kept      bool  // of an earlier read, or of a replica that may be behind
 	eventTime int64 // Unix nanoseconds; 0 if there is none
 	version   feature.Version
 }

@@ -102,7 +102,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		kept: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "serve", Name: "kept_rows_total",
-			Help: "Rows answered from an earlier read because the store did not give them, by view.",
+			Help: "Rows answered from a replica or an earlier read because their shard of the store did not give them, by view.",
 		}, []string{"view"}),
 		views: map[string]*viewMetrics{},
 	}

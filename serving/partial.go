@@ -13,8 +13,11 @@ import (
 type Partial interface {
 	error
 	// Missing returns the positions of the keys whose chains could not be read,
-	// rising. It is not empty.
+	// rising.
 	Missing() []int
+	// Lagging returns those of the keys whose chains are of a replica, which may
+	// lack what was written last, rising.
+	Lagging() []int
 }
 
 // fallbackStore is the reason given when rows could not be read: they have status
@@ -48,6 +51,10 @@ func (s *Server) fetch(ctx context.Context, a *partAnswer) error {
 	if errors.As(err, &part) && len(a.chains) == len(a.keys) {
 		for _, row := range part.Missing() {
 			s.standIn(a, row)
+		}
+		for _, row := range part.Lagging() {
+			a.rows[row].kept = true
+			a.kept++
 		}
 	} else {
 		a.chains = make([][]feature.Record, len(a.keys))

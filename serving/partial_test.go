@@ -21,31 +21,37 @@ import (
 type broken struct {
 	Rows
 	lost  string // part of the keys; empty: none
+	copy  bool   // a replica has the rows of those keys
 	whole error  // what every read fails with
 }
 
 // errPart is the error of a part of the keys.
-type errPart []int
+type errPart struct{ missing, lagging []int }
 
 func (e errPart) Error() string {
-	return fmt.Sprintf("shard 127.0.0.1:1: no answer for %d keys", len(e))
+	return fmt.Sprintf("shard 127.0.0.1:1: no answer for %d keys, a replica's for %d", len(e.missing), len(e.lagging))
 }
-func (e errPart) Missing() []int { return e }
+func (e errPart) Missing() []int { return e.missing }
+func (e errPart) Lagging() []int { return e.lagging }
 
 func (b *broken) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
 	if b.whole != nil {
 		return nil, b.whole
 	}
 	chains, err := b.Rows.Read(ctx, view, keys, dst)
-	var missing errPart
+	var part errPart
 	for i, key := range keys {
-		if b.lost != "" && strings.Contains(string(key), b.lost) {
-			missing = append(missing, i)
+		switch {
+		case b.lost == "" || !strings.Contains(string(key), b.lost):
+		case b.copy && len(chains[i]) > 0:
+			part.lagging = append(part.lagging, i)
+		default:
+			part.missing = append(part.missing, i)
 			chains[i] = nil
 		}
 	}
-	if err == nil && missing != nil {
-		err = fmt.Errorf("read %d keys: %w", len(keys), missing)
+	if err == nil && len(part.missing)+len(part.lagging) > 0 {
+		err = fmt.Errorf("read %d keys: %w", len(keys), part)
 	}
 	return chains, err
 }
@@ -69,7 +75,7 @@ const (
 )
 
 // TestPartial reads with a store that lost a shard, or all, under every policy, and
-// with rows kept from an earlier read or without.
+// with rows kept from an earlier read, or of a replica, or without.
 func TestPartial(t *testing.T) {
 	const (
 		well     = `{"key":{"user_id":"well"},"values":{"f00":1.0},"statuses":{"f00":"PRESENT"},"event_times":{"f00":"2026-11-23T11:59:00Z"}}`
@@ -81,11 +87,12 @@ func TestPartial(t *testing.T) {
 		short    = `"stale":false,"fallback":"store"`
 		stale    = `"stale":true,"fallback":"store"`
 	)
+	const copied = -1
 	all := errors.New("no shard answers")
 	for name, tc := range map[string]struct {
 		lost   string
 		whole  error
-		kept   int
+		kept   int // copied: none, but a replica has them
 		body   string
 		policy string
 		status int
@@ -106,10 +113,15 @@ func TestPartial(t *testing.T) {
 		"hurt key alone, kept, null":  {"hurt", nil, 100, readHurt, "null", 200, []string{withheld, stale}},
 		"all lost, kept":              {"", all, 100, readHurt, "serve", 200, []string{kept, stale}},
 		"all lost, kept, one unknown": {"", all, 100, `{"keys":[{"user_id":"hurt"},{"user_id":"new"}],"features":["f00"],"policy":"POLICY"}`, "serve", 200, []string{kept, `"UNAVAILABLE"`, stale}},
+		"both, copied":                {"hurt", nil, copied, readBoth, "serve", 200, []string{well, kept, absent, stale}},
+		"both, copied, null":          {"hurt", nil, copied, readBoth, "null", 200, []string{well, withheld, absent, stale}},
+		"both, copied, refuse":        {"hurt", nil, copied, readBoth, "refuse", 503, []string{`"unavailable"`, "1 of 3 rows cannot be read"}},
+		"hurt key alone, copied":      {"hurt", nil, copied, readHurt, "flag", 200, []string{kept, stale}},
 		"nothing lost, kept":          {"", nil, 100, readHurt, "refuse", 200, []string{kept, fresh}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, b := brokenFixture(t, tc.kept)
+			f, b := brokenFixture(t, max(0, tc.kept))
+			b.copy = tc.kept == copied
 			if status, got := f.post(t, "/api/v1/views/users/rows", strings.Replace(readBoth, "POLICY", "serve", 1)); status != 200 {
 				t.Fatalf("before the fault: %d %s", status, got)
 			}

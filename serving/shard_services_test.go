@@ -5,6 +5,7 @@ package serving
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,14 +35,20 @@ const (
 	hurtAnswer     = 100 * time.Millisecond
 	hurtMargin     = 150 * time.Millisecond
 	stalled        = 30 * time.Millisecond
-	pause          = 4 * time.Millisecond // of each reader between two requests
-	leastRequests  = 1000                 // of each kind; fewer make the run void
+	noticing       = 500 * time.Millisecond // from the Cluster's new primary until the last row is read from it: what is ours of the recovery
+	standIn        = time.Second            // from the fault until every row has a value again, flagged stale if a replica gave it
+	leastRequests  = 1000                   // of each kind; fewer make the run void
+	leastBefore    = 500                    // the same before the fault
 	shardEntities  = 600
+	requestRate    = 250 // a second of each kind, of all clients together
 )
+
+var shardClients = flag.Int("shard.clients", 200, "clients of TestShardLost, in the process of the server: each asks again after a pause that gives the same load however many there are")
 
 // TestShardLost takes a primary of a Cluster from a server under load. Requests for
 // entities of the other shards must not notice; those of the hurt one must be
-// answered in time, by a value, a value flagged stale, or a status that says so.
+// answered in time: at first by a value of its replica, flagged stale, or a status that
+// says so, and by the new primary as soon as the Cluster has one.
 func TestShardLost(t *testing.T) {
 	for name, take := range map[string]func(own *services.Set, ctx context.Context, node string) error{
 		"killed": func(own *services.Set, ctx context.Context, node string) error {
@@ -65,9 +72,11 @@ func TestShardLost(t *testing.T) {
 			keeping.readAll(t, c.hurt)
 			l.group.Go(l.watch)
 			for _, k := range kinds {
-				l.start(k, 4)
+				l.start(k, *shardClients/len(kinds))
 			}
-			l.until("the load runs", func() bool { return kinds[0].answered.Load() > 200 })
+			l.until("the load runs", func() bool {
+				return !slices.ContainsFunc(kinds, func(k *kind) bool { return k.answered.Load() < leastBefore })
+			})
 			l.from.Store(time.Now().UnixNano())
 			if err := take(own, t.Context(), c.node); err != nil {
 				t.Fatal(err)
@@ -83,11 +92,12 @@ func TestShardLost(t *testing.T) {
 				return true
 			})
 			l.end()
+			elected := time.Unix(0, l.elected.Load())
 			for _, k := range kinds {
-				k.judge(t, taken, time.Duration(l.stall.Load()))
+				k.judge(t, taken, elected, time.Duration(l.stall.Load()))
 			}
 			t.Logf("the Cluster itself had another primary after %v; a healthy one took %v to answer the test at worst; %d errors of healthy shards, at first %q",
-				time.Unix(0, l.elected.Load()).Sub(taken).Round(time.Millisecond), time.Duration(l.stall.Load()).Round(time.Millisecond),
+				elected.Sub(taken).Round(time.Millisecond), time.Duration(l.stall.Load()).Round(time.Millisecond),
 				len(c.others), c.others[:min(3, len(c.others))])
 			plain.readAll(t, append(slices.Clone(c.hurt), c.healthy...))
 		})
@@ -323,8 +333,10 @@ type kind struct {
 	answered, refused, stale, missing, wrong atomic.Int64
 	short                                    atomic.Int64 // requests that lacked something
 	lastShort                                atomic.Int64 // Unix nanoseconds
+	lastUnread                               atomic.Int64 // of a request without some value, Unix nanoseconds
+	valueless                                atomic.Int64 // such requests that began later than standIn after the fault
 	mu                                       sync.Mutex
-	took                                     []time.Duration // since the fault
+	before, took                             []time.Duration // until the fault, and since
 	problem                                  error
 }
 
@@ -368,8 +380,14 @@ func (l *load) watch() {
 }
 
 func (l *load) start(k *kind, readers int) {
+	pause := time.Duration(readers) * time.Second / requestRate
 	for r := range readers {
 		l.group.Go(func() {
+			select {
+			case <-l.stop:
+				return
+			case <-time.After(time.Duration(r) * pause / time.Duration(readers)):
+			}
 			tick := time.NewTicker(pause)
 			defer tick.Stop()
 			for i := r; ; i += readers {
@@ -408,9 +426,18 @@ func (l *load) request(k *kind, ids []string) {
 		k.short.Add(1)
 		k.lastShort.Store(time.Now().UnixNano())
 	}
+	if short > 0 || err != nil {
+		k.lastUnread.Store(time.Now().UnixNano())
+		if from := l.from.Load(); from != 0 && begun.UnixNano() > from+int64(standIn) {
+			k.valueless.Add(1)
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if from := l.from.Load(); from != 0 && begun.UnixNano() >= from {
+	switch from := l.from.Load(); {
+	case from == 0:
+		k.before = append(k.before, took)
+	case begun.UnixNano() >= from:
 		k.took = append(k.took, took)
 	}
 	if err != nil && k.problem == nil {
@@ -441,17 +468,14 @@ func (l *load) end() {
 }
 
 // judge prints a kind's figures and compares them with what is promised.
-func (k *kind) judge(t *testing.T, taken time.Time, stall time.Duration) {
+func (k *kind) judge(t *testing.T, taken, elected time.Time, stall time.Duration) {
 	t.Helper()
+	slices.Sort(k.before)
 	slices.Sort(k.took)
-	back := time.Duration(0)
-	if last := k.lastShort.Load(); last != 0 {
-		back = time.Unix(0, last).Sub(taken)
-	}
-	at := func(share float64) time.Duration { return k.took[int(share*float64(len(k.took)-1))] }
-	t.Logf("%-22s %6d requests: %4d refused, %4d with a row missing or stale (%d missing, %d stale), %d wrong; since the fault p50 %v, p99 %v, max %v; whole again after %v",
+	back, unread := since(taken, &k.lastShort), since(taken, &k.lastUnread)
+	t.Logf("%-22s %6d requests: %4d refused, %4d with a row missing or stale (%d missing, %d stale), %d wrong; p99 before the fault %v, since then p50 %v, p99 %v, max %v; every row has a value again after %v, and an unflagged one after %v, %v after the election",
 		k.name, k.answered.Load(), k.refused.Load(), k.short.Load(), k.missing.Load(), k.stale.Load(), k.wrong.Load(),
-		at(0.5).Round(10*time.Microsecond), at(0.99).Round(10*time.Microsecond), at(1).Round(10*time.Microsecond), back.Round(time.Millisecond))
+		nth(k.before, .99), nth(k.took, .5), nth(k.took, .99), nth(k.took, 1), unread.Round(time.Millisecond), back.Round(time.Millisecond), (back - elected.Sub(taken)).Round(time.Millisecond))
 	if n := k.answered.Load(); n < leastRequests {
 		t.Errorf("%s: %d requests are too few to prove anything, want %d", k.name, n, leastRequests)
 	}
@@ -459,17 +483,17 @@ func (k *kind) judge(t *testing.T, taken time.Time, stall time.Duration) {
 		t.Errorf("%s: %d answers are wrong; the first problem: %v", k.name, n, k.problem)
 	}
 	if !k.hurt {
-		most := int64(0)
-		if stall > stalled {
-			most = k.answered.Load() / 20
-		}
-		if n := k.short.Load(); n > most {
-			t.Errorf("%s: %d requests failed or lacked rows, want at most %d; the first problem: %v", k.name, n, most, k.problem)
-		}
+		k.judgeHealthy(t, stall)
 		return
 	}
-	if worst := at(1); worst > hurtAnswer+hurtMargin+stall {
+	if worst := nth(k.took, 1); worst > hurtAnswer+hurtMargin+stall {
 		t.Errorf("%s: an answer took %v, want at most %v (and %v for a busy machine)", k.name, worst, hurtAnswer, hurtMargin+stall)
+	}
+	if n := k.valueless.Load(); n > k.excused(stall) {
+		t.Errorf("%s: %d requests begun %v after the fault or later lacked a value, want at most %d: a replica has them; the first problem: %v", k.name, n, standIn, k.excused(stall), k.problem)
+	}
+	if own := back - elected.Sub(taken); own > noticing+stall {
+		t.Errorf("%s: whole again %v after the Cluster had another primary, want at most %v (and %v for a busy machine)", k.name, own, noticing, stall)
 	}
 	if back > recovery+recoveryMargin {
 		t.Errorf("%s: whole again after %v, want %v (and %v for a busy machine)", k.name, back, recovery, recoveryMargin)
@@ -477,4 +501,38 @@ func (k *kind) judge(t *testing.T, taken time.Time, stall time.Duration) {
 	if k.kept && (k.refused.Load() > 0 || k.missing.Load() > 0 || k.stale.Load() == 0) {
 		t.Errorf("%s: %d requests refused, %d rows missing, %d stale, want stale ones alone", k.name, k.refused.Load(), k.missing.Load(), k.stale.Load())
 	}
+}
+
+// judgeHealthy is for requests that the fault must not touch.
+func (k *kind) judgeHealthy(t *testing.T, stall time.Duration) {
+	t.Helper()
+	if n := k.short.Load(); n > k.excused(stall) {
+		t.Errorf("%s: %d requests failed or lacked rows, want at most %d; the first problem: %v", k.name, n, k.excused(stall), k.problem)
+	}
+	if normal, now := nth(k.before, .99), nth(k.took, .99); now > 2*normal+stall {
+		t.Errorf("%s: p99 is %v since the fault, and was %v before it: want at most twice that (and %v for a busy machine)", k.name, now, normal, stall)
+	}
+}
+
+// excused returns how many requests may fail because the machine stood still for longer
+// than the deadlines of reads are made for.
+func (k *kind) excused(stall time.Duration) int64 {
+	if stall > stalled {
+		return k.answered.Load() / 20
+	}
+	return 0
+}
+
+// since returns the time from the fault to a moment in Unix nanoseconds; 0 if that
+// never came.
+func since(taken time.Time, moment *atomic.Int64) time.Duration {
+	if n := moment.Load(); n != 0 {
+		return max(0, time.Unix(0, n).Sub(taken))
+	}
+	return 0
+}
+
+// nth returns the time that a share of times, which rise, does not exceed.
+func nth(times []time.Duration, share float64) time.Duration {
+	return times[int(share*float64(len(times)-1))].Round(10 * time.Microsecond)
 }

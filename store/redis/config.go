@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -177,4 +178,19 @@ func (c Config) clustered() *goredis.ClusterOptions {
 		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true, FailingTimeoutSeconds: 1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
+}
+
+// replicaShare is how many times fewer connections there are to a replica than to its
+// primary: a machine that stands still lets every read ask both, and is not to be asked
+// for much more then.
+const replicaShare = 4
+
+// replica is for reads of a replica of a Cluster's shard, which refuses them unless the
+// connection says that it may be behind.
+func (c Config) replica(addr string) *goredis.Options {
+	o := c.simple()
+	size := (c.PoolSize + replicaShare - 1) / replicaShare
+	o.Addr, o.MinIdleConns, o.PoolSize, o.MaxConcurrentDials, o.MaxIdleConns = addr, 0, size, size, size
+	o.OnConnect = func(ctx context.Context, conn *goredis.Conn) error { return conn.ReadOnly(ctx).Err() }
+	return o
 }

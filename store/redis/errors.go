@@ -32,6 +32,7 @@ var (
 // written. Unwrap gives the errors of the shards.
 type PartialError struct {
 	Failed []int // positions in the call's keys or rows, rising
+	Behind []int // of keys whose primary did not answer and a replica did, rising: it may lack what was written last
 	Of     int   // how many there were
 	Errs   []error
 }
@@ -41,11 +42,18 @@ func (e *PartialError) Error() string {
 	for i, err := range e.Errs {
 		texts[i] = err.Error()
 	}
-	return fmt.Sprintf("%d of %d failed: %s", len(e.Failed), e.Of, strings.Join(texts, "; "))
+	replicas := ""
+	if n := len(e.Behind); n > 0 {
+		replicas = fmt.Sprintf(", %d were read from a replica", n)
+	}
+	return fmt.Sprintf("%d of %d failed%s: %s", len(e.Failed), e.Of, replicas, strings.Join(texts, "; "))
 }
 
 // Missing returns Failed: readers that do not know this package ask by it.
 func (e *PartialError) Missing() []int { return e.Failed }
+
+// Lagging returns Behind, for the same readers.
+func (e *PartialError) Lagging() []int { return e.Behind }
 
 func (e *PartialError) Unwrap() []error { return e.Errs }
 

@@ -18,8 +18,9 @@ import (
 // once, within the configured deadline. Chains of different keys may be of different
 // moments.
 //
-// The error is a *PartialError if some shards failed: the chains of the keys that it
-// names are empty, the others are good.
+// The error is a *PartialError if some shards failed: the chains of the keys that have
+// failed are empty, the others are good, but those that a replica of a Cluster gave in
+// place of its primary may lack what was written last.
 //
 // dst is nil or what an earlier call returned: its chains' memory is used again. A
 // Record's Row is valid for as long as it is kept, and must not be changed: rows of
@@ -51,17 +52,19 @@ func grown(dst [][]feature.Record, n int) [][]feature.Record {
 
 // lookup is what is read from one shard.
 type lookup struct {
-	at   *shard
-	keys []string
-	of   []int // positions in the call's keys
-	errs []error
+	at     *shard
+	bucket uint8 // one of those on the shard
+	keys   []string
+	of     []int // positions in the call's keys
+	errs   []error
+	copied []bool // from a replica, where the shard has failed; nil: none is
 }
 
 func (s *Store) read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	var failed []int
+	var failed, behind []int
 	var errs []error
 	var lookups []*lookup
 	for i, key := range keys {
@@ -71,13 +74,16 @@ func (s *Store) read(ctx context.Context, view feature.ViewID, keys []feature.Ke
 			failed, errs = append(failed, i), append(errs, err)
 			continue
 		}
-		l := lookupOf(&lookups, at, len(keys))
+		l := lookupOf(&lookups, at, b, len(keys))
 		l.keys, l.of = append(l.keys, s.layout.row(b, view, string(key))), append(l.of, i)
 	}
 	s.readAll(ctx, lookups, dst)
 	for _, l := range lookups {
 		for n, err := range l.errs {
-			if err != nil {
+			switch {
+			case err != nil && l.copied != nil && l.copied[n]:
+				behind = append(behind, l.of[n])
+			case err != nil:
 				failed = append(failed, l.of[n])
 				dst[l.of[n]] = dst[l.of[n]][:0]
 			}
@@ -86,17 +92,22 @@ func (s *Store) read(ctx context.Context, view feature.ViewID, keys []feature.Ke
 			errs = append(errs, shardError(l.at, err))
 		}
 	}
-	return partial(failed, len(keys), errs)
+	err := partial(failed, len(keys), errs)
+	if p, ok := err.(*PartialError); ok {
+		slices.Sort(behind)
+		p.Behind = behind
+	}
+	return err
 }
 
 // lookupOf returns the lookup of a shard, made if there is none.
-func lookupOf(lookups *[]*lookup, at *shard, n int) *lookup {
+func lookupOf(lookups *[]*lookup, at *shard, bucket uint8, n int) *lookup {
 	for _, l := range *lookups {
 		if l.at == at {
 			return l
 		}
 	}
-	l := &lookup{at: at, keys: make([]string, 0, n), of: make([]int, 0, n)}
+	l := &lookup{at: at, bucket: bucket, keys: make([]string, 0, n), of: make([]int, 0, n)}
 	*lookups = append(*lookups, l)
 	return l
 }
@@ -124,24 +135,37 @@ func (s *Store) readAll(ctx context.Context, lookups []*lookup, dst [][]feature.
 }
 
 // readShard reads the chains of one lookup, and once more those whose keys have
-// moved.
+// moved. Where the shard does not answer a replica stands in; it is asked beside the
+// second try, so that both have an answer within the deadline.
 func (s *Store) readShard(ctx context.Context, l *lookup, dst [][]feature.Record) {
-	if !l.at.breaker.allow(time.Now()) {
-		l.errs = append(l.errs[:0], slices.Repeat([]error{ErrBreaker}, len(l.keys))...)
-		return
-	}
 	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadDeadline)
 	defer cancel()
+	if !l.at.breaker.allow(time.Now()) {
+		l.errs = append(l.errs[:0], slices.Repeat([]error{ErrBreaker}, len(l.keys))...)
+		l.standIn(s.askReplica(ctx, l)(), dst)
+		return
+	}
+	var second func() *replica
 	for attempt := 0; ; attempt++ {
-		s.readOnce(ctx, l, dst)
+		s.readOnce(ctx, l.at.quick, l, dst)
 		first := firstOf(l.errs)
 		s.noticed(first)
 		if !isConnection(first) || attempt >= s.cfg.MaxRetries || ctx.Err() != nil {
 			break
 		}
+		if second == nil {
+			second = s.askReplica(ctx, l)
+		}
 	}
 	s.judge(whole, l)
+	if isConnection(firstOf(l.errs)) {
+		if second == nil {
+			second = s.askReplica(ctx, l)
+		}
+		l.standIn(second(), dst)
+		return
+	}
 	var moved []int
 	for n, err := range l.errs {
 		if isElsewhere(err) {
@@ -170,11 +194,11 @@ func (s *Store) judge(ctx context.Context, l *lookup) {
 }
 
 // readOnce asks for all chains of a lookup in one round trip.
-func (s *Store) readOnce(ctx context.Context, l *lookup, dst [][]feature.Record) {
+func (s *Store) readOnce(ctx context.Context, from *goredis.Client, l *lookup, dst [][]feature.Record) {
 	all := &sink{b: make([]byte, 0, 256*len(l.keys))}
 	args := make([]any, 2*len(l.keys))
 	cmds := make([]*goredis.RawWriteToCmd, len(l.keys))
-	p := l.at.quick.Pipeline()
+	p := from.Pipeline()
 	for n := range l.keys {
 		args[2*n], args[2*n+1] = hgetall, &l.keys[n]
 		cmds[n] = goredis.NewRawWriteToCmd(ctx, all, args[2*n:2*n+2:2*n+2]...)

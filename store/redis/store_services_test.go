@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -212,41 +213,51 @@ func TestCheckServer(t *testing.T) {
 }
 
 // TestFrozenShard stops a primary of the Cluster for less than its node timeout, so
-// that there is no failover: reads of the others must not notice, and the error must
-// name what failed, in time.
+// that there is no failover: reads of the others must not notice, its replica stands in
+// with what it has, and once that is stopped as well the error names what failed, in
+// time.
 func TestFrozenShard(t *testing.T) {
 	on := aCluster(t)
 	c := on.prefix(t)
 	quick := redis.DefaultConfig()
-	fill := open(t, c)
+	synced := c
+	synced.SyncReplicas, synced.SyncTimeout = 1, 10*time.Second
+	fill := open(t, synced)
 	rows := batch(0, 600, 1)
 	if _, err := fill.Stage(t.Context(), 1, 1, rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	c.ReadDeadline, c.ReadTimeout, c.WriteTimeout, c.DialTimeout = 200*time.Millisecond, 150*time.Millisecond, 150*time.Millisecond, quick.DialTimeout
 	c.WriteDeadline = 400 * time.Millisecond
 	s := open(t, c)
-	keys := make([]feature.Key, len(rows))
-	for i := range rows {
-		keys[i] = rows[i].Key
-	}
+	keys := keysOf(rows)
 	if _, err := s.Read(t.Context(), 1, keys, nil); err != nil {
 		t.Fatal(err)
 	}
-	victim, err := on.admin.(*goredis.ClusterClient).MasterForKey(t.Context(), "0")
+	admin := on.admin.(*goredis.ClusterClient)
+	victim, err := admin.MasterForKey(t.Context(), "0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid := processOf(t, victim)
+	replica, err := admin.SlaveForKey(t.Context(), "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, other := processOf(t, victim), processOf(t, replica)
 	freeze(t, pid)
+	standsIn(t, s, keys, victim.Options().Addr)
+	freeze(t, other)
 	var partial *redis.PartialError
 	began := time.Now()
 	chains, err := s.Read(t.Context(), 1, keys, nil)
 	if took := time.Since(began); !errors.As(err, &partial) || took > time.Second {
 		t.Fatalf("Read = %v after %s, want a partial error soon", err, took)
 	}
-	if n := len(partial.Failed); n < len(keys)/6 || n > len(keys)/2 {
-		t.Errorf("%d of %d keys failed, want a third", n, len(keys))
+	if n := len(partial.Failed); n < len(keys)/6 || n > len(keys)/2 || len(partial.Behind) > 0 {
+		t.Errorf("%d of %d keys failed, %d of a replica, want a third and none", n, len(keys), len(partial.Behind))
 	}
 	if !strings.Contains(err.Error(), victim.Options().Addr) {
 		t.Errorf("Read = %v, want it to name %s", err, victim.Options().Addr)
@@ -260,8 +271,10 @@ func TestFrozenShard(t *testing.T) {
 	if _, err := s.Stage(t.Context(), 1, 2, batch(0, 600, 2)); !errors.As(err, &partial) || len(partial.Failed) > len(keys)/2 {
 		t.Errorf("Stage = %v, want that a third failed", err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
-		t.Fatal(err)
+	for _, pid := range []int{pid, other} {
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
 	}
 	eventually(t, func() error {
 		_, err := s.Stage(t.Context(), 1, 2, batch(0, 600, 2))
@@ -270,6 +283,42 @@ func TestFrozenShard(t *testing.T) {
 	if n, _, err := fill.Stat(t.Context(), 1, 2); n != 600 || err != nil {
 		t.Errorf("Stat = %d rows, %v, want 600", n, err)
 	}
+}
+
+// standsIn reads keys, and as many that have no rows, while a primary does not answer:
+// its replica gives the rows, and an empty chain of it is no answer.
+func standsIn(t *testing.T, s *redis.Store, keys []feature.Key, victim string) {
+	t.Helper()
+	all := slices.Concat(keys, keysOf(batch(10_000, 10_000+len(keys), 1)))
+	began := time.Now()
+	chains, err := s.Read(t.Context(), 1, all, nil)
+	var partial *redis.PartialError
+	if took := time.Since(began); !errors.As(err, &partial) || took > time.Second || !strings.Contains(err.Error(), victim) {
+		t.Fatalf("Read = %v after %s, want a partial error soon that names %s", err, took, victim)
+	}
+	for what, of := range map[string][]int{"of a replica": partial.Behind, "failed": partial.Failed} {
+		if n := len(of); n < len(keys)/6 || n > len(keys)/2 || !slices.IsSorted(of) {
+			t.Errorf("%d keys %s, want a third of %d, rising", n, what, len(keys))
+		}
+	}
+	for _, i := range partial.Behind {
+		if i >= len(keys) {
+			t.Errorf("key %d has no row, and is said to be of a replica", i)
+		}
+	}
+	for i, chain := range chains {
+		if want := i < len(keys); want != (len(chain) == 1) {
+			t.Errorf("key %d has %d records, want one: %t", i, len(chain), want)
+		}
+	}
+}
+
+func keysOf(rows []feature.Row) []feature.Key {
+	keys := make([]feature.Key, len(rows))
+	for i := range rows {
+		keys[i] = rows[i].Key
+	}
+	return keys
 }
 
 // remove returns the keys that did not fail, whose chains must be there.

@@ -24,6 +24,9 @@ func (s *shard) String() string { return s.quick.Options().Addr }
 // topology says which shard a bucket is on.
 type topology interface {
 	of(ctx context.Context, bucket uint8) (*shard, error)
+	// replica returns a client of a replica of a bucket's shard, for reads alone;
+	// nil if none is known.
+	replica(ctx context.Context, bucket uint8) *goredis.Client
 	// all returns every primary.
 	all(ctx context.Context) ([]*shard, error)
 	// suspect says that what is known may be out of date.
@@ -46,7 +49,7 @@ func connect(c Config) topology {
 	silence()
 	switch {
 	case c.Cluster:
-		return &cluster{client: goredis.NewClusterClient(c.clustered()), slow: c.WriteDeadline}
+		return &cluster{config: c, client: goredis.NewClusterClient(c.clustered()), slow: c.WriteDeadline}
 	case c.MasterName != "":
 		return newSingle(goredis.NewFailoverClient(c.failover()), c.WriteDeadline)
 	}
@@ -60,17 +63,20 @@ func newSingle(c *goredis.Client, slow time.Duration) *single {
 	return &single{shard: shard{quick: c, slow: c.WithTimeout(slow)}}
 }
 
-func (s *single) of(context.Context, uint8) (*shard, error)    { return &s.shard, nil }
-func (s *single) all(context.Context) ([]*shard, error)        { return []*shard{&s.shard}, nil }
-func (s *single) suspect()                                     {}
-func (s *single) follow(context.Context, []goredis.Cmder) bool { return false }
-func (s *single) close() error                                 { return s.shard.quick.Close() }
+func (s *single) of(context.Context, uint8) (*shard, error)      { return &s.shard, nil }
+func (s *single) replica(context.Context, uint8) *goredis.Client { return nil }
+func (s *single) all(context.Context) ([]*shard, error)          { return []*shard{&s.shard}, nil }
+func (s *single) suspect()                                       {}
+func (s *single) follow(context.Context, []goredis.Cmder) bool   { return false }
+func (s *single) close() error                                   { return s.shard.quick.Close() }
 
 // cluster is a Redis Cluster.
 type cluster struct {
-	client *goredis.ClusterClient
-	slow   time.Duration
-	shards sync.Map // *goredis.Client → *shard
+	config   Config
+	client   *goredis.ClusterClient
+	slow     time.Duration
+	shards   sync.Map // *goredis.Client → *shard
+	replicas sync.Map // host:port → *goredis.Client
 }
 
 func (c *cluster) of(ctx context.Context, bucket uint8) (*shard, error) {
@@ -87,6 +93,27 @@ func (c *cluster) shard(node *goredis.Client) *shard {
 	}
 	s, _ := c.shards.LoadOrStore(node, &shard{quick: node, slow: node.WithTimeout(c.slow)})
 	return s.(*shard)
+}
+
+// replica takes the one that the Cluster's map names, as long as its client thinks that
+// it answers. It may be a primary by now: that has the rows as well.
+func (c *cluster) replica(ctx context.Context, bucket uint8) *goredis.Client {
+	node, err := c.client.SlaveForKey(ctx, tags()[bucket])
+	if err != nil {
+		return nil
+	}
+	if primary, err := c.client.MasterForKey(ctx, tags()[bucket]); err != nil || primary == node {
+		return nil
+	}
+	if client, ok := c.replicas.Load(node.Options().Addr); ok {
+		return client.(*goredis.Client)
+	}
+	fresh := goredis.NewClient(c.config.replica(node.Options().Addr))
+	client, known := c.replicas.LoadOrStore(node.Options().Addr, fresh)
+	if known {
+		_ = fresh.Close() // it has no connections yet
+	}
+	return client.(*goredis.Client)
 }
 
 func (c *cluster) all(ctx context.Context) ([]*shard, error) {
@@ -120,4 +147,10 @@ func (c *cluster) follow(ctx context.Context, cmds []goredis.Cmder) bool {
 	return true
 }
 
-func (c *cluster) close() error { return c.client.Close() }
+func (c *cluster) close() error {
+	errs := []error{c.client.Close()}
+	for _, client := range c.replicas.Range {
+		errs = append(errs, client.(*goredis.Client).Close())
+	}
+	return errors.Join(errs...)
+}
