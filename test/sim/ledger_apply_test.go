@@ -236,7 +236,7 @@ func (s *shelf) records(c *feature.Commit) {
 			row.At = c.Now
 		}
 		row.At, row.From = row.At.UTC(), row.From.UTC()
-		s.baseline = &row
+		s.baselines = append(s.baselines, row)
 	}
 	if c.Memory != nil {
 		s.memory = c.Memory

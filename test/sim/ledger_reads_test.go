@@ -144,7 +144,18 @@ func (l *ledger) Layouts(_ context.Context, view feature.ViewID) ([]feature.Layo
 func (l *ledger) Baseline(_ context.Context, view feature.ViewID) (*feature.BaselineRow, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.shelf(view).baseline, nil
+	all := l.shelf(view).baselines
+	if len(all) == 0 {
+		return nil, nil
+	}
+	row := all[len(all)-1]
+	return &row, nil
+}
+
+func (l *ledger) Baselines(_ context.Context, view feature.ViewID) ([]feature.BaselineRow, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.shelf(view).baselines), nil
 }
 
 func (l *ledger) Retain(_ context.Context, view feature.ViewID, newest int, profilesBefore, windowsBefore time.Time) (profiles, windows int, err error) {

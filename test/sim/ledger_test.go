@@ -42,15 +42,15 @@ type ledger struct {
 
 // shelf is what a ledger keeps of one view.
 type shelf struct {
-	vector   *feature.Vector // nil before the first change
-	versions []feature.VersionInfo
-	memory   []byte
-	history  []feature.HistoryRow // rising
-	layouts  []feature.LayoutRow  // rising by From
-	baseline *feature.BaselineRow
-	idle     map[string]uint64
-	reads    map[feature.Version]feature.VersionReads
-	served   []feature.ServedProfile // by window and process
+	vector    *feature.Vector // nil before the first change
+	versions  []feature.VersionInfo
+	memory    []byte
+	history   []feature.HistoryRow  // rising
+	layouts   []feature.LayoutRow   // rising by From
+	baselines []feature.BaselineRow // in their order
+	idle      map[string]uint64
+	reads     map[feature.Version]feature.VersionReads
+	served    []feature.ServedProfile // by window and process
 }
 
 type verdictAt struct {

@@ -79,6 +79,10 @@ func (r registryPort) Baseline(ctx context.Context, view feature.ViewID) (*featu
 	return through(r.line, func() (*feature.BaselineRow, error) { return r.ledger.Baseline(ctx, view) })
 }
 
+func (r registryPort) Baselines(ctx context.Context, view feature.ViewID) ([]feature.BaselineRow, error) {
+	return through(r.line, func() ([]feature.BaselineRow, error) { return r.ledger.Baselines(ctx, view) })
+}
+
 // Definitions are reached over the same line as the vectors.
 func (r registryPort) Definitions(context.Context) (feature.Definitions, uint64, error) {
 	type answer struct {
