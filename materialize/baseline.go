@@ -21,7 +21,7 @@ type BaselineStatus struct {
 	To      time.Time `json:"to"`
 	By      string    `json:"by"`
 	Reason  string    `json:"reason"`
-	Kind    string    `json:"kind"` // trailing | pinned | accepted
+	Kind    string    `json:"kind"` // trailing | pinned | accepted | dataset
 }
 
 // Baseline returns what the view's windows are compared with now.

@@ -24,6 +24,8 @@ type Book struct {
 	key     sketch.HashKey
 	layouts []*sketch.Layout // rising; the last is in force
 	entries []entry          // rising by window
+	later   []entry          // that passed and are no history: after a pinned one, or beside a data set; the newest, rising
+	dataset *dataset         // that is the history; nil if windows are that passed
 	anchor  *feature.BaselineRow
 	mark    uint64          // memory.Book when it was read
 	merged  *sketch.Profile // of the first mergedN entries, of which the first starts at mergedF
@@ -46,15 +48,42 @@ func readBook(ctx context.Context, r Records, view *feature.View, key sketch.Has
 	if err != nil {
 		return nil, err
 	}
+	if b.dataset != nil {
+		if b.entries, err = b.dataset.entries(ctx, r, b.layout()); err != nil {
+			return nil, fmt.Errorf("read history of %s: %w", view.Name, err)
+		}
+	} else if b.entries, err = b.decode(rows); err != nil {
+		return nil, err
+	}
+	return b, b.readLater(ctx, r)
+}
+
+// readLater reads the newest windows that passed and are no history.
+func (b *Book) readLater(ctx context.Context, r Records) error {
+	_, from := b.span()
+	if b.dataset == nil && from.IsZero() {
+		return nil
+	}
+	rows, err := r.History(ctx, b.view.ID, from, time.Time{})
+	if err != nil {
+		return fmt.Errorf("read history of %s: %w", b.view.Name, err)
+	}
+	rows = slices.DeleteFunc(rows, func(row feature.HistoryRow) bool { return !b.holds(&row) })
+	b.later, err = b.decode(rows[max(0, len(rows)-lag):])
+	return err
+}
+
+// decode reads the profiles of windows over the layout in force.
+func (b *Book) decode(rows []feature.HistoryRow) (entries []entry, err error) {
 	for _, row := range rows {
 		profile, err := sketch.UnmarshalProfile(row.Profile, b.layout())
 		if err != nil {
-			return nil, fmt.Errorf("read history of %s at %s: %w", view.Name, row.Window.Start.Format(time.RFC3339), err)
+			return nil, fmt.Errorf("read history of %s at %s: %w", b.view.Name, row.Window.Start.Format(time.RFC3339), err)
 		}
 		row.Profile = nil
-		b.entries = append(b.entries, entry{row.Window, row.Version, profile, row})
+		entries = append(entries, entry{row.Window, row.Version, profile, row})
 	}
-	return b, nil
+	return entries, nil
 }
 
 // openBook reads a book without decoding its windows, which it returns as they are
@@ -79,6 +108,12 @@ func openBook(ctx context.Context, r Records, view *feature.View, key sketch.Has
 	}
 	if b.anchor, err = stands.anchor(ctx, r, view); err != nil {
 		return nil, nil, err
+	}
+	if b.anchor != nil && b.anchor.Kind == baseDataset {
+		if b.dataset, err = decodeDataset(b.anchor.Body); err != nil {
+			return nil, nil, fmt.Errorf("read baseline of %s: %w", view.Name, err)
+		}
+		return b, b.dataset.rows(b.anchor.Layout), nil
 	}
 	from, to := b.span()
 	rows, err := r.History(ctx, view.ID, from, to)
@@ -105,7 +140,7 @@ func (b *Book) holds(row *feature.HistoryRow) bool {
 // span returns the event times within which windows count as history: after an
 // accepted baseline, up to a pinned one. Zero is open.
 func (b *Book) span() (from, to time.Time) {
-	if b.anchor == nil {
+	if b.anchor == nil || b.dataset != nil {
 		return from, to
 	}
 	if b.anchor.Kind == basePinned {
@@ -131,11 +166,13 @@ func (b *Book) trim() {
 
 // admit puts a window into history, in its place.
 func (b *Book) admit(e entry) {
-	if b.anchor != nil {
-		from, to := b.span()
-		if e.window.Start.Before(from) || !to.IsZero() && !e.window.Start.Before(to) {
-			return
-		}
+	from, to := b.span()
+	switch {
+	case b.dataset != nil || !to.IsZero() && !e.window.Start.Before(to):
+		b.recall(e)
+		return
+	case e.window.Start.Before(from):
+		return
 	}
 	if pin := b.view.Baseline; b.anchor == nil && pin.From == basePinned && pin.Version == e.version {
 		b.anchor = &feature.BaselineRow{Kind: basePinned, Version: e.version, From: e.window.Start}
@@ -156,7 +193,7 @@ func (b *Book) admit(e entry) {
 
 // starts returns where those versions that are in history have their windows.
 func (b *Book) starts(versions []feature.Version) (starts []time.Time) {
-	for _, e := range b.entries {
+	for _, e := range slices.Concat(b.entries, b.later) {
 		if slices.Contains(versions, e.version) {
 			starts = append(starts, e.window.Start)
 		}
@@ -166,10 +203,8 @@ func (b *Book) starts(versions []feature.Version) (starts []time.Time) {
 
 // expel takes windows out of history: their versions were rolled back.
 func (b *Book) expel(starts []time.Time) {
-	n := len(b.entries)
-	b.entries = slices.DeleteFunc(b.entries, func(e entry) bool {
-		return slices.ContainsFunc(starts, e.window.Start.Equal)
-	})
+	n, gone := len(b.entries), func(e entry) bool { return e.version > 0 && slices.ContainsFunc(starts, e.window.Start.Equal) }
+	b.entries, b.later = slices.DeleteFunc(b.entries, gone), slices.DeleteFunc(b.later, gone)
 	if len(b.entries) < n {
 		b.merged = nil
 	}
@@ -183,6 +218,9 @@ const lag = 2 * feature.MaxVisible
 // which is the caller's; nil without any.
 func (b *Book) before(t time.Time) ([]WindowProfile, *sketch.Profile, error) {
 	n, _ := slices.BinarySearchFunc(b.entries, t, func(x entry, t time.Time) int { return x.window.Start.Compare(t) })
+	if b.dataset != nil {
+		n = len(b.entries) // whenever it was
+	}
 	if n == 0 {
 		return nil, nil, nil
 	}
@@ -219,6 +257,9 @@ func (b *Book) merge(into *sketch.Profile, entries []entry) error {
 // wants reports whether a layout is due: the first from enough rows, the second
 // once there are enough windows. An accepted baseline starts the count anew.
 func (b *Book) wants(rows uint64) bool {
+	if b.dataset != nil {
+		return false
+	}
 	switch b.pinned() {
 	case 0:
 		return rows >= layoutRows
@@ -250,7 +291,10 @@ func (b *Book) firstOf(digest string) int {
 // fitted returns the start of the last window that the layout in force may be made of:
 // the one that it first applied to.
 func (b *Book) fitted() time.Time {
-	if len(b.layouts) == 0 {
+	switch {
+	case b.dataset != nil:
+		return b.dataset.Fitted
+	case len(b.layouts) == 0:
 		return time.Time{}
 	}
 	return b.layouts[b.firstOf(b.layout().Digest())].From

@@ -38,6 +38,9 @@ func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due comp
 	if c.shards, err = g.shards(ctx); err != nil { // before the desk: versions that open after a change are then on it
 		return err
 	}
+	if err := g.dataset(ctx, view, s, due.window); err != nil {
+		return err
+	}
 	if c.desk, err = g.desk(ctx, view); err != nil {
 		return err
 	}

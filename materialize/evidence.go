@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sluice/feature"
@@ -112,7 +113,7 @@ func (g *Gate) probation(c *candidate, fresh *entry) (Opinion, bool, error) {
 // that is listed while it is open is not among them.
 func (c *candidate) onProbation(fresh *entry) []entry {
 	var before []entry
-	for _, x := range c.book.entries {
+	for _, x := range slices.Concat(c.book.entries, c.book.later) {
 		info := c.desk.versions[x.version]
 		if info != nil && info.Step == feature.StepDecided && !byPerson(info) && c.desk.listed(x.version) && x.window.Start.Before(fresh.window.Start) {
 			before = append(before, x)

@@ -43,6 +43,7 @@ type Deps struct {
 	Shards      ShardsFunc // nil: the servers that hold the rows never change
 	Log         Log
 	Judge       JudgeFunc
+	Dataset     DatasetFunc // nil: no view may have a data set as baseline
 	Board       *Board
 	Recount     RecountFunc                 // nil: topics never grow
 	Definitions func() *feature.Definitions // the definitions in force

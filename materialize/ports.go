@@ -31,6 +31,8 @@ type Records interface {
 	Layouts(ctx context.Context, view feature.ViewID) ([]feature.LayoutRow, error)
 	// Baselines lists the decisions about a view's baseline, first to last.
 	Baselines(ctx context.Context, view feature.ViewID) ([]feature.BaselineRow, error)
+	// Blob returns the bytes of a digest.
+	Blob(ctx context.Context, digest string) ([]byte, error)
 	// Exposure lists how often versions from first to last were shown to readers.
 	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
 	// Served lists what processes sampled of what they served, by window and process.

@@ -58,7 +58,7 @@ func (a *Actions) revertOnce(ctx context.Context, act Action) (Result, error) {
 		return Result{}, err
 	}
 	last, number := stands.top()
-	if last == nil {
+	if last == nil || last.Kind == baseDataset {
 		return Result{}, &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("no decision about the baseline of %s is in force", act.View.Name),
 			Hint: "`sluice baseline show " + act.View.Name + " --history` lists those there were"}
 	}
@@ -170,6 +170,9 @@ func (r *reverting) divide(rows []feature.HistoryRow, was former) (windows []ent
 // are gone.
 func (r *reverting) restore(ctx context.Context, windows []entry, drop []time.Time) (c feature.Commit, err error) {
 	again := slices.DeleteFunc(windows, func(e entry) bool { return e.row.Layout == r.layout.Digest() && len(e.row.Profile) > 0 })
+	if r.anchor != nil && r.anchor.Kind == baseDataset {
+		again = nil
+	}
 	kept, gone, err := r.actions.deps.rebuild(ctx, r.act.View, r.layout, again)
 	if err != nil {
 		return c, err
@@ -192,7 +195,7 @@ func (r *reverting) restore(ctx context.Context, windows []entry, drop []time.Ti
 // BaselineDecision is a decision about a view's baseline, as the API lists them.
 type BaselineDecision struct {
 	Number  int             `json:"number"`
-	Kind    string          `json:"kind"` // pinned | accepted | reverted
+	Kind    string          `json:"kind"` // pinned | accepted | dataset | reverted
 	Undoes  int             `json:"undoes,omitempty"`
 	Version feature.Version `json:"version"`
 	From    time.Time       `json:"from,omitzero"` // accepted: history starts here; pinned: its last window does

@@ -13,6 +13,7 @@ import (
 // truth: what is lost with the process is read again.
 type seat struct {
 	book       *Book
+	dataset    string            // key of the data set that was looked after
 	tidied     bool              // approvals that a crash cut short were ended
 	looked     time.Time         // real time of the last look for approvals of other processes
 	unfinished []feature.Version // whose versions were open then

@@ -24,9 +24,16 @@ type standing struct {
 	stack []int // positions in rows
 }
 
-func newStanding(rows []feature.BaselineRow) standing {
+// newStanding works it out for a view whose definition names the data set of that key;
+// others that it named before no longer count.
+func newStanding(rows []feature.BaselineRow, key string) standing {
 	s := standing{rows: rows}
 	for i, row := range rows {
+		if row.Kind == baseDataset {
+			if d, err := decodeDataset(row.Body); err != nil || d.Key != key {
+				continue
+			}
+		}
 		if row.Kind != baseReverted {
 			s.stack = append(s.stack, i)
 			continue
@@ -41,7 +48,7 @@ func readStanding(ctx context.Context, r Records, view *feature.View) (standing,
 	if err != nil {
 		return standing{}, fmt.Errorf("read baselines of %s: %w", view.Name, err)
 	}
-	return newStanding(rows), nil
+	return newStanding(rows, datasetKey(view)), nil
 }
 
 // top returns the decision in force and its number; nil and 0 if there is none.
