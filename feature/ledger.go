@@ -58,6 +58,20 @@ type VerdictRow struct {
 	At       time.Time
 	Body     []byte // the contract's JSON
 	Case     []byte // what it was computed from; names blobs
+	Record   []byte // what the rules read; kept apart, see RecordRow. Listed verdicts lack it
+}
+
+// RecordRow is what the rules read when a verdict was made, with what became of it.
+type RecordRow struct {
+	Seq      int64 // rises in the order of the commits
+	View     ViewID
+	Verdict  string
+	Kind     string
+	Version  Version
+	Window   Window
+	State    string
+	Decision string
+	Body     []byte // package rules reads it
 }
 
 // Audit is one line of who did what and why, as the contract shows it.

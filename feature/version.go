@@ -113,4 +113,6 @@ type VersionInfo struct {
 	HeldFor     int       `json:"held_for"`     // windows judged since it was held
 	JudgedSince int       `json:"judged_since"` // windows judged since it became visible
 	Spans       []Span    `json:"spans,omitempty"`
+	// FalseAlarm says that a person found nothing wrong with it.
+	FalseAlarm bool `json:"false_alarm,omitempty"`
 }

@@ -49,7 +49,7 @@ const actionTries = 5
 // change is what an action does to a desk.
 type change func(ctx context.Context, d *Desk, act Action) error
 
-// Act does one of approve, reject, rollback, freeze and thaw. Errors are
+// Act does one of approve, reject, rollback, freeze, thaw and false_alarm. Errors are
 // *feature.Error with a code of the contract.
 func (a *Actions) Act(ctx context.Context, name string, act Action) (Result, error) {
 	if act.Reason == "" && name != "thaw" && name != "freeze" {
@@ -67,8 +67,10 @@ func (a *Actions) Act(ctx context.Context, name string, act Action) (Result, err
 		return a.do(ctx, name, act, a.freeze)
 	case "thaw":
 		return a.do(ctx, name, act, a.thaw)
+	case "false_alarm":
+		return a.do(ctx, name, act, a.falseAlarm)
 	}
-	return Result{}, &feature.Error{Code: feature.CodeInvalidArgument, Message: fmt.Sprintf("action %q", name), Hint: "use approve, reject, rollback, freeze or thaw"}
+	return Result{}, &feature.Error{Code: feature.CodeInvalidArgument, Message: fmt.Sprintf("action %q", name), Hint: "use approve, reject, rollback, freeze, thaw or false_alarm"}
 }
 
 // person names who acts, so that it is told from the gate and from nobody.
@@ -273,5 +275,21 @@ func (a *Actions) thaw(_ context.Context, d *Desk, act Action) error {
 		d.note("thaw", 0, act.Reason)
 		d.resolve("frozen")
 	}
+	return nil
+}
+
+// falseAlarm notes that there was nothing wrong with a version, whatever was said of it:
+// for those who weigh the rules. What is visible stays as it is.
+func (a *Actions) falseAlarm(ctx context.Context, d *Desk, act Action) error {
+	info, err := a.find(ctx, d, act)
+	if err != nil || info.FalseAlarm {
+		return err
+	}
+	if info.Step == feature.StepOpen || info.Step == feature.StepSealed {
+		return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d is not judged yet", act.View.Name, act.Version), Hint: "wait until its window is judged"}
+	}
+	d.put(*info)
+	d.touch(info.Version).FalseAlarm = true
+	d.note("false_alarm", info.Version, act.Reason)
 	return nil
 }

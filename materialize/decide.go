@@ -196,7 +196,7 @@ func withVerdicts(c feature.Commit, opinions []Opinion) (feature.Commit, error) 
 			return c, fmt.Errorf("encode verdict %s: %w", v.ID, err)
 		}
 		c.Verdicts = append(c.Verdicts, feature.VerdictRow{ID: v.ID, Kind: v.Kind, Window: v.Window, Version: v.Version,
-			State: string(v.State), Decision: v.Decision, At: v.DecidedAt, Body: body, Case: o.Case})
+			State: string(v.State), Decision: v.Decision, At: v.DecidedAt, Body: body, Case: o.Case, Record: o.Record})
 		for digest, blob := range o.Blobs {
 			c.Blobs[digest] = blob
 		}

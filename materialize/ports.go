@@ -99,6 +99,7 @@ type Opinion struct {
 	Alarms  []byte
 	Spread  []byte // the reference used; kept when a baseline is accepted
 	Summary []byte // a few numbers per feature, for history
+	Record  []byte // what the rules read, for other rules to be tried on
 }
 
 // JudgeFunc judges evidence. It is pure: the same evidence, the same opinion.

@@ -33,25 +33,64 @@ const (
 // Reasons come in the order of their outcome, and then of severity, worst first.
 // past is what the windows before left: see Memory.
 func Judge(rules []Rule, view string, scores []feature.Score, past Memory) Verdict {
-	v := Verdict{Versions: []feature.Version{}, RolledBack: []feature.Version{}, Digests: map[string]string{}, Reasons: []Reason{}}
+	v := Verdict{Versions: []feature.Version{}, RolledBack: []feature.Version{}, Digests: map[string]string{}}
 	for i := range scores {
-		s := &scores[i]
-		v.Uncalibrated = v.Uncalibrated || s.Uncalibrated
-		for _, r := range inForce(rules, view, s) {
-			if reason, ok := judge(r, s, past); ok {
-				v.Reasons = append(v.Reasons, reason)
-				v.TooFew = v.TooFew || s.Short != "" && reason.Outcome == Undecided
-			}
-		}
+		v.Uncalibrated = v.Uncalibrated || scores[i].Uncalibrated
 	}
-	if v.TooFew {
-		soften(v.Reasons)
-	}
-	slices.SortStableFunc(v.Reasons, worse)
-	v.State = stateOf(v.Reasons)
+	v.Reasons, v.State, v.TooFew = NewReader(rules, view).Reasons(scores, past)
 	v.Reasons = v.Reasons[:min(len(v.Reasons), maxReasons)]
 	v.Scores = worst(scores)
 	return v
+}
+
+// Reader reads the scores of many windows of one view by the same rules. It belongs to
+// one goroutine.
+type Reader struct {
+	rules []Rule
+	view  string
+	known map[kindOfScore][]*Rule
+}
+
+// kindOfScore is what decides which rules read a score.
+type kindOfScore struct {
+	feature, method string
+	plain, short    bool
+}
+
+// NewReader returns a reader of view by rules, which must not change.
+func NewReader(rules []Rule, view string) *Reader {
+	return &Reader{rules: rules, view: view, known: map[kindOfScore][]*Rule{}}
+}
+
+// Reasons is the part of Judge that depends on rules: every reason, worst first, the
+// state that they amount to, and whether too few rows leave it undecided.
+func (r *Reader) Reasons(scores []feature.Score, past Memory) (reasons []Reason, state State, tooFew bool) {
+	reasons = []Reason{}
+	for i := range scores {
+		s := &scores[i]
+		for _, rule := range r.inForce(s) {
+			if reason, ok := judge(rule, s, past); ok {
+				reasons = append(reasons, reason)
+				tooFew = tooFew || s.Short != "" && reason.Outcome == Undecided
+			}
+		}
+	}
+	if tooFew {
+		soften(reasons)
+	}
+	slices.SortStableFunc(reasons, worse)
+	return reasons, stateOf(reasons), tooFew
+}
+
+// inForce returns the rules that judge a score, looked up once for all of its kind.
+func (r *Reader) inForce(s *feature.Score) []*Rule {
+	kind := kindOfScore{s.Feature, s.Method, plain(s), s.Short != ""}
+	list, known := r.known[kind]
+	if !known {
+		list = inForce(r.rules, r.view, s)
+		r.known[kind] = list
+	}
+	return list
 }
 
 // judge applies one rule to one score; false if nothing alarms.

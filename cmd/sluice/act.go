@@ -129,3 +129,12 @@ func (*thawCmd) Help() string {
 }
 
 func (c *thawCmd) Run(e *env) error { return c.act(e, "thaw", c.request()) }
+
+type falseAlarmCmd struct{ actionFlags }
+
+// Help shows an example.
+func (*falseAlarmCmd) Help() string {
+	return "What is visible stays as it is: `sluice rules backtest` and `sluice rules ladder` count the version's alarms as false from then on. To publish a rejected version, approve it.\n\nExamples:\n  sluice false-alarm payments --version 12 --reason 'campaign of the sales team'"
+}
+
+func (c *falseAlarmCmd) Run(e *env) error { return c.decide(e, "false_alarm", c.request()) }

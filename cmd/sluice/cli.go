@@ -32,14 +32,15 @@ type cli struct {
 	Verdict  verdictCmd  `cmd:"" help:"Check stored verdicts."`
 	Audit    auditCmd    `cmd:"" help:"List who did what and why."`
 
-	Approve  approveCmd  `cmd:"" help:"Publish a version that was rejected or is held."`
-	Reject   rejectCmd   `cmd:"" help:"Reject a held version."`
-	Rollback rollbackCmd `cmd:"" help:"Take a visible version out."`
-	Freeze   freezeCmd   `cmd:"" help:"Hold every decision of a view."`
-	Thaw     thawCmd     `cmd:"" help:"End a freeze."`
+	Approve    approveCmd    `cmd:"" help:"Publish a version that was rejected or is held."`
+	Reject     rejectCmd     `cmd:"" help:"Reject a held version."`
+	Rollback   rollbackCmd   `cmd:"" help:"Take a visible version out."`
+	FalseAlarm falseAlarmCmd `cmd:"" name:"false-alarm" help:"Note that there was nothing wrong with a version."`
+	Freeze     freezeCmd     `cmd:"" help:"Hold every decision of a view."`
+	Thaw       thawCmd       `cmd:"" help:"End a freeze."`
 
 	Baseline    baselineCmd    `cmd:"" help:"Show or change what a view's windows are compared with."`
-	Rules       rulesCmd       `cmd:"" help:"Check rules."`
+	Rules       rulesCmd       `cmd:"" help:"Check rules, test them, and try them on the past."`
 	Deadletters deadlettersCmd `cmd:"" help:"Look at records that were not accepted."`
 
 	Backup  backupCmd  `cmd:"" help:"Write the registry, and where the taps are, into one file."`

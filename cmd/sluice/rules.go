@@ -11,7 +11,10 @@ import (
 )
 
 type rulesCmd struct {
-	Check rulesCheckCmd `cmd:"" help:"Say what each rule can reach with the history there is."`
+	Check    rulesCheckCmd    `cmd:"" help:"Say what each rule can reach with the history there is."`
+	Test     rulesTestCmd     `cmd:"" help:"Play scripted windows to a gate of its own and compare its verdicts with those expected; no server needed."`
+	Backtest rulesBacktestCmd `cmd:"" help:"Say what rules would have done in the past."`
+	Ladder   rulesLadderCmd   `cmd:"" help:"Say which rules may climb from observe to warn to enforce, and why."`
 }
 
 type rulesCheckCmd struct {

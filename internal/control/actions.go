@@ -20,7 +20,7 @@ type actionRequest struct {
 }
 
 var (
-	actionNames   = []string{"approve", "reject", "rollback", "freeze", "thaw"}
+	actionNames   = []string{"approve", "reject", "rollback", "freeze", "thaw", "false_alarm"}
 	baselineNames = []string{"set", "accept", "revert"}
 )
 

@@ -28,7 +28,7 @@ func New(deps Deps) (*API, error) {
 	var missing []error
 	for name, dep := range map[string]any{
 		"registry": deps.Registry, "actions": deps.Actions, "board": deps.Board, "clock": deps.Clock, "log": deps.Log,
-		"dead letters": deps.Letters, "verify": deps.Verify, "history": deps.History, "check rules": deps.CheckRules,
+		"dead letters": deps.Letters, "verify": deps.Verify, "history": deps.History, "check rules": deps.CheckRules, "backtest": deps.Backtest,
 	} {
 		if v := reflect.ValueOf(dep); !v.IsValid() || v.Kind() == reflect.Func && v.IsNil() {
 			missing = append(missing, fmt.Errorf("control: %s is missing", name))
@@ -60,7 +60,7 @@ func (a *API) Routes() []Route {
 		{get, "/api/v1/views/{view}/baseline", reader, a.baseline, "What windows are compared with."},
 		{get, "/api/v1/views/{view}/baseline/history", reader, a.baselines, "Decisions about the baseline: who, why, when, and which are in force."},
 		{post, "/api/v1/views/{view}/baseline/{what}", operator, a.rebase, "`set` or `accept` a baseline at a version, or `revert` the last such decision."},
-		{post, "/api/v1/views/{view}/actions/{action}", operator, a.act, "`approve`, `reject`, `rollback`, `freeze` or `thaw`."},
+		{post, "/api/v1/views/{view}/actions/{action}", operator, a.act, "`approve`, `reject`, `rollback`, `freeze`, `thaw` or `false_alarm`."},
 		{get, "/api/v1/verdicts/{id}", reader, a.verdict, "One verdict."},
 		{post, "/api/v1/verdicts/{id}/verify", reader, a.verify, "Recompute a verdict and compare."},
 		{get, "/api/v1/accounting", reader, a.accounting, "What became of the records of every partition."},
@@ -75,6 +75,8 @@ func (a *API) Routes() []Route {
 		{post, "/api/v1/apply", operator, a.apply, "Put definitions in force. Removing views needs `allow_remove`."},
 		{get, "/api/v1/rules/check", reader, a.checkRules, "What the rules in force can reach."},
 		{post, "/api/v1/rules/check", reader, a.checkRules, "What the `rules` of the request can reach."},
+		{post, "/api/v1/rules/backtest", reader, a.backtest, "What the `rules` of the request, or those in force, would have done in the last `days`."},
+		{get, "/api/v1/rules/ladder", reader, a.ladder, "What speaks for and against a higher mode of each rule in force, from the last `days=`."},
 	}
 }
 

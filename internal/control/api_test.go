@@ -16,6 +16,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/internal/backtest"
 	"sluice/internal/definition"
 	"sluice/materialize"
 	"sluice/rules"
@@ -105,6 +106,9 @@ func newPlatform(t *testing.T, change func(*Deps)) *platform {
 				return nil, nil
 			}
 			return []RuleCheck{{Rule: list[0].Name, View: defs.Views[0].Name, Level: .001}}, nil
+		},
+		Backtest: func(_ context.Context, defs *feature.Definitions, list []rules.Rule, days int) (backtest.Report, error) {
+			return backtest.Report{Windows: days, Items: []backtest.Line{{Rule: list[0].Name, Mode: list[0].Mode, Windows: 400, Days: float64(days)}}}, nil
 		},
 		CheckView: func(v *feature.View) error {
 			if v.Owner == "refused" {

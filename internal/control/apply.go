@@ -9,7 +9,6 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/definition"
-	"sluice/rules"
 )
 
 // definitionsRequest carries the definitions as their files: YAML, or JSON, which
@@ -155,33 +154,4 @@ func (a *API) inForce(ctx context.Context, defs *feature.Definitions, generation
 		Code: feature.CodeUnavailable, Message: fmt.Sprintf("definitions are in force with generation %d, but: %s", generation, text),
 		Hint: "apply them again; the server's log says more",
 	}
-}
-
-// checkRules says what the rules in force can reach, or those of the request.
-func (a *API) checkRules(r *http.Request) (any, error) {
-	var req struct {
-		Rules string `json:"rules"` // text of a rules file; empty: the rules in force
-	}
-	if err := decode(r, maxBody, &req); err != nil {
-		return nil, err
-	}
-	defs, _, err := a.deps.Registry.Definitions(r.Context())
-	if err != nil {
-		return nil, fmt.Errorf("read definitions: %w", err)
-	}
-	if req.Rules != "" {
-		defs.Rules = req.Rules
-		if err := definition.Validate(&defs); err != nil {
-			return nil, invalid("mend every line", "%v", err)
-		}
-	}
-	parsed, err := rules.Parse(defs.Rules)
-	if err != nil {
-		return nil, invalid("mend the rules file and apply it", "rules: %v", err)
-	}
-	items, err := a.deps.CheckRules(r.Context(), &defs, parsed)
-	if err != nil {
-		return nil, fmt.Errorf("check rules: %w", err)
-	}
-	return listOf(items, ""), nil
 }

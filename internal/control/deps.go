@@ -7,6 +7,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/internal/backtest"
 	"sluice/materialize"
 	"sluice/rules"
 )
@@ -136,6 +137,8 @@ type Deps struct {
 	History func(ctx context.Context, view *feature.View, feature string, from, to time.Time) ([]HistoryItem, error)
 	// CheckRules says what each rule can reach on the views of defs.
 	CheckRules func(ctx context.Context, defs *feature.Definitions, list []rules.Rule) ([]RuleCheck, error)
+	// Backtest applies rules to what was read of the views of defs in the last days.
+	Backtest func(ctx context.Context, defs *feature.Definitions, list []rules.Rule, days int) (backtest.Report, error)
 	// CheckView finds what only the reader of writes can: an expression that does
 	// not compile. Nil: nothing is checked.
 	CheckView func(view *feature.View) error

@@ -98,11 +98,14 @@ func (j *Judges) Judge(e materialize.Evidence) (materialize.Opinion, error) {
 	if err != nil {
 		return materialize.Opinion{}, err
 	}
-	v, err := judge.Judge(c)
+	v, record, err := judge.Examine(c)
 	if err != nil {
 		return materialize.Opinion{}, err
 	}
 	opinion := materialize.Opinion{Verdict: v, Alarms: e.Alarms, Spread: e.Spread}
+	if opinion.Record, err = record.MarshalBinary(); err != nil {
+		return opinion, err
+	}
 	if opinion.Case, opinion.Blobs, err = c.Encode(); err != nil {
 		return opinion, err
 	}

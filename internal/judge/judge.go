@@ -22,20 +22,36 @@ import (
 // statistics that rules may set thresholds on. What was served is held to the
 // calibrated detector alone, without volume, which is that of the readers.
 func Judge(c *Case) (rules.Verdict, error) {
+	v, _, err := Examine(c)
+	return v, err
+}
+
+// Examine is Judge that also returns what the rules read.
+func Examine(c *Case) (rules.Verdict, rules.Record, error) {
+	var record rules.Record
+	v, err := c.examine(&record)
+	if err != nil {
+		return rules.Verdict{}, rules.Record{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+	}
+	return v, record, nil
+}
+
+func (c *Case) examine(record *rules.Record) (rules.Verdict, error) {
 	if err := c.check(); err != nil {
-		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+		return rules.Verdict{}, err
 	}
 	merged, err := c.merged()
 	if err != nil {
-		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+		return rules.Verdict{}, err
 	}
 	scores, err := c.scores(merged)
 	if err != nil {
-		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+		return rules.Verdict{}, err
 	}
 	v := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
-	if v, err = c.since(v); err != nil {
-		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+	record.Versions, record.Level, record.Scores = c.Versions, c.Level, scores
+	if v, record.Since, err = c.since(v); err != nil {
+		return rules.Verdict{}, err
 	}
 	c.attribute(&v, merged)
 	v.Kind, v.Project, v.View, v.Window = c.Kind, c.View.Project, c.View.Name, c.Window
@@ -46,7 +62,7 @@ func Judge(c *Case) (rules.Verdict, error) {
 	v.Rows, v.Layout, v.History, v.Level = merged.Total(), c.Layout.Digest(), c.History, c.Level
 	v.Uncalibrated = v.Uncalibrated || !c.calibrated()
 	if v.Digests, err = c.digests(merged); err != nil {
-		return rules.Verdict{}, fmt.Errorf("judge %s: %w", c.View.Name, err)
+		return rules.Verdict{}, err
 	}
 	v.Baseline = v.Digests["baseline"]
 	return v, nil
@@ -68,15 +84,16 @@ func (c *Case) merged() (*sketch.Profile, error) {
 
 // since looks for a shift that began after the first of the windows on probation, if
 // the mean of them all, in which those from before it hide it, does not fail. It returns
-// the verdict on that shift, with its onset, if that fails, and else v.
-func (c *Case) since(v rules.Verdict) (rules.Verdict, error) {
+// the verdict on that shift, with its onset, if that fails, and else v; and the scores of
+// such shifts, where they were looked for.
+func (c *Case) since(v rules.Verdict) (rules.Verdict, []feature.Score, error) {
 	// The mean of two windows is what v is on.
 	if c.Kind != KindProbation || v.State == rules.Fail || len(c.Current) < 3 || !c.calibrated() {
-		return v, nil
+		return v, nil, nil
 	}
 	shifts, err := c.Reference.Accumulate(&c.View, c.Layout, c.Current, c.Baseline, c.Level, nil)
 	if err != nil {
-		return v, err
+		return v, nil, err
 	}
 	var scores []feature.Score
 	var clearest drift.Slow
@@ -88,10 +105,10 @@ func (c *Case) since(v rules.Verdict) (rules.Verdict, error) {
 	}
 	slow := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
 	if slow.State != rules.Fail || clearest.Onset.IsZero() {
-		return v, nil
+		return v, scores, nil
 	}
 	slow.Onset = clearest.Onset
-	return slow, nil
+	return slow, scores, nil
 }
 
 // scores measures everything that rules may read.

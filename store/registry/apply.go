@@ -185,6 +185,9 @@ func (a *application) verdicts(ctx context.Context) error {
 			v.State, v.Decision, nanos(v.At), pack(notNil(v.Body)), pack(notNil(v.Case))); err != nil {
 			return err
 		}
+		if err := a.record(ctx, &v); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -36,6 +36,10 @@ type RegistryStore interface {
 	Baselines(ctx context.Context, view feature.ViewID) ([]feature.BaselineRow, error)
 	Retain(ctx context.Context, view feature.ViewID, newest int, profilesBefore, windowsBefore time.Time) (profiles, windows int, err error)
 
+	Records(ctx context.Context, from, to time.Time, after int64, limit int) ([]feature.RecordRow, error)
+	LastRecord(ctx context.Context) (time.Time, error)
+	RetainRecords(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error)
+
 	AddExposure(ctx context.Context, deltas []feature.Exposure) error
 	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
 	PutServed(ctx context.Context, p feature.ServedProfile) error
@@ -95,6 +99,7 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"owner against owner":             testFenceRace,
 		"follow the log":                  testFollow,
 		"numbers once":                    testIDsRace,
+		"records":                         testRecords,
 		"retain":                          testRetain,
 		"exposure":                        testExposure,
 		"exposure of many processes":      testExposureRace,

@@ -48,6 +48,8 @@ type App struct {
 	http    net.Listener
 	grpc    net.Listener
 	admin   net.Listener
+
+	backtesting chan struct{} // holds one while a backtest runs
 }
 
 // metricsRegistry takes metrics in and gives them out.
@@ -69,7 +71,7 @@ func New(ctx context.Context, cfg Config, opts Options) (*App, error) {
 	if err := errors.Join(cfg.Validate(), cfg.ValidateTarget(opts.Target)); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, opts: opts, health: &admin.Health{}, metrics: opts.Metrics}
+	a := &App{cfg: cfg, opts: opts, health: &admin.Health{}, metrics: opts.Metrics, backtesting: make(chan struct{}, 1)}
 	if a.metrics == nil {
 		a.metrics = prometheus.NewRegistry()
 	}

@@ -40,5 +40,9 @@ func (a *App) retain(ctx context.Context) error {
 
 func (a *App) retainView(ctx context.Context, view *feature.View, now time.Time) error {
 	_, _, err := a.parts.registry.Retain(ctx, view.ID, view.Baseline.Windows, now.Add(-keepProfiles), now.Add(-keepSummaries))
+	if err != nil {
+		return err
+	}
+	_, err = a.parts.registry.RetainRecords(ctx, view.ID, now.Add(-keepSummaries))
 	return err
 }
