@@ -47,7 +47,7 @@ func NewAttribution(view *feature.View, layout *sketch.Layout, current, baseline
 }
 
 // Of returns what the values of each dimension contribute to a shift, at most three of a
-// dimension, the most first; none where history or the window does not count by
+// dimension, those that carry it by themselves first; none where history or the window does not count by
 // dimension, or nothing moved.
 //
 // Every summary is read as a mean over rows of a score g that depends on the row's bin
@@ -73,19 +73,21 @@ func (a *Attribution) Of(s Shift) []feature.Share {
 		all = append(all, a.dimension(d, g)...)
 	}
 	slices.SortStableFunc(all, func(x, y feature.Share) int {
-		return cmp.Or(boolLess(Named(&x), Named(&y)), cmp.Compare(y.Share, x.Share))
+		return cmp.Or(cmp.Compare(rank(&x), rank(&y)), cmp.Compare(y.Share, x.Share))
 	})
 	return all
 }
 
-func boolLess(x, y bool) int {
+// rank puts values that carry a shift by themselves first. One that all rows have, such as
+// a new schema, would explain whatever happened at the same time.
+func rank(s *feature.Share) int {
 	switch {
-	case x == y:
-		return 0
-	case x:
-		return -1
+	case !Named(s):
+		return 2
+	case s.RowShare > 0.99:
+		return 1
 	}
-	return 1
+	return 0
 }
 
 // Named reports whether a value carries a shift by itself: most of it, and little is left

@@ -135,7 +135,7 @@ func (h *hasher) tags(said []spoken) []Tag {
 	}
 	tags := make([]Tag, len(said))
 	for i, s := range said {
-		tags[i] = Tag{Dimension: s.of, Text: strings.Clone(strings.ToValidUTF8(Cut(s.text), "�")), mark: h.text(s.text)}
+		tags[i] = Tag{Dimension: s.of, Text: strings.Clone(shown(s.text)), mark: h.text(s.text)}
 	}
 	return tags
 }
@@ -157,3 +157,17 @@ func (r *SampleRow) tag(of Dimension) *Tag {
 	}
 	return nil
 }
+
+// Says returns what a write says in a dimension, as a sample's tags and a layout's values
+// show it; false if nothing.
+func Says(w *feature.Write, of Dimension) (text string, ok bool) {
+	for _, s := range speak(nil, w, placesOf(w.View)) {
+		if s.of == of {
+			return shown(s.text), true
+		}
+	}
+	return "", false
+}
+
+// shown is a value of a dimension as people see it.
+func shown(text string) string { return strings.ToValidUTF8(Cut(text), "�") }
