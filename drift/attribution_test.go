@@ -12,7 +12,7 @@ import (
 	"sluice/quality/sketch"
 )
 
-var attributionSeeds = flag.Int("attribution.seeds", 6, "seeds of TestAttribution, for each fault")
+var attributionSeeds = flag.Int("attribution.seeds", 4, "seeds of TestAttribution, for each fault")
 
 // producers are windows of a view whose rows come from producers that differ: in how many
 // rows each sends, and in their values.
@@ -107,7 +107,7 @@ func (s *producers) judged(t *testing.T, rows int, fault func(*row)) ([]feature.
 
 // A fault of one producer, slice or schema is laid to it, and one of all rows alike to
 // nothing. The faulty value holds between a thirtieth and half of the rows, rows of
-// other producers have other values, and 2,000 rows make a window.
+// other producers have other values, and 1,000 rows make a window.
 func TestAttribution(t *testing.T) {
 	for name, tc := range map[string]struct {
 		producers int
@@ -140,7 +140,7 @@ func TestAttribution(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			right, alarmed := 0, 0
 			for seed := range uint64(*attributionSeeds) {
-				scores, a := newProducers(seed, tc.producers).judged(t, 2000, tc.fault)
+				scores, a := newProducers(seed, tc.producers).judged(t, 1000, tc.fault)
 				worst := feature.Score{}
 				for _, s := range scores {
 					if s.Text != "" && s.Severity > worst.Severity {

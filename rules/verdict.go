@@ -44,7 +44,9 @@ type Verdict struct {
 	History      int                    `json:"history"` // baseline windows
 	Level        float64                `json:"level"`   // of the run
 	Reasons      []Reason               `json:"reasons"` // what alarmed, or would have, worst first
-	Scores       []feature.Score        `json:"scores"`  // the worst of every feature, whether it alarmed or not
+	// FirstOffsetNote says why no reason has a FirstOffset; empty if one was looked for.
+	FirstOffsetNote string          `json:"first_offset_note,omitempty"`
+	Scores          []feature.Score `json:"scores"` // the worst of every feature, whether it alarmed or not
 }
 
 // Reason is one thing that alarmed under a rule.
@@ -66,6 +68,9 @@ type Reason struct {
 
 	Schema string          `json:"schema,omitempty"` // like slice and producer: what alone carries most of it, if something does
 	Shares []feature.Share `json:"shares,omitempty"` // what values of the dimensions contribute, what alone explains it first
+	// FirstOffset is the record with which the shift begins, by topic/partition. It is read
+	// from the log when somebody asks for the verdict, and is not stored with it.
+	FirstOffset map[string]int64 `json:"first_offset,omitempty"`
 
 	Mode         Mode    `json:"mode"`         // of the rule
 	Outcome      Outcome `json:"outcome"`      // what it did to the verdict

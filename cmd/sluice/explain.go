@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"sluice/feature"
@@ -65,7 +67,13 @@ func explain(w io.Writer, v *rules.Verdict, state feature.State) error {
 			for _, line := range shareLines(v.Reasons[i].Shares) {
 				fmt.Fprintf(&b, "     %s\n", line)
 			}
+			if first := begins(v.Reasons[i].FirstOffset); first != "" {
+				fmt.Fprintf(&b, "     It begins at %s.\n", first)
+			}
 		}
+	}
+	if v.FirstOffsetNote != "" {
+		fmt.Fprintf(&b, "  (%s)\n", v.FirstOffsetNote)
 	}
 	fmt.Fprintf(&b, "\nNext:\n")
 	for _, step := range next(v, state) {
@@ -186,6 +194,15 @@ func shareLines(all []feature.Share) (lines []string) {
 			100*s.Share, s.Name(), s.Rows, 100*s.RowShare, 100*s.BaselineShare, changes[s.Change], 100*max(0, s.Remains)))
 	}
 	return lines
+}
+
+// begins lists the records with which a shift begins.
+func begins(first map[string]int64) string {
+	var parts []string
+	for _, partition := range slices.Sorted(maps.Keys(first)) {
+		parts = append(parts, fmt.Sprintf("offset %d of %s", first[partition], partition))
+	}
+	return strings.Join(parts, ", ")
 }
 
 var changes = map[string]string{

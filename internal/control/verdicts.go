@@ -61,7 +61,14 @@ func cursorOf(r *http.Request) (string, error) {
 
 func (a *API) verdict(r *http.Request) (any, error) {
 	row, err := a.readVerdict(r)
-	return json.RawMessage(row.Body), err
+	if err != nil || a.deps.Trace == nil {
+		return json.RawMessage(row.Body), err
+	}
+	body, err := a.deps.Trace(r.Context(), row)
+	if err != nil {
+		return nil, fmt.Errorf("verdict %s: where its reasons begin: %w", row.ID, err)
+	}
+	return json.RawMessage(body), nil
 }
 
 func (a *API) readVerdict(r *http.Request) (feature.VerdictRow, error) {

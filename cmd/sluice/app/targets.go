@@ -178,6 +178,7 @@ func (a *App) buildControl(mux *http.ServeMux, tokens *auth.Tokens) error {
 	api, err := control.New(control.Deps{
 		Registry: p.registry, Actions: a.actions, Board: a.board, Clock: p.clock, Log: appender{p.log, p.topics},
 		Letters: letters{p.log}, Verify: a.verify, History: a.history, CheckRules: a.checkRules, Backtest: a.backtest, CheckView: checkView,
+		Trace:   newTracer(a).Trace,
 		Applied: a.applied, Learning: a.learning, Authorize: tokens.Authorize, DefaultTopic: a.cfg.Kafka.Writes,
 		Target: a.opts.Target, Version: a.opts.Version, Checks: a.checks(), Logger: a.opts.Log,
 	})
