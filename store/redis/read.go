@@ -143,27 +143,13 @@ func (s *Store) readShard(ctx context.Context, l *lookup, dst [][]feature.Record
 	defer cancel()
 	if !l.at.breaker.allow(time.Now()) {
 		l.errs = append(l.errs[:0], slices.Repeat([]error{ErrBreaker}, len(l.keys))...)
-		l.standIn(s.askReplica(ctx, l)(), dst)
+		l.standIn(s.askReplica(ctx, l), dst)
 		return
 	}
-	var second func() *replica
-	for attempt := 0; ; attempt++ {
-		s.readOnce(ctx, l.at.quick, l, dst)
-		first := firstOf(l.errs)
-		s.noticed(first)
-		if !isConnection(first) || attempt >= s.cfg.MaxRetries || ctx.Err() != nil {
-			break
-		}
-		if second == nil {
-			second = s.askReplica(ctx, l)
-		}
-	}
+	second := s.ask(ctx, l, dst)
 	s.judge(whole, l)
 	if isConnection(firstOf(l.errs)) {
-		if second == nil {
-			second = s.askReplica(ctx, l)
-		}
-		l.standIn(second(), dst)
+		l.standIn(second, dst)
 		return
 	}
 	var moved []int
@@ -174,6 +160,30 @@ func (s *Store) readShard(ctx context.Context, l *lookup, dst [][]feature.Record
 	}
 	if len(moved) > 0 {
 		s.readMoved(ctx, l, moved, dst)
+	}
+}
+
+// ask reads the chains of one lookup, as often as is configured, and returns what waits
+// for a replica's answer if one was asked meanwhile.
+func (s *Store) ask(ctx context.Context, l *lookup, dst [][]feature.Record) (second func() *replica) {
+	try := ctx
+	for attempt := 0; ; attempt++ {
+		s.readOnce(try, l.at.quick, l, dst)
+		first := firstOf(l.errs)
+		s.noticed(first)
+		if !isConnection(first) || ctx.Err() != nil {
+			return second
+		}
+		if second == nil {
+			if second = s.askReplica(ctx, l); second != nil {
+				var cancel context.CancelFunc
+				try, cancel = sooner(ctx)
+				defer cancel()
+			}
+		}
+		if attempt >= s.cfg.MaxRetries {
+			return second
+		}
 	}
 }
 

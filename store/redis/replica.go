@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"time"
 
 	"sluice/feature"
 )
@@ -14,12 +15,12 @@ type replica struct {
 }
 
 // askReplica begins to read a lookup from a replica of its shard, and returns a
-// function that waits for the answer, which is nil if there is no replica. The
-// function need not be called.
+// function that waits for the answer and need not be called; nil if there is no
+// replica.
 func (s *Store) askReplica(ctx context.Context, l *lookup) func() *replica {
 	client := s.places.replica(ctx, l.bucket)
 	if client == nil {
-		return func() *replica { return nil }
+		return nil
 	}
 	c := &replica{lookup{at: l.at, keys: l.keys, of: make([]int, len(l.keys))}, make([][]feature.Record, len(l.keys))}
 	for n := range c.of {
@@ -36,12 +37,23 @@ func (s *Store) askReplica(ctx context.Context, l *lookup) func() *replica {
 	}
 }
 
+// sooner leaves the last quarter of a read's time to the replica, which has answered by
+// then: the whole of it is for callers to see.
+func sooner(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)*3/4)
+}
+
 // standIn takes from a replica the chains that have failed. One that is empty is not
 // taken: a replica that has only begun to follow has no rows, and that is no answer.
-func (l *lookup) standIn(c *replica, dst [][]feature.Record) {
-	if c == nil {
+func (l *lookup) standIn(answer func() *replica, dst [][]feature.Record) {
+	if answer == nil {
 		return
 	}
+	c := answer()
 	l.copied = make([]bool, len(l.keys))
 	for n, err := range l.errs {
 		if err != nil && c.errs[n] == nil && len(c.chains[n]) > 0 {
