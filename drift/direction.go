@@ -40,6 +40,9 @@ func (a *Attribution) direction(s Shift) (*direction, bool) {
 		g.rows, g.missing = true, 1
 		return g, true
 	}
+	if s.Summary == sketch.Elements.String() { // the parts of a breakdown hold no facets
+		return nil, false
+	}
 	at := a.layout.Feature(g.id)
 	p := pair{shape: shapeOf(at)}
 	if p.class == presence {

@@ -12,14 +12,20 @@ import (
 // Reference is what the default detector remembers of the windows of history:
 // how each summary of each feature varied between them. Its JSON form is exact.
 type Reference struct {
-	Layout     string             `json:"layout"`  // digest of the layout that the summaries were read over
-	Windows    int                `json:"windows"` // of history
+	Layout     string             `json:"layout"`          // digest of the layout that the summaries were read over
+	Windows    int                `json:"windows"`         // of history
+	Words      int                `json:"words,omitempty"` // of texts: see tellingKinds
 	MedianRows float64            `json:"median_rows"`
 	Borrowed   bool               `json:"borrowed,omitempty"` // the spreads are an older reference's: see BorrowReference
 	Volume     *Spread            `json:"volume,omitempty"`
 	Features   []FeatureReference `json:"features"`
 	Facets     []FacetReference   `json:"facets,omitempty"` // of features that have one, in their order
 }
+
+// tellingKinds are the words that say whether missing values are null, infinite or not a
+// number, and when values are too far out for moments. Verdicts that are stored under
+// references of before keep theirs.
+const tellingKinds = 1
 
 // FeatureReference is the part of one feature.
 type FeatureReference struct {
@@ -53,7 +59,7 @@ func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, hist
 		return nil, fmt.Errorf("build reference of %s: %w", view.Name, err)
 	}
 	history = slices.DeleteFunc(slices.Clone(history), func(w WindowProfile) bool { return w.Profile.Profiled() == 0 })
-	r := &Reference{Layout: layout.Digest(), Windows: len(history), MedianRows: medianRows(history)}
+	r := &Reference{Layout: layout.Digest(), Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
 	s.begin()
 	b := newBuilder(view, layout, history)
 	b.least, b.samples = least, s

@@ -17,7 +17,8 @@ import (
 // tenth of the baseline, and categories that hold less than 1 % of the baseline
 // are taken together, because on many small bins it is large whatever happens.
 // Features without bins have nulls only; a statistic that cannot be computed is
-// left out.
+// left out. The elements of a list have scores of their own beside those of its length,
+// without nulls and with Summary elements.
 func Statistics(view *feature.View, layout *sketch.Layout, current, baseline *sketch.Profile) []feature.Score {
 	var out []feature.Score
 	for i := range view.Features {
@@ -31,6 +32,7 @@ func Statistics(view *feature.View, layout *sketch.Layout, current, baseline *sk
 		p.b = countsOf(columnOf(baseline, view, i), p.shape, bins)
 		p.c = countsOf(columnOf(current, view, i), p.shape, bins)
 		out = p.scores(out)
+		out = elementScores(out, view, layout, i, current, baseline)
 	}
 	return out
 }
@@ -164,7 +166,7 @@ func ColdStart(view *feature.View, layout *sketch.Layout, current, baseline *ske
 		p.b = countsOf(columnOf(baseline, view, i), p.shape, bins)
 		p.c = countsOf(columnOf(current, view, i), p.shape, bins)
 		if s, ok := p.cold(level); ok {
-			out = append(out, s)
+			out = append(out, coldFacet(s, view, layout, i, current, baseline, level))
 		}
 	}
 	return out

@@ -37,7 +37,7 @@ func (j *judge) movement(f *finding) string {
 	case KSDistance, TVDistance, HellingerDistance:
 		return fmt.Sprintf("the distribution moved: %s distance from the baseline went from %s to %s", distanceNames[s], number(f.expected), number(f.now))
 	case Nulls:
-		return fmt.Sprintf("the share of nulls went from %s to %s", percent(f.expected), percent(f.now))
+		return fmt.Sprintf("the share of %s went from %s to %s", j.missing(f), percent(f.expected), percent(f.now))
 	case LowTail, LowExtreme:
 		return fmt.Sprintf("the share below %s went from %s to %s", j.edge(f), percent(f.expected), percent(f.now))
 	case HighTail, HighExtreme:
@@ -61,10 +61,33 @@ func (j *judge) moments(f *finding) string {
 		return fmt.Sprintf("%s moved from %s to %s", f.summary, number(f.expected), number(f.now))
 	}
 	b, c := columnOf(j.baseline, j.view, f.index), columnOf(now, j.view, f.index)
+	if c.Clipped > 0 && j.reference.Words >= tellingKinds {
+		return fmt.Sprintf("%s moved: %d values from %s to %s are too far from the baseline's mean of %s for a mean or standard deviation", f.summary, c.Clipped, number(c.Min), number(c.Max), number(b.Mean()))
+	}
 	if f.summary == Scale {
 		return fmt.Sprintf("the standard deviation went from %s to %s", number(b.SD()), number(c.SD()))
 	}
 	return fmt.Sprintf("the mean went from %s to %s", number(b.Mean()), number(c.Mean()))
+}
+
+// missing says of what kind most of the values are that count as nulls.
+func (j *judge) missing(f *finding) string {
+	if j.reference.Words < tellingKinds {
+		return "nulls"
+	}
+	var nulls, none, infinite uint64
+	for _, w := range j.windows {
+		if c := columnOf(w.Profile, j.view, f.index); c != nil {
+			nulls, none, infinite = nulls+c.Nulls, none+c.NaN, infinite+c.PosInf+c.NegInf
+		}
+	}
+	switch max(nulls, none, infinite) {
+	case nulls:
+		return "nulls"
+	case infinite:
+		return "nulls, counting infinite values,"
+	}
+	return "nulls, counting values that are not a number,"
 }
 
 // edge returns the value at which a tail begins.

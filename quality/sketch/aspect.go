@@ -26,7 +26,7 @@ const (
 // Aspects turns the facet of a feature into features: View and Layout are made up of
 // them, and Profile gives a profile's columns of them. Hours of the day are numbers, days of
 // the week categories, elements what they are, and a path is a json value that is null in
-// the rows that lack it. It is immutable and safe for concurrent use.
+// the rows that lack it, among them those that are no JSON. It is immutable and safe for concurrent use.
 type Aspects struct {
 	View   *feature.View
 	Layout *Layout // with the digest of the layout that the facet is of
@@ -119,7 +119,7 @@ func (a *Aspects) Profile(p *Profile) *Profile {
 		case part.Facet == Hours:
 			c.fold(part, a.Of[i].Name == HoursOfDay)
 		case i < len(part.bins):
-			c.N, c.Nulls = part.bins[i], part.N-part.bins[i]
+			c.N, c.Nulls = part.bins[i], part.N+part.NaN-part.bins[i]
 		}
 	}
 	return out

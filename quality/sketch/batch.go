@@ -113,7 +113,7 @@ func (c *Column) takeInts(b *block, at int) int {
 			if c.Part != nil {
 				c.Part.addHour(v)
 			}
-			v = b.starts[i] - v
+			v = age(b.starts[i], v)
 		}
 		b.numbers[n], b.ids[n] = float64(v), raw
 		n++

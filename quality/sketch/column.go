@@ -62,7 +62,7 @@ func (c *Column) add(v *feature.Value, h *hasher, start int64) {
 	case ints:
 		c.addInt(int64(raw), raw, h)
 	case ages:
-		c.addInt(start-int64(raw), raw, h)
+		c.addInt(age(start, int64(raw)), raw, h)
 		if c.Part != nil {
 			c.Part.addHour(int64(raw))
 		}
@@ -96,6 +96,19 @@ func (c *Column) addFloat(v float64, h *hasher) {
 	}
 	c.addNumber(v)
 	c.distinct().add(h.number(b))
+}
+
+// age returns how long before start a time was, both in Unix seconds; the largest or
+// smallest number of seconds if it is more than that.
+func age(start, at int64) int64 {
+	d := start - at
+	switch {
+	case at < 0 && d < start:
+		return math.MaxInt64
+	case at > 0 && d > start:
+		return math.MinInt64
+	}
+	return d
 }
 
 // addInt counts the number v; id tells the value from others.

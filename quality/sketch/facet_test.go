@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -140,7 +141,7 @@ func TestPaths(t *testing.T) {
 		"a list of objects":  {`[{"a":1},{"b":2},{"a":null}]`, "$[] $[].a $[].b", false, true},
 		"spaces":             {" { \"a\" :\t[ 1 , 2 ] }\n", "$.a $.a[]", false, true},
 		"odd keys":           {`{"a.b":1,"":2,"x[]":3,"é":4}`, `$.é $[""] $["a.b"] $["x[]"]`, false, true},
-		"escaped key":        {`{"\u0061\"":1}`, `$["a""]`, false, true},
+		"escaped key":        {`{"\u0061\"":1}`, `$["a\""]`, false, true},
 		"escapes in a text":  {`{"a":"\\","b":"\"}","c":1}`, "$.a $.b $.c", false, true},
 		"number":             {"12", "", false, true},
 		"null":               {"null", "", false, true},
@@ -405,5 +406,29 @@ func TestPlainViewsKeepTheirForm(t *testing.T) {
 	b, _ := layout.MarshalBinary()
 	if b[0] != layoutFormat || encode(t, profileOf(view, layout, writes))[0] != profileFormat {
 		t.Error("the form of a plain view changed")
+	}
+}
+
+// Ages of times that no calendar knows end at the largest number of seconds.
+func TestAge(t *testing.T) {
+	for _, tc := range []struct{ start, at, want int64 }{
+		{100, 40, 60}, {100, 160, -60}, {0, math.MaxInt64, -math.MaxInt64}, {1000, math.MinInt64, math.MaxInt64},
+		{-1000, math.MaxInt64, math.MinInt64}, {1000, math.MinInt64 + 500, math.MaxInt64}, {0, math.MinInt64, math.MaxInt64},
+	} {
+		if got := age(tc.start, tc.at); got != tc.want {
+			t.Errorf("age(%d, %d) = %d, want %d", tc.start, tc.at, got, tc.want)
+		}
+	}
+}
+
+// Profiles of a feature under two types do not merge.
+func TestMergeOfTypes(t *testing.T) {
+	a, b := testView(feature.Float64), testView(feature.String)
+	for _, l := range []*Layout{Unbinned(a), layoutOf(t, a, randomWrites(rand.New(rand.NewPCG(1, 1)), a, 300))} {
+		p, o := NewProfile(a, l, testKey), NewProfile(b, l, testKey)
+		before := encode(t, p)
+		if err := p.Merge(o); !errors.Is(err, ErrLayout) || !bytes.Equal(encode(t, p), before) {
+			t.Errorf("Merge = %v, want ErrLayout", err)
+		}
 	}
 }

@@ -10,14 +10,17 @@ import (
 //
 // Columns are matched by feature id, so the parts of a window in which the view's
 // definition changed still merge: where a part lacks a feature, its rows count as
-// null, as an absent value does. The error is ErrLayout if the layouts differ and
-// ErrKey if the hash keys do; p is then unchanged.
+// null, as an absent value does. The error is ErrLayout if the layouts or the types of
+// a feature differ, and ErrKey if the hash keys do; p is then unchanged.
 func (p *Profile) Merge(o *Profile) error {
 	if p.layout.digest != o.layout.digest {
 		return fmt.Errorf("merge profile over layout %q into one over %q: %w", o.layout.digest, p.layout.digest, ErrLayout)
 	}
 	if p.hash.print != 0 && o.hash.print != 0 && p.hash.print != o.hash.print {
 		return fmt.Errorf("merge profile: %w", ErrKey)
+	}
+	if err := p.sameTypes(o); err != nil {
+		return err
 	}
 	if p.hash.print == 0 && o.hash.print != 0 {
 		p.hash, p.ready = hasher{print: o.hash.print}, false
@@ -40,6 +43,21 @@ func (p *Profile) Merge(o *Profile) error {
 		p.refuseNamed(r.Name, r.N)
 	}
 	p.mergeWatches(o)
+	return nil
+}
+
+// sameTypes returns ErrLayout if a feature is of another type in o.
+func (p *Profile) sameTypes(o *Profile) error {
+	for i := range o.Columns {
+		c := &o.Columns[i]
+		at := i
+		if at >= len(p.Columns) || p.Columns[at].ID != c.ID {
+			at = slices.IndexFunc(p.Columns, func(other Column) bool { return other.ID == c.ID })
+		}
+		if at >= 0 && p.Columns[at].Type != c.Type {
+			return fmt.Errorf("merge profile: feature %d is %s, and %s in the other one: %w", c.ID, p.Columns[at].Type, c.Type, ErrLayout)
+		}
+	}
 	return nil
 }
 

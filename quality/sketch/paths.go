@@ -2,7 +2,9 @@ package sketch
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The limits of what is read of a json value. A row beyond one of them is counted in
@@ -242,17 +244,17 @@ func (w *pathWalker) skip() bool {
 	}
 }
 
-// appendStep appends a member's step: .key, or ["key"] if it is not made of letters,
-// digits, dashes and underscores. It takes no more of a key than is ever shown.
+// appendStep appends a member's step: .key, or ["key"], with escapes, if it is not made of
+// letters, digits, dashes and underscores. It takes no more of a key than is ever shown.
 func appendStep(b []byte, key string) []byte {
 	if len(b) >= MaxText {
 		return b
 	}
 	key = Cut(key)
 	if key == "" || strings.ContainsFunc(key, func(r rune) bool {
-		return r < 0x80 && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
+		return r != '_' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	}) {
-		return append(append(append(b, `["`...), key...), `"]`...)
+		return append(strconv.AppendQuote(append(b, '['), key), ']')
 	}
 	return append(append(b, '.'), key...)
 }

@@ -41,7 +41,7 @@ func sampleValue(v feature.Value, t feature.Type, h *hasher, start int64) (featu
 	}
 	switch kindOf(t) {
 	case ages:
-		return feature.Int64Value(start - v.Int()), 0
+		return feature.Int64Value(age(start, v.Int())), 0
 	case lengths:
 		return feature.Int64Value(int64(len(v.List()))), 0
 	case presence:
