@@ -93,7 +93,7 @@ func TestReplay(t *testing.T) {
 		}
 		return out.String() + said.String()
 	}
-	for _, part := range []string{"15 files: 10 of history with 2,000 rows, 5 to judge; 1 features", "··█··", "w12.csv  200   BLOCKED  x: ", "5 windows judged: 4 pass (·), 0 warn (!), 1 would have been blocked (█)", "kept 200 rows from readers"} {
+	for _, part := range []string{"15 files: 10 of history with 2,000 rows, 5 to judge; 1 features", "··█··", "w12.csv  200   BLOCKED  x: ", "5 windows judged: 4 pass (·), 0 warn (!), 1 would have been blocked (█)", "kept 200 of 1,000 rows from readers", "  w10.csv to w14.csv", "without a new version: 1 window, from w12.csv."} {
 		if text := run(0); !strings.Contains(text, part) {
 			t.Errorf("no %q in:\n%s", part, text)
 		}

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"sluice/internal/replay"
 	"sluice/rules"
@@ -27,12 +31,7 @@ func (*replayCmd) Help() string {
 func (c *replayCmd) Run(e *env) error {
 	p := newProgress(e.stderr)
 	defer p.done()
-	told := func(done, of int) {
-		if p.terminal {
-			p.say("%d of %d files read", done, of)
-		}
-	}
-	r, err := replay.New(c.Dir, replay.Options{Baseline: c.BaselineWindows, Season: c.Season, Level: c.Alpha}, told)
+	r, err := replay.New(c.Dir, replay.Options{Baseline: c.BaselineWindows, Season: c.Season, Level: c.Alpha}, filesRead(p))
 	if errors.Is(err, replay.ErrOptions) {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -47,6 +46,23 @@ func (c *replayCmd) Run(e *env) error {
 	return shown.end()
 }
 
+// filesRead says how many files were read, and how long the others will take: on a terminal
+// all the time, elsewhere every ten seconds.
+func filesRead(p *progress) func(done, of int) {
+	began, last := time.Now(), time.Now()
+	return func(done, of int) {
+		if !p.terminal && time.Since(last) < 10*time.Second {
+			return
+		}
+		last = time.Now()
+		left := ""
+		if spent := time.Since(began); spent > 5*time.Second && done < of {
+			left = fmt.Sprintf(", about %s left", (spent * time.Duration(of-done) / time.Duration(done)).Round(time.Second))
+		}
+		p.say("%d of %d files read%s", done, of, left)
+	}
+}
+
 // replayed shows a replay.
 type replayed struct {
 	cmd      *replayCmd
@@ -56,16 +72,33 @@ type replayed struct {
 
 	lines    []replay.Line // json
 	strip    []rune
+	names    []string // of the windows in it
 	rows     [][]string
 	counts   map[rules.State]int
+	features map[string]*featureAlarms
 	judged   int // features in windows
 	alarms   int // of them
+	total    uint64
 	withheld uint64
+	without  run // windows in a row without a new version
+	longest  run
 	unread   []string
 }
 
+// run is a row of windows.
+type run struct {
+	windows    int
+	first, end string // the last
+}
+
+// featureAlarms are what a replay says of a feature.
+type featureAlarms struct {
+	blocked, warned int
+	worst           replay.Line
+}
+
 func (s *replayed) begin(setup replay.Setup) error {
-	s.setup, s.counts = setup, map[rules.State]int{}
+	s.setup, s.counts, s.features = setup, map[rules.State]int{}, map[string]*featureAlarms{}
 	if s.cmd.Format != "table" {
 		return nil
 	}
@@ -86,13 +119,13 @@ var marks = map[rules.State]rune{rules.Pass: '·', rules.Warn: '!', rules.Fail: 
 
 func (s *replayed) window(w replay.Window) error {
 	s.counts[w.State]++
+	s.total += w.Rows
 	if w.Blocked() {
 		s.withheld += w.Rows
 	}
+	s.unpublished(&w)
 	for _, l := range w.Lines {
-		if l.State == rules.Warn || l.State == rules.Fail {
-			s.alarms++
-		}
+		s.alarm(l)
 	}
 	s.judged += len(s.setup.Features)
 	if w.Problem != "" && w.Rows == 0 && w.Problem != "no rows" {
@@ -110,11 +143,63 @@ func (s *replayed) window(w replay.Window) error {
 		s.lines = append(s.lines, w.Lines...)
 		return nil
 	}
-	s.strip = append(s.strip, marks[w.State])
+	s.strip, s.names = append(s.strip, marks[w.State]), append(s.names, w.Name)
 	if w.State != rules.Pass {
 		s.rows = append(s.rows, s.told(&w)...)
 	}
 	return nil
+}
+
+// unpublished counts windows in a row whose values readers would not have got.
+func (s *replayed) unpublished(w *replay.Window) {
+	if w.State == rules.Pass || w.State == rules.Warn {
+		s.without = run{}
+		return
+	}
+	if s.without.windows == 0 {
+		s.without.first = w.Name
+	}
+	s.without.windows, s.without.end = s.without.windows+1, w.Name
+	if s.without.windows > s.longest.windows {
+		s.longest = s.without
+	}
+}
+
+// alarm counts a line that alarms.
+func (s *replayed) alarm(l replay.Line) {
+	if l.State != rules.Warn && l.State != rules.Fail {
+		return
+	}
+	s.alarms++
+	f := s.features[l.Feature]
+	if f == nil {
+		f = &featureAlarms{}
+		s.features[l.Feature] = f
+	}
+	if l.State == rules.Fail {
+		f.blocked++
+	} else {
+		f.warned++
+	}
+	if l.Severity > f.worst.Severity {
+		f.worst = l
+	}
+}
+
+// mostFeatures is how many features the table of them names.
+const mostFeatures = 10
+
+// byFeature are the rows of the features that alarmed, those that blocked most first.
+func (s *replayed) byFeature() (rows [][]string) {
+	names := slices.SortedFunc(maps.Keys(s.features), func(a, b string) int {
+		x, y := s.features[a], s.features[b]
+		return cmp.Or(cmp.Compare(y.blocked, x.blocked), cmp.Compare(y.warned, x.warned), cmp.Compare(a, b))
+	})
+	for _, name := range names[:min(len(names), mostFeatures)] {
+		f := s.features[name]
+		rows = append(rows, []string{cmp.Or(name, "(the whole window)"), fmt.Sprint(f.blocked), fmt.Sprint(f.warned), fmt.Sprintf("%.1f", f.worst.Severity), f.worst.Window})
+	}
+	return rows
 }
 
 // mostWhy is how many reasons of a window the table shows.
@@ -129,7 +214,7 @@ func (s *replayed) told(w *replay.Window) (rows [][]string) {
 	var why []string
 	for _, state := range []rules.State{rules.Fail, rules.Inconclusive, rules.Warn} {
 		for _, l := range w.Lines {
-			if l.State != state {
+			if l.State != state || l.State == rules.Inconclusive && w.Blocked() {
 				continue
 			}
 			text := l.Text
@@ -171,11 +256,18 @@ func (s *replayed) end() error {
 	out := s.env.stdout
 	fmt.Fprintln(out)
 	for from := 0; from < len(s.strip); from += stripWidth {
-		fmt.Fprintf(out, "  %s\n", string(s.strip[from:min(from+stripWidth, len(s.strip))]))
+		to := min(from+stripWidth, len(s.strip))
+		fmt.Fprintf(out, "  %s  %s to %s\n", string(s.strip[from:to]), plain(s.names[from]), plain(s.names[to-1]))
 	}
 	fmt.Fprintln(out)
 	if len(s.rows) > 0 {
 		if err := table(out, "WINDOW ROWS VERDICT WHY", s.rows); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+	}
+	if len(s.features) > 1 {
+		if err := table(out, "FEATURE BLOCKED WARNED WORST_SEVERITY IN", s.byFeature()); err != nil {
 			return err
 		}
 		fmt.Fprintln(out)
@@ -193,7 +285,14 @@ func (s *replayed) summary() string {
 	}
 	text += ".\n"
 	if s.withheld > 0 {
-		text += fmt.Sprintf("Blocking would have kept %s rows from readers until somebody approved them.\n", thousands(int(s.withheld)))
+		text += fmt.Sprintf("Blocking would have kept %s of %s rows from readers until somebody approved them.\n", thousands(int(s.withheld)), thousands(int(s.total)))
+	}
+	if s.longest.windows > 0 {
+		text += fmt.Sprintf("Longest time without a new version: %d window%s, from %s", s.longest.windows, plural(s.longest.windows), plain(s.longest.first))
+		if s.longest.windows > 1 {
+			text += " to " + plain(s.longest.end)
+		}
+		text += ".\n"
 	}
 	text += fmt.Sprintf("%s of %s features in windows alarm; by chance about %.1f would.", thousands(s.alarms), thousands(s.judged), float64(s.judged)*s.cmd.Alpha)
 	return text
@@ -205,4 +304,11 @@ func (s *replayed) unreadable() error {
 		return nil
 	}
 	return fmt.Errorf("%d of the files could not be read: %s", len(s.unread), strings.Join(s.unread[:min(3, len(s.unread))], "; "))
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
 }

@@ -20,7 +20,6 @@ import (
 	"sluice/internal/judge"
 	"sluice/quality/sketch"
 	"sluice/rules"
-	"sluice/store/tabular"
 )
 
 // Options say how a folder is judged.
@@ -82,6 +81,7 @@ type Replay struct {
 	dir     string
 	files   []string
 	told    func(done, of int)
+	read    int // files so far
 
 	view     *feature.View
 	layout   *sketch.Layout
@@ -157,7 +157,7 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 			if err != nil {
 				return err
 			}
-			r.told(r.steps()-len(r.files)+from+i+1, r.steps())
+			r.step()
 			if err := each(w); err != nil {
 				return err
 			}
@@ -168,18 +168,19 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 
 func (r *Replay) path(i int) string { return filepath.Join(r.dir, r.files[i]) }
 
-// steps counts the files of history three times: for their types, their bins and their
-// profiles.
-func (r *Replay) steps() int { return len(r.files) + 2*r.options.Baseline }
+// steps counts the files of history for their types and for their profiles, and the
+// first of them for their bins, too.
+func (r *Replay) steps() int {
+	return len(r.files) + r.options.Baseline + min(r.options.Baseline, drift.MinWindows)
+}
 
 // learn makes view, layout and reference from the files of history.
 func (r *Replay) learn(ctx context.Context) error {
 	n := r.options.Baseline
 	var found columns
 	read := make([][]seen, n)
-	if err := r.inTurn(ctx, 0, func(i int) error {
-		file, err := tabular.ReadValues(r.path(i), nil)
-		read[i] = look(file)
+	if err := r.inTurn(ctx, 0, n, func(i int) (err error) {
+		read[i], err = look(r.path(i))
 		return err
 	}); err != nil {
 		return err
@@ -192,29 +193,12 @@ func (r *Replay) learn(ctx context.Context) error {
 		return fmt.Errorf("no column of the first %d files holds values to judge: %w", n, ErrFiles)
 	}
 	r.view = view
-	unbinned := make([]*sketch.Profile, n)
-	if err := r.inTurn(ctx, n, func(i int) (err error) {
-		unbinned[i], err = profile(r.path(i), view, sketch.Unbinned(view), windowAt(i))
-		return err
-	}); err != nil {
+	if err := r.pin(ctx); err != nil {
 		return err
 	}
-	r.fitted = min(n, drift.MinWindows) // as the gate does
-	layout, err := sketch.BuildLayout(view, unbinned[:r.fitted]...)
-	if errors.Is(err, sketch.ErrSample) {
-		r.fitted = n
-		layout, err = sketch.BuildLayout(view, unbinned...)
-	}
-	if errors.Is(err, sketch.ErrSample) {
-		return fmt.Errorf("the first %d files hold too few rows to compare with: %w: want %d in all; raise --baseline-windows", n, ErrFiles, sketch.MinLayoutRows)
-	}
-	if err != nil {
-		return err
-	}
-	r.layout = layout
 	profiles := make([]*sketch.Profile, n)
-	if err := r.inTurn(ctx, 2*n, func(i int) (err error) {
-		profiles[i], err = profile(r.path(i), view, layout, windowAt(i))
+	if err := r.inTurn(ctx, 0, n, func(i int) (err error) {
+		profiles[i], err = profile(r.path(i), view, r.layout, windowAt(i))
 		return err
 	}); err != nil {
 		return err
@@ -222,20 +206,51 @@ func (r *Replay) learn(ctx context.Context) error {
 	return r.prepare(profiles, out)
 }
 
-// inTurn does fn for every file of history, as many at once as there are processors.
-func (r *Replay) inTurn(ctx context.Context, before int, fn func(i int) error) error {
+// pin makes the layout from the first files, as the gate does, and from all of history
+// if those hold too few rows.
+func (r *Replay) pin(ctx context.Context) error {
+	var unbinned []*sketch.Profile
+	for _, to := range []int{min(r.options.Baseline, drift.MinWindows), r.options.Baseline} {
+		from := len(unbinned)
+		unbinned = append(unbinned, make([]*sketch.Profile, to-from)...)
+		if err := r.inTurn(ctx, from, to, func(i int) (err error) {
+			unbinned[i], err = profile(r.path(i), r.view, sketch.Unbinned(r.view), windowAt(i))
+			return err
+		}); err != nil {
+			return err
+		}
+		layout, err := sketch.BuildLayout(r.view, unbinned...)
+		if err == nil {
+			r.layout, r.fitted = layout, to
+			return nil
+		}
+		if !errors.Is(err, sketch.ErrSample) {
+			return err
+		}
+	}
+	return fmt.Errorf("the first %d files hold too few rows to compare with: %w: want %d in all; raise --baseline-windows", r.options.Baseline, ErrFiles, sketch.MinLayoutRows)
+}
+
+// inTurn does fn for those files, as many at once as there are processors.
+func (r *Replay) inTurn(ctx context.Context, from, to int, fn func(i int) error) error {
 	var all errgroup.Group
 	all.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range r.options.Baseline {
+	for i := from; i < to; i++ {
 		all.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			return fn(i)
 		})
-		r.told(before+i+1, r.steps())
+		r.step()
 	}
 	return all.Wait()
+}
+
+// step tells that one more file was read.
+func (r *Replay) step() {
+	r.read++
+	r.told(min(r.read, r.steps()), r.steps())
 }
 
 // prepare builds the case that all windows share.
@@ -277,14 +292,22 @@ func (r *Replay) judge(n int, p *sketch.Profile, failed error) (Window, error) {
 		return w, fmt.Errorf("judge %s: %w", w.Name, err)
 	}
 	w.State = v.State
-	if p.Profiled() == 0 {
-		w.State, w.Problem = rules.Inconclusive, "no rows"
-		w.Lines = r.undecided(w.Name, w.Problem)
-		return w, nil
-	}
-	if v.TooFew {
-		w.Problem = v.Reasons[0].Text
-		w.Lines = r.undecided(w.Name, w.Problem)
+	if p.Profiled() == 0 || v.TooFew {
+		w.Lines, w.Problem = r.undecided(w.Name, "no rows"), "no rows"
+		if i := slices.IndexFunc(v.Reasons, func(r rules.Reason) bool { return r.Outcome == rules.Undecided }); i >= 0 && w.Rows > 0 {
+			w.Problem = v.Reasons[i].Text
+		}
+		if w.State != rules.Fail {
+			w.State = rules.Inconclusive
+			w.Lines = r.undecided(w.Name, w.Problem)
+			return w, nil
+		}
+		w.Problem = "" // expectations fail a window of any size
+		for i, l := range w.Lines {
+			if found := r.line(w.Name, l.Feature, &v, nil); found.State == rules.Fail {
+				w.Lines[i] = found
+			}
+		}
 		return w, nil
 	}
 	slow, err := r.accumulate(c.Current[0])

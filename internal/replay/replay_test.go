@@ -206,12 +206,13 @@ func TestOddWindows(t *testing.T) {
 	f.write("w022.csv", "amount,amount\n1,2\n")
 	f.write("w023.csv", "amount,more\n"+strings.Repeat("1.5,x\n", 300))
 	f.window(24, 300, 0, nil)
+	f.window(25, 300, 0, field(2, "much", 1))
 	_, all := f.replay(Options{Baseline: 20, Level: 0.001})
 	for i, want := range []struct {
 		state   rules.State
 		problem string
 	}{
-		{rules.Inconclusive, "no rows"}, {rules.Inconclusive, "too few rows to judge: 12"}, {rules.Inconclusive, "is there twice"}, {rules.Fail, ""}, {rules.Pass, ""},
+		{rules.Inconclusive, "no rows"}, {rules.Inconclusive, "too few rows to judge: 12"}, {rules.Inconclusive, "is there twice"}, {rules.Fail, ""}, {rules.Pass, ""}, {rules.Fail, ""},
 	} {
 		w := all[i]
 		if w.State != want.state || !strings.Contains(w.Problem, want.problem) || want.problem == "" && w.Problem != "" {
@@ -220,6 +221,10 @@ func TestOddWindows(t *testing.T) {
 		if len(w.Lines) < 6 {
 			t.Errorf("%s has %d lines, want one for each feature", w.Name, len(w.Lines))
 		}
+	}
+	refused := all[5] // every row
+	if l := refused.line("items"); l.State != rules.Fail || l.Method != "expect" || refused.line("amount").State != rules.Inconclusive || refused.Refused != 300 {
+		t.Errorf("all rows refused: %d, %+v", refused.Refused, refused.Lines)
 	}
 }
 

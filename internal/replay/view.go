@@ -23,15 +23,12 @@ type columns struct {
 }
 
 // look says what one file holds.
-func look(file []*tabular.Values) (found []seen) {
-	for _, v := range file {
-		s := seen{name: v.Name, truths: true, times: v.Times, numbers: v.Numeric() && !v.Times, texts: len(v.Counts) > 0}
-		for text := range v.Counts {
-			s.truths = s.truths && (text == "true" || text == "false")
-		}
-		found = append(found, s)
+func look(path string) (found []seen, err error) {
+	kinds, err := tabular.ReadKinds(path)
+	for _, k := range kinds {
+		found = append(found, seen{name: k.Name, numbers: k.Numbers, texts: k.Texts, truths: k.Truths, times: k.Times})
 	}
-	return found
+	return found, err
 }
 
 // add takes what one file holds.
