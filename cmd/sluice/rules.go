@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 
 	"sluice/internal/control"
 )
@@ -24,7 +25,7 @@ type rulesCheckCmd struct {
 
 // Help shows examples.
 func (*rulesCheckCmd) Help() string {
-	return "A rule is reachable on a view if history is long enough for its level.\n\nExamples:\n  sluice rules check\n  sluice rules check -f rules.yaml --format json"
+	return "LEVEL is the rate of false alarms per comparison that alerts_per_week leaves; it is reachable on a view if history is long enough to see a shift of 8 standard deviations between windows at it, and runs are judged at the lowest that is while it is not. SMALLEST_SHIFT_SD is what is seen half of the time, in standard deviations between windows; ALERTS_PER_WEEK how many false alarms of the whole project a week that makes at most. Below, for calibrated rules, the same for each feature in its own terms: a shift of all values in its unit and in standard deviations between rows, a rise of the share of nulls, a change of spread, a rise of the largest category and of values never seen before, a distance from the baseline.\n\nExamples:\n  sluice rules check\n  sluice rules check -f rules.yaml --format json"
 }
 
 func (c *rulesCheckCmd) Run(e *env) error {
@@ -49,9 +50,46 @@ func (c *rulesCheckCmd) Run(e *env) error {
 	if err := json.Unmarshal(raw.Items, &items); err != nil {
 		return fmt.Errorf("answer about rules: %w", err)
 	}
-	var rows [][]string
-	for _, r := range items {
-		rows = append(rows, []string{r.Rule, r.View, fmt.Sprintf("%.3g", r.Level), strconv.FormatBool(r.Reachable), fmt.Sprintf("%.3g", r.SmallestShiftSD)})
+	return showChecks(e, items)
+}
+
+// showChecks writes a line for each rule and view, and of what calibrated rules see a
+// line for each feature.
+func showChecks(e *env, items []control.RuleCheck) error {
+	var rows, seen [][]string
+	for i := range items {
+		r := &items[i]
+		level, history := fmt.Sprintf("%.3g", r.Level), "yes"
+		if !r.Reachable {
+			history = fmt.Sprintf("no: judged at %.2g", r.ReachableLevel)
+			if r.SmallestShiftSD == 0 {
+				history = "no: too short to calibrate"
+			}
+		}
+		rows = append(rows, []string{r.Rule, r.View, r.Method, string(r.Mode), level, history, strconv.Itoa(r.Windows), fmt.Sprintf("%.3g", r.SmallestShiftSD), fmt.Sprintf("%.2g", r.AlertsPerWeek)})
+		for _, s := range r.Features {
+			seen = append(seen, []string{r.Rule, r.View, s.Feature, amount(s.Shift, s.Unit), amount(s.ShiftSD, ""), rise(s.Nulls), amount(s.Factor, ""), rise(s.Share), rise(s.Unseen), amount(s.Distance, "")})
+		}
 	}
-	return table(e.stdout, "RULE VIEW LEVEL REACHABLE SMALLEST_SHIFT_SD", rows)
+	if err := table(e.stdout, "RULE VIEW METHOD MODE LEVEL REACHABLE WINDOWS SMALLEST_SHIFT_SD ALERTS_PER_WEEK", rows); err != nil || len(seen) == 0 {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "\nSmallest change that is seen half of the time, in one window of the usual number of rows:")
+	return table(e.stdout, "RULE VIEW FEATURE SHIFT SHIFT_SD NULLS SPREAD CATEGORY UNSEEN DISTANCE", seen)
+}
+
+// amount shows a positive number with its unit.
+func amount(v float64, unit string) string {
+	if v == 0 {
+		return "-"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.3g %s", v, unit))
+}
+
+// rise shows a rise of a share as points of per cent.
+func rise(v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("+%.2g%%", 100*v)
 }

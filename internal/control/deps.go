@@ -106,12 +106,34 @@ type HistoryItem struct {
 // RuleCheck says what a rule can reach on a view with the history there is, as
 // the contract shows it.
 type RuleCheck struct {
-	Rule            string  `json:"rule"`
-	View            string  `json:"view"`
-	Level           float64 `json:"level"`
-	Reachable       bool    `json:"reachable"`
-	SmallestShiftSD float64 `json:"smallest_shift_sd"`
-	ReachableLevel  float64 `json:"reachable_level"` // at which runs are judged: Level, if that is reachable
+	Rule            string     `json:"rule"`
+	View            string     `json:"view"`
+	Level           float64    `json:"level"`
+	Reachable       bool       `json:"reachable"`
+	SmallestShiftSD float64    `json:"smallest_shift_sd"`
+	ReachableLevel  float64    `json:"reachable_level"` // at which runs are judged: Level, if that is reachable
+	Method          string     `json:"method"`
+	Mode            rules.Mode `json:"mode"`
+	Windows         int        `json:"windows"` // of history
+	Rows            float64    `json:"rows"`    // of a usual window; 0 until one was judged by history
+	// AlertsPerWeek is how many incidents a week are false alarms at ReachableLevel if
+	// nothing ever changes, all views of the project together.
+	AlertsPerWeek float64       `json:"alerts_per_week"`
+	Features      []Sensitivity `json:"features,omitempty"` // what a calibrated rule sees of each, half of the time
+}
+
+// Sensitivity is the smallest change of a feature that is seen half of the time, in one
+// window of the usual number of rows; 0 where history does not measure it.
+type Sensitivity struct {
+	Feature  string  `json:"feature"`
+	Shift    float64 `json:"shift,omitempty"`    // of all values, in Unit
+	ShiftSD  float64 `json:"shift_sd,omitempty"` // the same, in standard deviations between rows
+	Unit     string  `json:"unit,omitempty"`
+	Factor   float64 `json:"factor,omitempty"`   // of the spread of values
+	Nulls    float64 `json:"nulls,omitempty"`    // rise of the share of nulls
+	Share    float64 `json:"share,omitempty"`    // rise of the share of the largest category
+	Unseen   float64 `json:"unseen,omitempty"`   // rise of the share of values never seen before
+	Distance float64 `json:"distance,omitempty"` // from the baseline: Kolmogorov-Smirnov, or total variation
 }
 
 // Check is one thing that a status looks at, such as whether the log can be

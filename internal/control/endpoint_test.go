@@ -291,7 +291,7 @@ func TestListEndpoints(t *testing.T) {
 	p.want("GET", "/api/v1/views/pay/features/amonut/history", "", 404, `{"error":{"code":"unknown_feature","message":"view pay has no feature \"amonut\"","hint":"did you mean amount?"}}`)
 	p.want("GET", "/api/v1/views/pay/features/amount/history?from=2024-01-02T00:00:00Z&to=2024-01-01T00:00:00Z", "", 400, `{"error":{"code":"invalid_argument","message":"from 2024-01-02T00:00:00Z is after to 2024-01-01T00:00:00Z","hint":"swap them"}}`)
 	p.want("GET", "/api/v1/rules/check", "", 200, `{"items":[{"rule":"...`)
-	p.want("POST", "/api/v1/rules/check", `{"rules":"rules: [{name: mine, method: calibrated, view: pay}]"}`, 200, `{"items":[{"rule":"mine","view":"pay","level":0.001,"reachable":false,"smallest_shift_sd":0,"reachable_level":0}],"next":""}`)
+	p.want("POST", "/api/v1/rules/check", `{"rules":"rules: [{name: mine, method: calibrated, view: pay}]"}`, 200, `{"items":[{"rule":"mine","view":"pay","level":0.001,"reachable":false,"smallest_shift_sd":0,"reachable_level":0,"method":"","mode":"","windows":0,"rows":0,"alerts_per_week":0}],"next":""}`)
 	p.want("POST", "/api/v1/rules/backtest", `{"rules":"rules: [{name: mine, method: calibrated, view: pay}]","days":7}`, 200, `{"from":"0001-01-01T00:00:00Z","to":"0001-01-01T00:00:00Z","windows":7...`)
 	p.want("POST", "/api/v1/rules/backtest", `{"days":91}`, 400, `{"error":{"code":"invalid_argument","message":"days: 91; want 1 to 90","hint":"records are kept for so long"}}`)
 	p.want("GET", "/api/v1/rules/ladder?days=30", "", 200, `{"items":[{"rule":"...`)

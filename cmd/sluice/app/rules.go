@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"fmt"
 
 	"sluice/drift"
 	"sluice/feature"
 	"sluice/internal/control"
 	"sluice/internal/court"
+	"sluice/internal/judge"
 	"sluice/rules"
 )
 
@@ -15,22 +17,91 @@ func (a *App) checkRules(ctx context.Context, defs *feature.Definitions, list []
 	items := []control.RuleCheck{}
 	for i := range defs.Views {
 		view := &defs.Views[i]
-		windows := 0
-		if view.ID != 0 {
-			status, err := a.actions.Baseline(ctx, view)
-			if err != nil {
-				return nil, err
-			}
-			windows = status.Windows
+		past, err := a.pastOf(ctx, view)
+		if err != nil {
+			return nil, err
 		}
 		level := court.BudgetLevel(defs, view.Project)
 		for k := range list {
-			if !list[k].Applies(view.Name) {
-				continue
+			if rule := &list[k]; rule.Applies(view.Name) {
+				c := past.check(view, rule, level)
+				c.AlertsPerWeek = c.ReachableLevel * court.Comparisons(defs, view.Project)
+				items = append(items, c)
 			}
-			c := rules.CheckRule(&list[k], view.Name, windows, level, drift.SmallestShift)
-			items = append(items, control.RuleCheck{Rule: c.Rule, View: c.View, Level: c.Level, Reachable: c.Reachable, SmallestShiftSD: c.SmallestShift, ReachableLevel: c.ReachableLevel})
 		}
 	}
 	return items, nil
+}
+
+// past is what a view's windows are compared with now.
+type past struct {
+	windows   int
+	reference *judge.Case // of the newest window judged by history; nil before there is one
+}
+
+// newest is how many of the newest versions are looked at for one that was judged by
+// history.
+const newest = 16
+
+// pastOf reads what a view's windows are compared with; nothing of a view that is not in
+// force.
+func (a *App) pastOf(ctx context.Context, view *feature.View) (past, error) {
+	if view.ID == 0 {
+		return past{}, nil
+	}
+	status, err := a.actions.Baseline(ctx, view)
+	if err != nil {
+		return past{}, err
+	}
+	p := past{windows: status.Windows}
+	vector, err := a.parts.registry.Vector(ctx, view.ID)
+	if err != nil {
+		return p, err
+	}
+	versions, err := a.parts.registry.Versions(ctx, view.ID, max(vector.Floor, newest)-newest, 0)
+	if err != nil {
+		return p, err
+	}
+	for i := len(versions) - 1; i >= 0 && p.reference == nil; i-- {
+		if versions[i].Verdict == "" || versions[i].Kind != feature.KindWindow {
+			continue
+		}
+		if p.reference, err = a.calibrated(ctx, versions[i].Verdict); err != nil {
+			return p, fmt.Errorf("verdict %s: %w", versions[i].Verdict, err)
+		}
+	}
+	return p, nil
+}
+
+// calibrated returns the case of a verdict that was judged by history; nil of another.
+func (a *App) calibrated(ctx context.Context, id string) (*judge.Case, error) {
+	row, err := a.parts.registry.Verdict(ctx, id)
+	if err != nil || len(row.Case) == 0 {
+		return nil, err
+	}
+	c, err := judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return a.parts.registry.Blob(ctx, digest) })
+	if err != nil || c.Reference == nil || c.Baseline == nil || !c.Reference.Calibrated() {
+		return nil, err
+	}
+	return c, nil
+}
+
+// check says what a rule can reach.
+func (p *past) check(view *feature.View, rule *rules.Rule, level float64) control.RuleCheck {
+	c := rules.CheckRule(rule, view.Name, p.windows, level, drift.SmallestShift)
+	out := control.RuleCheck{Rule: c.Rule, View: c.View, Level: c.Level, Reachable: c.Reachable, SmallestShiftSD: c.SmallestShift,
+		ReachableLevel: c.ReachableLevel, Method: rule.Method, Mode: rule.Mode, Windows: p.windows}
+	if p.reference == nil {
+		return out
+	}
+	out.Rows = p.reference.Reference.MedianRows
+	if rule.Method != rules.Calibrated {
+		return out
+	}
+	for _, s := range p.reference.Reference.Sensitivity(view, p.reference.Baseline, c.ReachableLevel) {
+		if rule.Covers(view.Name, s.Feature) {
+			out.Features = append(out.Features, control.Sensitivity(s))
+		}
+	}
+	return out
 }
