@@ -37,6 +37,21 @@ func TestExplain(t *testing.T) {
 			[]string{"1. amount: rule drift, method calibrated of location: statistic 9.1 against threshold 4.5, severity 2.02 (1 is the threshold), p 1e-09, 100 observations against 2800, exact to 0.001, slice DE, producer till. amount: mean 10 -> 1000.\n",
 				"mend the producer", "`sluice approve pay --version 12", "`sluice baseline accept pay --version 12"},
 		},
+		"laid to a producer": {
+			func(v *rules.Verdict) {
+				v.State, v.Decision = rules.Fail, "reject"
+				v.Reasons = []rules.Reason{{Rule: "drift", Feature: "amount", Method: "calibrated", Producer: "pos-7", Schema: "v2",
+					Shares:      []feature.Share{{Dimension: "producer", Header: true, Value: "pos-7", Share: .94, Remains: -.01, Rows: 12, RowShare: .12, BaselineShare: .11, Change: feature.ChangeValues}},
+					FirstOffset: map[string]int64{"sluice.writes/2": 4711, "sluice.writes/0": 12}}}
+			}, feature.StateRejected,
+			[]string{", producer pos-7, schema v2.\n      94 %  producer=pos-7: 12 rows, 12 % of them (11 % before), other values; without them 0 % of it remains\n     It begins at offset 12 of sluice.writes/0, offset 4711 of sluice.writes/2.\n"},
+		},
+		"log is gone": {
+			func(v *rules.Verdict) {
+				v.State, v.Decision, v.FirstOffsetNote = rules.Fail, "reject", "the log no longer holds the records"
+				v.Reasons = []rules.Reason{{Rule: "r", Method: "volume", PValue: 1}}
+			}, feature.StateRejected, []string{"(the log no longer holds the records)\n"},
+		},
 		"rejected, then approved": {
 			func(v *rules.Verdict) { v.State, v.Decision = rules.Fail, "reject" }, feature.StateVisible, []string{"a person has decided since"},
 		},
