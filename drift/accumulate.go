@@ -2,6 +2,8 @@ package drift
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"sluice/feature"
@@ -34,31 +36,162 @@ type Slow struct {
 // from which window start on a feature's windows count: the end of the last window of
 // its last alarm, after which it starts anew. Features that are not named have none.
 func (r *Reference) Accumulate(view *feature.View, layout *sketch.Layout, recent []WindowProfile, baseline *sketch.Profile, level float64, since map[string]time.Time) ([]Slow, error) {
-	var slow []Slow
-	at := map[string]int{}
+	recent = recent[max(0, len(recent)-Accumulated):]
+	if len(recent) < segments[0] {
+		return nil, nil
+	}
+	part := level / float64(len(segments))
+	if err := r.check(layout, recent, baseline, part); err != nil {
+		return nil, fmt.Errorf("accumulate %s: %w", view.Name, err)
+	}
+	runs, err := r.runs(view, layout, recent, baseline, part)
+	if err != nil {
+		return nil, fmt.Errorf("accumulate %s: %w", view.Name, err)
+	}
+	for i := range view.Features {
+		r.along(i, runs)
+	}
+	var all clearest
+	for k := range runs {
+		u := &runs[k]
+		adjust(u.findings, part)
+		for i := range u.findings {
+			if f := &u.findings[i]; f.adjusted <= part {
+				all.take(u, u.score(f), since)
+			}
+		}
+		facets, err := r.facets(nil, view, layout, u.current, baseline, part)
+		if err != nil {
+			return nil, fmt.Errorf("accumulate %s: %w", view.Name, err)
+		}
+		for _, s := range facets {
+			if s.PValue <= part {
+				all.take(u, s, since)
+			}
+		}
+	}
+	return all, nil
+}
+
+// clearest holds, of each feature, the alarm with the least p-value.
+type clearest []Slow
+
+// take takes in an alarm of a run, unless its windows do not count since a time.
+func (all *clearest) take(u *run, s feature.Score, since map[string]time.Time) {
+	if u.onset.Before(since[s.Feature]) {
+		return
+	}
+	slow := Slow{Score: s, Onset: u.onset, Windows: len(u.current)}
+	at := slices.IndexFunc(*all, func(o Slow) bool { return o.Feature == s.Feature })
+	switch {
+	case at < 0:
+		*all = append(*all, slow)
+	case s.PValue < (*all)[at].PValue:
+		(*all)[at] = slow
+	}
+}
+
+// run is the judgement of one segment.
+type run struct {
+	judge
+	onset    time.Time
+	same     bool // windows are current: none was too short
+	findings []finding
+}
+
+// runs prepares the segments that recent is long enough for, with what they find of
+// the view's volume; those with too few rows are left out.
+func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []WindowProfile, baseline *sketch.Profile, part float64) ([]run, error) {
+	var runs []run
+	quantiles := map[tail]float64{}
 	for _, m := range segments {
 		if m > len(recent) {
 			break
 		}
 		segment := recent[len(recent)-m:]
-		onset, part := segment[0].Window.Start, level/float64(len(segments))
-		scores, err := r.Score(view, layout, segment, baseline, part)
+		windows, err := joinShort(view, layout, segment, r.MedianRows)
 		if err != nil {
-			return nil, fmt.Errorf("accumulate %d windows: %w", m, err)
+			return nil, err
 		}
-		for _, s := range scores {
-			if s.Short != "" || s.PValue > part || onset.Before(since[s.Feature]) {
-				continue
-			}
-			i, known := at[s.Feature]
-			if !known {
-				i, at[s.Feature] = len(slow), len(slow)
-				slow = append(slow, Slow{})
-			}
-			if !known || s.PValue < slow[i].PValue {
-				slow[i] = Slow{Score: s, Onset: onset, Windows: m}
-			}
+		if TooFew(windows, r.MedianRows) != "" {
+			continue
+		}
+		u := run{onset: segment[0].Window.Start, same: len(windows) == m, judge: judge{reference: r, view: view, layout: layout,
+			current: segment, windows: windows, baseline: baseline, level: part, quantiles: quantiles}}
+		if r.Volume != nil {
+			u.findings = append(u.findings, u.volume())
+		}
+		runs = append(runs, u)
+	}
+	return runs, nil
+}
+
+// along judges the view's i-th feature in every run. Windows are reduced once to the
+// summaries that the means of all segments are made of.
+func (r *Reference) along(i int, runs []run) {
+	if len(runs) == 0 {
+		return
+	}
+	longest := &runs[len(runs)-1]
+	ref := longest.find(i)
+	if ref == nil || len(ref.Spreads) == 0 {
+		return
+	}
+	f := longest.frame(i, ref)
+	all := longest.reduce(i, &f, longest.windows)
+	for k := range runs {
+		u := &runs[k]
+		windows := all[max(0, len(all)-len(u.windows)):]
+		if !u.same || !longest.same {
+			windows = u.reduce(i, &f, u.windows)
+		}
+		if found := u.weigh(i, ref, &f, windows); found.tests > 0 {
+			found.share(u.shares(i))
+			u.findings = append(u.findings, found)
 		}
 	}
-	return slow, nil
+}
+
+// reduced is a window's column in summaries.
+type reduced struct {
+	x        [summaries]float64
+	inverse  [summaries]float64 // 1/n of what each rests on
+	n        uint64
+	newcomer string
+}
+
+// reduce returns the summaries of windows of the view's i-th feature.
+func (j *judge) reduce(i int, f *frame, windows []WindowProfile) []reduced {
+	at := j.layout.Feature(j.view.Features[i].ID)
+	j.reduced = slices.Grow(j.reduced[:0], len(windows))[:len(windows)]
+	for w := range windows {
+		out := &j.reduced[w]
+		p := windows[w].Profile
+		column := columnOf(p, j.view, i)
+		c := countsOf(column, f.shape, len(f.pooled))
+		out.n, out.newcomer = c.n, ""
+		if f.class == categorical {
+			out.newcomer = j.rare.count(at, p, place(p, column, i), f.shape, &c)
+		}
+		f.summarise(&c, false, &out.x)
+		for k := range out.inverse {
+			out.inverse[k] = 1 / observations(Summary(k), &c)
+		}
+	}
+	return j.reduced
+}
+
+// mean returns the means of the windows' summaries and of their 1/n. Windows that do
+// not measure a summary are left out of its mean.
+func mean(windows []reduced) (now, inverse [summaries]float64) {
+	for k := range now {
+		sum, sumInverse, n := 0.0, 0.0, 0.0
+		for w := range windows {
+			if x := windows[w].x[k]; Summary(k).measured() && !math.IsNaN(x) {
+				sum, sumInverse, n = sum+x, sumInverse+windows[w].inverse[k], n+1
+			}
+		}
+		now[k], inverse[k] = sum/n, sumInverse/n
+	}
+	return now, inverse
 }

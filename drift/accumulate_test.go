@@ -29,8 +29,7 @@ func (l learned) standardised(i int, w WindowProfile) (z []float64) {
 	j := &judge{reference: l.reference, view: l.view, layout: l.layout, current: []WindowProfile{w}, windows: []WindowProfile{w}, baseline: l.baseline, level: testLevel}
 	ref := j.find(i)
 	f := j.frame(i, ref)
-	var out finding
-	now, _ := j.measure(i, &f, &out)
+	now, _ := mean(j.reduce(i, &f, j.windows))
 	for _, s := range ref.Spreads {
 		if s.Summary != Location && s.Summary != Scale {
 			continue

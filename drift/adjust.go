@@ -40,25 +40,66 @@ type tail struct {
 	df int
 }
 
-// critical returns the t, without its sign, at which a summary that is one of so many
-// alarms by itself on the side of now.
-func (j *judge) critical(s *Spread, tests int, now float64) float64 {
-	return j.quantile(s, j.level/float64(tests), now)
+// weight returns the share of a feature's level that a summary has, against others.
+// Location and scale, which most faults move, have more of it.
+func (j *judge) weight(s Summary) float64 {
+	if j.reference.Method >= weighted && (s == Location || s == Scale) {
+		return mainWeight
+	}
+	return 1
 }
 
+// blockRatio is how many times less likely than the level what blocks must be: a warning
+// that is wrong costs a look, a block a window.
+const blockRatio = 100
+
+// blocking returns the p-value up to which a feature may block.
+func (j *judge) blocking() float64 {
+	if j.reference.Method >= weighted {
+		return j.level / blockRatio
+	}
+	return j.level
+}
+
+// clip returns how near to 0 and 1 ranks come in normal scores.
+func (r *Reference) clip() float64 {
+	if r.Method >= weighted {
+		return mainClip
+	}
+	return scoreClip
+}
+
+// mainWeight is the weight of location and scale.
+const mainWeight = 4
+
 // quantile returns the t of a p-value under the law of s, on the side of now.
-func (j *judge) quantile(s *Spread, p, now float64) float64 {
-	at := tail{p, s.DF}
+func (j *judge) quantile(s *Spread, df int, p, now float64) float64 {
+	at := tail{p, df}
 	if !summarySpecs[s.Summary].oneSided {
 		at.p /= 2
 	}
+	t := j.student(at)
+	if s.Heavy != nil && now > 0 {
+		t = max(t, s.Heavy.quantile(p))
+	}
+	return t
+}
+
+// freedom returns the degrees of freedom that windows of the current phases are judged
+// with.
+func (j *judge) freedom(s *Spread) int {
+	if j.reference.Method < weighted {
+		return s.DF
+	}
+	return s.freedom(j.phases)
+}
+
+// student returns the quantile of Student's law; it remembers those that it returned.
+func (j *judge) student(at tail) float64 {
 	t, ok := j.quantiles[at]
 	if !ok {
 		t = studentQuantile(at.p, float64(at.df))
 		j.quantiles[at] = t
-	}
-	if s.Heavy != nil && now > 0 {
-		t = max(t, s.Heavy.quantile(p))
 	}
 	return t
 }

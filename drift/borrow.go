@@ -52,7 +52,7 @@ func (f *FeatureReference) borrow(old *Reference) {
 		f.Spreads[i].borrow(&old.Features[at].Spreads[from])
 		kept = append(kept, f.Spreads[i])
 	}
-	f.Spreads = kept
+	f.Spreads, f.Edges = kept, nil
 }
 
 // borrow takes over how old varied about its mean.

@@ -28,6 +28,7 @@ func shapeOf(f *sketch.FeatureLayout) shape {
 		s.class, s.other, s.unseen = categorical, f.Other(), f.Unseen()
 	default:
 		s.class = numeric
+		s.edges = f.Edges
 		s.atoms = make([]bool, f.Bins())
 		for i := range s.atoms {
 			_, s.atoms[i] = f.Atom(i)

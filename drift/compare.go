@@ -5,11 +5,13 @@ import "math"
 // compare places every summary in its prediction interval, and reports the
 // worst; or, if an alarming summary has an effect large enough to block, the
 // worst of those.
-func (j *judge) compare(ref *FeatureReference, shift *moved, inverse [summaries]float64, out *finding) {
+func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [summaries]float64, out *finding) {
 	m := len(j.windows)
+	weights := 0.0
 	for k := range ref.Spreads {
-		if !math.IsNaN(shift.now[ref.Spreads[k].Summary]) {
+		if s := ref.Spreads[k].Summary; !math.IsNaN(shift.now[s]) {
 			out.tests++
+			weights += j.weight(s)
 		}
 	}
 	var all [summaries]rival
@@ -21,19 +23,23 @@ func (j *judge) compare(ref *FeatureReference, shift *moved, inverse [summaries]
 			continue
 		}
 		expected, spread, wide := s.expected(j.phases)
-		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), now: now, expected: expected}
-		r.effect = r.strength() >= j.critical(s, out.tests, r.t) && shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m)
+		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), df: j.freedom(s), now: now, expected: expected, tests: weights / j.weight(s.Summary)}
+		if s.Summary.tail() && r.t > 0 && j.reference.Method >= weighted {
+			r.rows = float64(m) / inverse[s.Summary]
+			r.rise, r.end = j.explained(ref, f, s.Summary, now)
+		}
+		r.effect = j.past(&r, j.blocking()/r.tests) && shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m)
 		rivals = enter(rivals, r)
 	}
 	for i := range rivals {
 		r := &rivals[i]
 		p := 1.0 // whatever it is times tests, unless t is past where that is 1
-		if r.strength() > j.quantile(r.spread, 1/float64(out.tests), r.t) {
-			p = min(1, r.spread.pvalue(r.t)*float64(out.tests))
+		if j.past(r, 1/r.tests) {
+			p = min(1, r.pvalue()*r.tests)
 		}
 		if out.spread == nil || r.effect && !out.effect || r.effect == out.effect && p < out.p {
 			s := r.spread.Summary
-			out.summary, out.t, out.p, out.effect, out.spread = s, r.t, p, r.effect, r.spread
+			out.summary, out.t, out.p, out.effect, out.spread, out.df, out.parts = s, r.t, p, r.effect, r.spread, r.df, r.tests
 			out.now, out.expected = s.natural(r.now), s.natural(r.expected)
 		}
 	}
@@ -43,8 +49,47 @@ func (j *judge) compare(ref *FeatureReference, shift *moved, inverse [summaries]
 type rival struct {
 	spread        *Spread
 	t             float64
+	df            int
 	effect        bool
 	now, expected float64 // transformed
+	tests         float64 // what its p-value is multiplied by
+	rows          float64 // of a tail that rises: the windows' rows; 0 for others
+	rise          float64 // Student's statistic of the move that would explain it,
+	end           int     // with its degrees of freedom; 0: none would
+}
+
+// pvalue returns the probability of so strong a statistic.
+func (r *rival) pvalue() float64 {
+	p := 0.0
+	if r.rows > 0 && r.spread.Rare != nil {
+		p = min(1, r.sides()*r.spread.Rare.atLeast(r.spread.Summary.natural(r.now), r.rows))
+	} else {
+		p = r.spread.tailOf(r.t, r.df)
+	}
+	if r.end > 0 {
+		p = max(p, min(1, r.sides()*studentTail(r.rise, float64(r.end))))
+	}
+	return p
+}
+
+// sides returns in how many directions the summary may be past its level.
+func (r *rival) sides() float64 {
+	if summarySpecs[r.spread.Summary].oneSided {
+		return 1
+	}
+	return 2
+}
+
+// past reports whether r's p-value is at most p.
+func (j *judge) past(r *rival, p float64) bool {
+	if r.rows == 0 || r.spread.Rare == nil {
+		if r.strength() < j.quantile(r.spread, r.df, p, r.t) {
+			return false
+		}
+	} else if r.t < 1 { // not worth the law
+		return false
+	}
+	return r.rows == 0 || r.pvalue() <= p
 }
 
 // strength orders statistics of the same law: the larger, the smaller the p-value.
@@ -60,7 +105,7 @@ func (r *rival) strength() float64 {
 func enter(rivals []rival, r rival) []rival {
 	for i := range rivals {
 		o := &rivals[i]
-		if o.spread.Heavy == nil && r.spread.Heavy == nil && o.effect == r.effect && o.spread.DF == r.spread.DF && summarySpecs[o.spread.Summary].oneSided == summarySpecs[r.spread.Summary].oneSided {
+		if o.spread.Heavy == nil && r.spread.Heavy == nil && o.rows == 0 && r.rows == 0 && o.tests == r.tests && o.effect == r.effect && o.df == r.df && summarySpecs[o.spread.Summary].oneSided == summarySpecs[r.spread.Summary].oneSided {
 			if r.strength() > o.strength() {
 				*o = r
 			}

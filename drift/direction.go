@@ -74,7 +74,7 @@ func (p *pair) scoresOf(s Shift) []float64 {
 }
 
 func (p *pair) summaryScores(name string) []float64 {
-	f := newFrame(p.shape, cutBins(p.shape, p.b.bins, float64(p.b.n)), p.b.bins, nil)
+	f := newFrame(p.shape, cutBins(p.shape, p.b.bins, float64(p.b.n)), p.b.bins, nil, mainClip)
 	within := func(from, to int) []float64 {
 		out := make([]float64, len(p.b.bins))
 		for i := max(0, from); i < min(to, len(out)); i++ {
@@ -99,6 +99,12 @@ func (p *pair) summaryScores(name string) []float64 {
 		return within(f.cuts.High, len(p.b.bins))
 	case HighExtreme.String():
 		return within(f.cuts.HighExtreme, len(p.b.bins))
+	case Extremes.String():
+		out := within(0, f.cuts.LowExtreme)
+		for i := max(0, f.cuts.HighExtreme); i < len(out) && f.cuts.HighExtreme >= 0; i++ {
+			out[i] = 1
+		}
+		return out
 	case KSDistance.String():
 		return p.below()
 	case TVDistance.String():

@@ -30,8 +30,9 @@ func (c *counts) rows() float64 { return float64(c.n + c.nulls) }
 // shape is what a layout says of a feature's bins.
 type shape struct {
 	class         class
-	atoms         []bool // bins of a single value
-	other, unseen int    // positions of the last two bins of a categorical feature; -1 without
+	atoms         []bool    // bins of a single value
+	edges         []float64 // between the bins of a numeric feature
+	other, unseen int       // positions of the last two bins of a categorical feature; -1 without
 }
 
 // Cuts are the bins that the tails and shares of a feature are read from. They
@@ -48,7 +49,8 @@ const (
 	tailMass    = 0.0125 // the 1 % and 99 % quantiles of a sample lie within it
 	extremeMass = 0.002
 	topShares   = 4
-	scoreClip   = 1e-4 // least distance of a normal score's rank from 0 and 1
+	scoreClip   = 1e-4 // least distance of a normal score's rank from 0 and 1 for the forest, and before method 2
+	mainClip    = 5e-3 // the same for location and scale, which the few rows beyond are not to rule: they have tails of their own
 )
 
 // cutBins places the cuts by the shares of the pooled history.
@@ -116,11 +118,13 @@ type frame struct {
 	pooled []uint64
 	n      float64
 	z      []float64 // normal score of each bin, by the pooled history
+	clip   float64   // least distance of its rank from 0 and 1
 }
 
-// newFrame makes the frame of a feature; scratch, if large enough, holds its scores.
-func newFrame(s shape, cuts Cuts, pooled []uint64, scratch []float64) frame {
-	f := frame{shape: s, cuts: cuts, pooled: pooled, n: total(pooled)}
+// newFrame makes the frame of a feature; scratch, if large enough, holds its scores, whose ranks
+// are kept clip from 0 and 1.
+func newFrame(s shape, cuts Cuts, pooled []uint64, scratch []float64, clip float64) frame {
+	f := frame{shape: s, cuts: cuts, pooled: pooled, n: total(pooled), clip: clip}
 	if s.class != numeric || f.n == 0 {
 		return f
 	}
@@ -128,15 +132,20 @@ func newFrame(s shape, cuts Cuts, pooled []uint64, scratch []float64) frame {
 	below := uint64(0)
 	for i, k := range pooled {
 		mid := (float64(below) + float64(k)/2) / f.n
-		f.z[i] = normalScore(mid)
+		f.z[i] = normalScore(mid, clip)
 		below += k
 	}
 	return f
 }
 
-// normalScore returns the standard normal quantile of a rank in [0, 1].
-func normalScore(rank float64) float64 {
-	return distuv.UnitNormal.Quantile(max(scoreClip, min(1-scoreClip, rank)))
+// centred reports whether scale is about the window's own location, as it is since
+// method 2: a move of the whole feature is not to count as one of scale.
+func (f *frame) centred() bool { return f.clip == mainClip }
+
+// normalScore returns the standard normal quantile of a rank in [0, 1] that is kept
+// clip from both ends.
+func normalScore(rank, clip float64) float64 {
+	return distuv.UnitNormal.Quantile(max(clip, min(1-clip, rank)))
 }
 
 // unmeasured marks every summary as absent.
@@ -162,19 +171,26 @@ func (f *frame) summarise(c *counts, leaveOut bool, x *[summaries]float64) {
 		f.shares(c, x)
 		return
 	}
+	f.ends(c, x)
 	n := float64(c.n)
 	location, scale := 0.0, 0.0
 	for i, k := range c.bins {
 		location += float64(k) * f.z[i]
 		scale += float64(k) * f.z[i] * f.z[i]
 	}
-	x[Location], x[Scale] = location/n, math.Sqrt(scale/n)
+	if location, scale = location/n, scale/n; f.centred() {
+		scale = max(0, scale-location*location)
+	}
+	x[Location], x[Scale] = location, math.Sqrt(scale)
 	x[LowTail], x[HighTail] = angle(total(c.bins[:f.cuts.Low])/n), angle(total(c.bins[f.cuts.High:])/n)
 	if f.cuts.LowExtreme >= 0 {
 		x[LowExtreme] = angle(total(c.bins[:f.cuts.LowExtreme]) / n)
 	}
 	if f.cuts.HighExtreme >= 0 {
 		x[HighExtreme] = angle(total(c.bins[f.cuts.HighExtreme:]) / n)
+	}
+	if f.cuts.LowExtreme >= 0 && f.cuts.HighExtreme >= 0 {
+		x[Extremes] = angle(total(c.bins[:f.cuts.LowExtreme])/n + total(c.bins[f.cuts.HighExtreme:])/n)
 	}
 }
 

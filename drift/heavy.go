@@ -5,13 +5,11 @@ import (
 	"slices"
 )
 
-// Heavy is the upper tail of the residuals of a tail's share where they are not near
-// normal. Other shares keep Student's law: a day of many nulls in history must not
-// make the next one pass.
+// Heavy is the upper tail of the residuals of a summary where they are not near normal.
 //
-// A share at the edge of what can be, such as that beyond the 1 % quantile of values
-// with a hard bound, is nothing in most windows and much in a few: Student's law
-// would call every such window an alarm. Beyond From the residuals' tail is then
+// The scale of values with hard bounds that move as a whole follows the square of the
+// move: a little in most windows and much in a few, in either direction of the move.
+// Student's law would call every such window an alarm. Beyond From the residuals' tail is then
 // taken to be exponential. Of the next window, with the mean of N excesses known,
 //
 //	P(t) = Share (1 + (t-From)/(N Mean))^-N
@@ -25,16 +23,11 @@ type Heavy struct {
 	Share float64 `json:"share"` // of all residuals
 }
 
-const (
-	heavySkew     = 1.6 // standard errors of the skewness from 0
-	heavyKurtosis = 1.6 // standard errors of the excess kurtosis from 0
-)
-
 // newHeavy returns the tail of residuals with standard deviation sd; nil if they are
 // near normal or too few to tell.
 func newHeavy(residuals []float64, sd float64) *Heavy {
 	n := float64(len(residuals))
-	if n < MinWindows || !departs(residuals) {
+	if n < MinWindows || !skewed(residuals) {
 		return nil
 	}
 	sorted := slices.Clone(residuals)
@@ -50,22 +43,22 @@ func newHeavy(residuals []float64, sd float64) *Heavy {
 	return &h
 }
 
-// departs reports whether skewness or kurtosis rule out a normal law.
-func departs(residuals []float64) bool {
+// curvedSkew is how many standard errors of its own the skewness of a normal law would
+// have to be from 0.
+const curvedSkew = 2.2
+
+// skewed reports whether the skewness of residuals rules out a normal law.
+func skewed(residuals []float64) bool {
 	n := float64(len(residuals))
-	var m1, m2, m3, m4 float64
+	var m1, m2, m3 float64
 	for _, r := range residuals {
 		m1 += r / n
 	}
 	for _, r := range residuals {
 		d := r - m1
-		m2, m3, m4 = m2+d*d/n, m3+d*d*d/n, m4+d*d*d*d/n
+		m2, m3 = m2+d*d/n, m3+d*d*d/n
 	}
-	if m2 == 0 {
-		return false
-	}
-	skew, kurtosis := m3/math.Pow(m2, 1.5), m4/(m2*m2)-3
-	return skew > heavySkew*math.Sqrt(6/n) || kurtosis > heavyKurtosis*math.Sqrt(24/n)
+	return m2 > 0 && m3/math.Pow(m2, 1.5) > curvedSkew*math.Sqrt(6/n)
 }
 
 // tail returns the probability that a window exceeds t; 1 below From.

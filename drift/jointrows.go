@@ -114,10 +114,10 @@ func (c *boundColumn) code(pooled []uint64, n float64) {
 	below := 0.0
 	for _, bin := range largest(pooled[:len(c.at.Categories)], len(pooled)) {
 		k := float64(pooled[bin])
-		c.codes[c.at.Categories[bin]] = normalScore((below + k/2) / n)
+		c.codes[c.at.Categories[bin]] = normalScore((below+k/2)/n, scoreClip)
 		below += k
 	}
-	c.rest = normalScore((below + n) / 2 / n)
+	c.rest = normalScore((below+n)/2/n, scoreClip)
 }
 
 // rows encodes a profile's row sample, without derived columns.
@@ -165,7 +165,7 @@ func (c *boundColumn) encode(v feature.Value) float64 {
 		low, high := c.at.Edges[bin-1], c.at.Edges[bin]
 		within = clamp01((x - low) / (high - low))
 	}
-	return normalScore(c.below[bin] + within*(c.below[bin+1]-c.below[bin]))
+	return normalScore(c.below[bin]+within*(c.below[bin+1]-c.below[bin]), scoreClip)
 }
 
 // pair finds the most correlated pairs of numeric columns in the vectors.

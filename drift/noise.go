@@ -15,6 +15,7 @@ type noise struct {
 	mean  float64 // least mean of a log distance; -Inf for others
 	sd    float64 // least standard deviation
 	gauge float64 // distances: the expected total variation distance
+	prior float64 // scale: the standard deviation that sampling independent rows gives; 0 for others
 }
 
 const quiet = 0.25 // of the sampling error of location and scale
@@ -32,6 +33,9 @@ func (f *frame) noise(s Summary, inverse float64) noise {
 		bare, held := f.variance(s, 0), f.variance(s, inverse)
 		out.unit = held
 		out.sd = math.Sqrt((quiet*quiet*bare + max(0, held-bare)) * inverse)
+		if s == Scale {
+			out.prior = math.Sqrt(bare * inverse)
+		}
 	case s == Newcomer && f.pooled[f.other]+f.pooled[f.unseen] > 0: // the largest of many counts varies less than one
 		out.unit = 0.25
 		out.sd = math.Sqrt(out.unit*inverse) / 2
@@ -43,9 +47,6 @@ func (f *frame) noise(s Summary, inverse float64) noise {
 	return out
 }
 
-// farthest is the square of the largest normal score, which one stray row has.
-var farthest = normalScore(1) * normalScore(1)
-
 // variance returns the variance of one row's normal score; or, by the delta
 // method, that of the root mean square times the rows. stray adds rows of the
 // largest score, by their share, so that a history without any does not rule out one.
@@ -55,6 +56,8 @@ func (f *frame) variance(s Summary, stray float64) float64 {
 		z, share := f.z[i], float64(k)/f.n
 		z1, z2, z4 = z1+share*z, z2+share*z*z, z4+share*z*z*z*z
 	}
+	farthest := normalScore(1, f.clip) // which one stray row has
+	farthest *= farthest
 	z2, z4 = z2+stray*farthest, z4+stray*farthest*farthest
 	if s == Scale {
 		return max(0, z4-z2*z2) / max(1e-9, 4*z2)

@@ -12,9 +12,10 @@ import (
 // Reference is what the default detector remembers of the windows of history:
 // how each summary of each feature varied between them. Its JSON form is exact.
 type Reference struct {
-	Layout     string             `json:"layout"`          // digest of the layout that the summaries were read over
-	Windows    int                `json:"windows"`         // of history
-	Words      int                `json:"words,omitempty"` // of texts: see tellingKinds
+	Layout     string             `json:"layout"`           // digest of the layout that the summaries were read over
+	Method     int                `json:"method,omitempty"` // of comparing: see weighted
+	Words      int                `json:"words,omitempty"`  // of texts: see tellingKinds
+	Windows    int                `json:"windows"`          // of history
 	MedianRows float64            `json:"median_rows"`
 	Borrowed   bool               `json:"borrowed,omitempty"` // the spreads are an older reference's: see BorrowReference
 	Volume     *Spread            `json:"volume,omitempty"`
@@ -27,12 +28,17 @@ type Reference struct {
 // references of before keep theirs.
 const tellingKinds = 1
 
+// weighted is the method of comparing by which summaries have weights; references of
+// methods before it, which verdicts that are stored name, are read with equal ones.
+const weighted = 2
+
 // FeatureReference is the part of one feature.
 type FeatureReference struct {
 	Name    string   `json:"name"`
 	ID      uint32   `json:"id"`
 	Cuts    Cuts     `json:"cuts"`
 	Spreads []Spread `json:"spreads"` // of the summaries that at least MinWindows windows measure
+	Edges   []Edge   `json:"edges,omitempty"`
 }
 
 // BuildReference reduces the windows of history, which share layout and are in
@@ -59,7 +65,7 @@ func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, hist
 		return nil, fmt.Errorf("build reference of %s: %w", view.Name, err)
 	}
 	history = slices.DeleteFunc(slices.Clone(history), func(w WindowProfile) bool { return w.Profile.Profiled() == 0 })
-	r := &Reference{Layout: layout.Digest(), Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
+	r := &Reference{Layout: layout.Digest(), Method: weighted, Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
 	s.begin()
 	b := newBuilder(view, layout, history)
 	b.least, b.samples = least, s
@@ -151,7 +157,7 @@ func (b *builder) feature(i int) FeatureReference {
 	}
 	b.read(i, s, at, bins)
 	out.Cuts = cutBins(s, b.pooled, total(b.pooled))
-	f := newFrame(s, out.Cuts, b.pooled, b.scores)
+	f := newFrame(s, out.Cuts, b.pooled, b.scores, mainClip)
 	b.scores = f.z
 	var x [summaries]float64
 	for w := range b.columns {
@@ -163,12 +169,21 @@ func (b *builder) feature(i int) FeatureReference {
 			b.values[k][w] = x[k]
 		}
 	}
-	for k := range Volume {
+	if s.class == numeric {
+		out.Edges = b.edgesOf(&f)
+	}
+	for k := range summaries {
+		if !k.measured() {
+			continue
+		}
 		inverse := b.inverse(k)
 		if math.IsNaN(inverse) {
 			continue
 		}
 		if spread, ok := newSpread(k, b.values[k], b.phases, b.least, inverse, f.noise(k, inverse)); ok {
+			if k.tail() && spread.Season == "" {
+				spread.Rare = newRare(b.values[k], b.columns)
+			}
 			out.Spreads = append(out.Spreads, spread)
 		}
 	}

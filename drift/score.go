@@ -110,7 +110,10 @@ func (f *FeatureReference) valid(at *sketch.FeatureLayout) bool {
 		ok = ok && within(bin, 0, bins-1)
 	}
 	for i := range f.Spreads {
-		ok = ok && f.Spreads[i].Summary < Volume && f.Spreads[i].valid(f.Spreads[i].Summary)
+		ok = ok && f.Spreads[i].Summary.measured() && f.Spreads[i].valid(f.Spreads[i].Summary)
+	}
+	for i := range f.Edges {
+		ok = ok && (f.Edges[i].Summary == LowEdge || f.Edges[i].Summary == HighEdge) && f.Edges[i].valid(f.Edges[i].Summary)
 	}
 	return ok
 }
@@ -130,12 +133,15 @@ type judge struct {
 	quantiles map[tail]float64
 	facet     *facet // whose aspects are judged; nil: features
 	rare      newcomers
+	reduced   []reduced
 }
 
 // finding is what the detector says of one feature before the run is adjusted.
 type finding struct {
-	index   int // of the feature; -1: the view
-	tests   int // summaries compared
+	index   int     // of the feature; -1: the view
+	tests   int     // summaries compared
+	df      int     // of that summary's law
+	parts   float64 // what the p-value of the worst was multiplied by
 	summary Summary
 	t       float64
 	p       float64 // after Bonferroni
@@ -150,14 +156,23 @@ type finding struct {
 
 // feature compares the summaries of the view's i-th feature.
 func (j *judge) feature(i int) finding {
-	out := finding{index: i, p: 1}
 	ref := j.find(i)
 	if ref == nil || len(ref.Spreads) == 0 {
-		return out
+		return finding{index: i, p: 1}
 	}
 	f := j.frame(i, ref)
-	now, inverse := j.measure(i, &f, &out)
-	shift := moved{now: now}
+	return j.weigh(i, ref, &f, j.reduce(i, &f, j.windows))
+}
+
+// weigh compares the means of windows' summaries with history.
+func (j *judge) weigh(i int, ref *FeatureReference, f *frame, windows []reduced) finding {
+	out := finding{index: i, p: 1, m: total64(f.pooled)}
+	for w := range windows {
+		out.n += windows[w].n
+		out.newcomer = windows[w].newcomer
+	}
+	now, inverse := mean(windows)
+	shift := moved{now: now, strict: j.reference.Method >= weighted}
 	unmeasured(&shift.expected)
 	for k := range ref.Spreads {
 		s := &ref.Spreads[k]
@@ -166,8 +181,7 @@ func (j *judge) feature(i int) finding {
 			shift.sampling = f.noise(TVDistance, inverse[TVDistance]).gauge
 		}
 	}
-	out.m = total64(f.pooled)
-	j.compare(ref, &shift, inverse, &out)
+	j.compare(ref, f, &shift, inverse, &out)
 	return out
 }
 
@@ -195,44 +209,17 @@ func (j *judge) frame(i int, ref *FeatureReference) frame {
 			s = shape{other: -1, unseen: -1}
 		}
 	}
-	f := newFrame(s, ref.Cuts, pooled, j.scores)
+	f := newFrame(s, ref.Cuts, pooled, j.scores, j.reference.clip())
 	if f.z != nil {
 		j.scores = f.z
 	}
 	return f
 }
 
-// measure returns the mean of the windows' summaries, and the mean of 1/n that
-// each rests on. Windows that do not measure a summary are left out of its mean.
-func (j *judge) measure(i int, f *frame, out *finding) (now, inverse [summaries]float64) {
-	at := j.layout.Feature(j.view.Features[i].ID)
-	var sum, sumInverse, n, x [summaries]float64
-	for w := range j.windows {
-		p := j.windows[w].Profile
-		column := columnOf(p, j.view, i)
-		c := countsOf(column, f.shape, len(f.pooled))
-		if f.class == categorical {
-			out.newcomer = j.rare.count(at, p, place(p, column, i), f.shape, &c)
-		}
-		out.n += c.n
-		f.summarise(&c, false, &x)
-		for k := range Volume {
-			if !math.IsNaN(x[k]) {
-				sum[k] += x[k]
-				sumInverse[k] += 1 / observations(k, &c)
-				n[k]++
-			}
-		}
-	}
-	for k := range now {
-		now[k], inverse[k] = sum[k]/n[k], sumInverse[k]/n[k]
-	}
-	return now, inverse
-}
-
 // share leaves the feature one of so many parts of the level.
 func (f *finding) share(parts int) {
 	f.tests *= parts
+	f.parts *= float64(parts)
 	f.p = min(1, f.p*float64(parts))
 }
 
@@ -247,11 +234,11 @@ func (j *judge) volume() finding {
 	shift.now[Volume] = math.Log(max(rows, 1) / m)
 	var inverse, wide float64
 	shift.expected[Volume], inverse, wide = s.expected(j.phases)
-	out := finding{index: -1, tests: 1, summary: Volume, spread: s, n: uint64(rows), m: j.baseline.Rows}
+	out := finding{index: -1, tests: 1, parts: 1, summary: Volume, spread: s, df: s.DF, n: uint64(rows), m: j.baseline.Rows}
 	out.t = s.interval(shift.now[Volume], shift.expected[Volume], inverse, wide, len(j.current), m/max(rows, 1))
 	out.p = s.pvalue(out.t)
 	out.now, out.expected = Volume.natural(shift.now[Volume]), Volume.natural(shift.expected[Volume])
-	out.effect = out.p <= j.level && shift.large(Volume) &&
+	out.effect = out.p <= j.blocking() && shift.large(Volume) &&
 		math.Abs(shift.now[Volume]-shift.expected[Volume]) >= effectHistory*s.excursion(len(j.current))
 	return out
 }
@@ -276,7 +263,7 @@ func (j *judge) score(f *finding) feature.Score {
 	}
 	alarm := f.adjusted <= j.level
 	s.Effect = f.effect && alarm
-	s.Threshold = j.critical(f.spread, f.tests, f.t)
+	s.Threshold = j.quantile(f.spread, f.df, j.level/f.parts, f.t)
 	if f.summary == Volume {
 		s.Method = MethodVolume
 	}

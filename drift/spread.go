@@ -29,7 +29,8 @@ type Spread struct {
 	Moving []float64 `json:"moving"`
 	Season string    `json:"season,omitempty"` // the season kept; empty: pooled
 	Phases []Phase   `json:"phases,omitempty"`
-	Heavy  *Heavy    `json:"heavy,omitempty"` // the upper tail of a tail's share, if it is not near normal
+	Heavy  *Heavy    `json:"heavy,omitempty"` // of references before method 2: the upper tail of a tail's share that is not near normal
+	Rare   *Rare     `json:"rare,omitempty"`  // of a tail that few rows of a window are in, or none are: the law of its rise
 }
 
 // Phase is one phase of a season.
@@ -68,9 +69,10 @@ func newSpread(s Summary, x []float64, p phases, least int, inverse float64, flo
 	}
 	out.DF = max(1, out.DF)
 	out.SD = max(floor.sd, math.Sqrt(squares/float64(out.DF)))
+	out.lean(floor.prior)
 	out.widen(x, p)
 	out.Excursions, out.Moving = excursions(residuals)
-	if s.tail() {
+	if s == Scale {
 		out.Heavy = newHeavy(residuals, out.SD)
 	}
 	out.Mean = max(out.Mean, floor.mean)
@@ -78,6 +80,17 @@ func newSpread(s Summary, x []float64, p phases, least int, inverse float64, flo
 		out.Phases[i].Mean = max(out.Phases[i].Mean, floor.mean)
 	}
 	return out, true
+}
+
+// leaning is how many times the variance of sampling a history's may be to be that.
+const leaning = 1.5
+
+// lean takes the standard deviation that sampling gives for what it is where history
+// varies about as much: the mean of both variances then has twice the degrees of freedom.
+func (s *Spread) lean(sampling float64) {
+	if sampling > 0 && s.SD*s.SD <= leaning*sampling*sampling {
+		s.SD, s.DF = math.Sqrt((s.SD*s.SD+sampling*sampling)/2), 2*s.DF
+	}
 }
 
 // phaseShrink is how many windows the variance of all counts for in that of a phase.
@@ -200,6 +213,25 @@ func (s *Spread) expected(phaseOf func(season string) []int) (mean, inverse, wid
 	return mean, inverse, wide
 }
 
+// widerPhase is how many times the variance of all windows a phase must have for it to
+// be taken for that of its own windows alone.
+const widerPhase = 1.5
+
+// freedom returns the degrees of freedom of the variance of windows of those phases:
+// those of the phase's own windows, with what all count for in it, where that is wider.
+func (s *Spread) freedom(phaseOf func(season string) []int) int {
+	df := s.DF
+	if s.Season == "" {
+		return df
+	}
+	for _, phase := range phaseOf(s.Season) {
+		if g := findPhase(s.Phases, phase); g != nil && g.Wide > widerPhase {
+			df = min(df, phaseShrink+g.N-1)
+		}
+	}
+	return df
+}
+
 // interval returns Student's statistic of the mean of m new windows in the
 // prediction interval of history. wide is as expected returns it; inverse is the new windows' mean of 1/n: what
 // they are noisier than history by, for having fewer observations, widens the
@@ -216,12 +248,15 @@ func (s *Spread) interval(now, expected, expectedInverse, wide float64, m int, i
 }
 
 // pvalue returns the tail probability of Student's statistic t.
-func (s *Spread) pvalue(t float64) float64 {
+func (s *Spread) pvalue(t float64) float64 { return s.tailOf(t, s.DF) }
+
+// tailOf is pvalue where the variance has other degrees of freedom.
+func (s *Spread) tailOf(t float64, df int) float64 {
 	p := 0.0
 	if summarySpecs[s.Summary].oneSided {
-		p = studentTail(t, float64(s.DF))
+		p = studentTail(t, float64(df))
 	} else {
-		p = min(1, 2*studentTail(math.Abs(t), float64(s.DF)))
+		p = min(1, 2*studentTail(math.Abs(t), float64(df)))
 	}
 	if s.Heavy != nil && t > 0 {
 		p = max(p, s.Heavy.tail(t))
@@ -286,5 +321,5 @@ func (s *Spread) valid(summary Summary) bool {
 	if h := s.Heavy; h != nil {
 		ok = ok && h.N >= 1 && h.Mean > 0 && h.Share > 0
 	}
-	return ok
+	return ok && (s.Rare == nil || s.Rare.valid())
 }

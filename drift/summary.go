@@ -32,6 +32,9 @@ const (
 	Newcomer                         // largest share of one value outside the layout's categories, from the row sample, arcsin sqrt
 	Volume                           // log of the view's rows
 	Outliers                         // share of sampled rows beyond the baseline's 99.5 % anomaly score, arcsin sqrt
+	Extremes                         // share in the outer bins of both extremes together, arcsin sqrt
+	LowEdge                          // where the lower end lies; not compared by itself: see Edge
+	HighEdge                         //
 	summaries
 )
 
@@ -57,6 +60,7 @@ var summarySpecs = [summaries]struct {
 	Share1: {"share_1", share, false}, Share2: {"share_2", share, false}, Share3: {"share_3", share, false}, Share4: {"share_4", share, false},
 	Other: {"other", share, false}, Unseen: {"unseen", share, true}, Newcomer: {"newcomer", share, true},
 	Volume: {"volume", logarithm, false}, Outliers: {"outliers", share, true},
+	Extremes: {"extremes", share, true}, LowEdge: {"low_edge", plain, false}, HighEdge: {"high_edge", plain, false},
 }
 
 // String returns the name that scores and references use.
@@ -87,7 +91,10 @@ func (s Summary) distance() bool {
 }
 
 // tail reports whether s is the share of the outer bins of a number.
-func (s Summary) tail() bool { return s >= LowTail && s <= HighExtreme }
+func (s Summary) tail() bool { return s >= LowTail && s <= HighExtreme || s == Extremes }
+
+// measured reports whether s is read from a column.
+func (s Summary) measured() bool { return s < Volume || s == Extremes }
 
 // natural turns a transformed value back into a share, a distance or rows.
 func (s Summary) natural(x float64) float64 {
@@ -107,6 +114,8 @@ func angle(p float64) float64 { return math.Asin(math.Sqrt(clamp01(p))) }
 // synthetic families, and are not tuned on any data set.
 const (
 	effectDistance = 0.1  // D, or TVD beyond what sampling gives
+	effectBeyond   = 0.05 // D or TVD beyond what is usual for such a window: a day of a season is far from all days together
+	effectLocation = 0.15 // move of the mean normal score: that of a shift by D = .06
 	effectTail     = 0.01 // rise of a share beyond a tail
 	effectNulls    = 0.05 // rise of the share of nulls
 	effectShare    = 0.1  // move of a category's share
@@ -122,13 +131,16 @@ const (
 type moved struct {
 	now, expected [summaries]float64 // NaN where not measured
 	sampling      float64            // the total variation distance that sampling alone gives
+	strict        bool               // distances are held against what is usual as well: since method 2
 }
 
 // large reports whether the shift in s is past its effect floor.
 func (m *moved) large(s Summary) bool {
 	now, expected := s.natural(m.now[s]), s.natural(m.expected[s])
 	switch s {
-	case Location, KSDistance:
+	case Location:
+		return m.apart(KSDistance) && (!m.strict || math.Abs(now-expected) >= effectLocation)
+	case KSDistance:
 		return m.apart(KSDistance)
 	case TVDistance:
 		return m.apart(TVDistance)
@@ -136,7 +148,7 @@ func (m *moved) large(s Summary) bool {
 		return m.apart(KSDistance) || m.apart(TVDistance)
 	case Scale:
 		return beyondRatio(now, expected, effectScale)
-	case LowTail, HighTail, LowExtreme, HighExtreme:
+	case LowTail, HighTail, LowExtreme, HighExtreme, Extremes:
 		return now-expected >= effectTail
 	case Nulls:
 		return now-expected >= effectNulls
@@ -159,6 +171,9 @@ func (m *moved) apart(s Summary) bool {
 	d := s.natural(m.now[s])
 	if s == TVDistance {
 		d -= m.sampling
+	}
+	if m.strict && !(m.now[s]-m.expected[s] > 0 && s.natural(m.now[s])-s.natural(m.expected[s]) >= effectBeyond) {
+		return false
 	}
 	return d >= effectDistance
 }

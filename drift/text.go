@@ -42,6 +42,9 @@ func (j *judge) movement(f *finding) string {
 		return fmt.Sprintf("the share below %s went from %s to %s", j.edge(f), percent(f.expected), percent(f.now))
 	case HighTail, HighExtreme:
 		return fmt.Sprintf("the share at or above %s went from %s to %s", j.edge(f), percent(f.expected), percent(f.now))
+	case Extremes:
+		cuts := j.find(f.index).Cuts
+		return fmt.Sprintf("the share below %s or at or above %s went from %s to %s", j.cut(f, cuts.LowExtreme-1), j.cut(f, cuts.HighExtreme-1), percent(f.expected), percent(f.now))
 	case Other:
 		return fmt.Sprintf("the share of values outside the largest categories went from %s to %s", percent(f.expected), percent(f.now))
 	case Unseen:
@@ -92,8 +95,13 @@ func (j *judge) missing(f *finding) string {
 
 // edge returns the value at which a tail begins.
 func (j *judge) edge(f *finding) string {
-	at, cuts := j.layout.Feature(j.view.Features[f.index].ID), j.find(f.index).Cuts
-	edge := map[Summary]int{LowTail: cuts.Low - 1, LowExtreme: cuts.LowExtreme - 1, HighTail: cuts.High - 1, HighExtreme: cuts.HighExtreme - 1}[f.summary]
+	cuts := j.find(f.index).Cuts
+	return j.cut(f, map[Summary]int{LowTail: cuts.Low - 1, LowExtreme: cuts.LowExtreme - 1, HighTail: cuts.High - 1, HighExtreme: cuts.HighExtreme - 1}[f.summary])
+}
+
+// cut returns an edge of the feature's bins.
+func (j *judge) cut(f *finding, edge int) string {
+	at := j.layout.Feature(j.view.Features[f.index].ID)
 	if edge < 0 || edge >= len(at.Edges) {
 		return "the baseline's range"
 	}

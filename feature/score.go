@@ -1,5 +1,7 @@
 package feature
 
+import "time"
+
 // Score is what a method measured on one feature of one window against a
 // baseline. Whether it is bad is for package rules to say.
 type Score struct {
@@ -23,6 +25,10 @@ type Score struct {
 	Uncalibrated bool `json:"uncalibrated"`
 	// Short, if not empty, says why the method could not judge: too few rows.
 	Short string `json:"short"`
+	// Accumulated marks a shift that only several windows together show, the first of
+	// which starts at Onset.
+	Accumulated bool      `json:"accumulated,omitempty"`
+	Onset       time.Time `json:"onset,omitzero"`
 	// Text says in one sentence what moved, from where to where, in units.
 	Text string `json:"text"`
 }

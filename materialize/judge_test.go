@@ -15,7 +15,7 @@ import (
 func realJudge(builder *judge.Builder) JudgeFunc {
 	return func(e Evidence) (Opinion, error) {
 		in := judge.Evidence{Kind: e.Kind, View: e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout,
-			Current: drifts(e.Current), History: drifts(e.History), Baseline: e.Baseline, Rules: rules.Default(), Level: 0.001}
+			Current: drifts(e.Current), History: drifts(e.History), Recent: drifts(e.Recent), Baseline: e.Baseline, Rules: rules.Default(), Level: 0.001}
 		if len(e.Alarms) > 0 {
 			if err := json.Unmarshal(e.Alarms, &in.Memory); err != nil {
 				return Opinion{}, err
@@ -30,7 +30,7 @@ func realJudge(builder *judge.Builder) JudgeFunc {
 			return Opinion{}, err
 		}
 		if e.Kind == judge.KindWindow {
-			if o.Alarms, err = json.Marshal(in.Memory.Next(in.Rules, &o.Verdict)); err != nil {
+			if o.Alarms, err = json.Marshal(c.Remember(&o.Verdict)); err != nil {
 				return Opinion{}, err
 			}
 		}
@@ -80,17 +80,5 @@ func TestRealJudge(t *testing.T) {
 	if few = w.version(few.Version); next.State != feature.StateVisible || few.Verdict != next.Verdict || few.State != feature.StateVisible {
 		t.Errorf("judged together: %s and %s, by %s and %s", few.State, next.State, few.Verdict, next.Verdict)
 	}
-	for _, row := range w.verdicts() {
-		var stored rules.Verdict
-		if err := json.Unmarshal(row.Body, &stored); err != nil {
-			t.Fatal(err)
-		}
-		c, err := judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return w.registry.Blob(t.Context(), digest) })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if differ := judge.Verify(stored, c); len(differ) > 0 {
-			t.Errorf("verdict %s on version %d recomputed: %v", row.ID, row.Version, differ)
-		}
-	}
+	recompute(t, w)
 }

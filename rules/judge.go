@@ -98,7 +98,7 @@ func judge(r *Rule, s *feature.Score, past Memory) (Reason, bool) {
 	reason := Reason{
 		Rule: r.Name, Feature: s.Feature, Method: s.Method, Summary: s.Summary, Statistic: s.Statistic, Threshold: s.Threshold,
 		Severity: s.Severity, PValue: s.PValue, N: s.N, M: s.M, Bound: s.Bound, Text: s.Text,
-		Mode: r.Mode, Effect: s.Effect, Uncalibrated: s.Uncalibrated,
+		Mode: r.Mode, Effect: s.Effect, Uncalibrated: s.Uncalibrated, Accumulated: s.Accumulated, Onset: s.Onset,
 	}
 	if s.Short != "" {
 		reason.Outcome, reason.Text = Undecided, s.Short

@@ -76,6 +76,9 @@ type Reason struct {
 	Outcome      Outcome `json:"outcome"`      // what it did to the verdict
 	Effect       bool    `json:"effect"`       // the shift is large enough to block
 	Uncalibrated bool    `json:"uncalibrated"` // without enough history: never fails
+
+	Accumulated bool      `json:"accumulated,omitempty"` // only several windows together show it: never fails
+	Onset       time.Time `json:"onset,omitzero"`        // start of the first of those
 }
 
 // Outcome is what one reason did to the verdict.

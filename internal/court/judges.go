@@ -112,7 +112,7 @@ func (j *Judges) Judge(e materialize.Evidence) (materialize.Opinion, error) {
 	if e.Kind != judge.KindWindow {
 		return opinion, nil
 	}
-	if opinion.Alarms, err = json.Marshal(evidence.Memory.Next(evidence.Rules, &v)); err != nil {
+	if opinion.Alarms, err = json.Marshal(c.Remember(&v)); err != nil {
 		return opinion, err
 	}
 	if c.Reference != nil && c.Reference.Calibrated() && !c.Reference.Borrowed {
@@ -131,7 +131,8 @@ func (j *Judges) evidence(e materialize.Evidence) (judge.Evidence, error) {
 		return judge.Evidence{}, err
 	}
 	out := judge.Evidence{Kind: e.Kind, View: e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout,
-		Current: windowProfiles(e.Current), History: fitted(windowProfiles(e.History), e.Fitted), Baseline: e.Baseline, Rules: list,
+		Current: windowProfiles(e.Current), History: fitted(windowProfiles(e.History), e.Fitted),
+		Recent: windowProfiles(e.Recent), Baseline: e.Baseline, Rules: list,
 		Level: Level(level, len(e.History))}
 	if len(e.Alarms) > 0 {
 		if err := json.Unmarshal(e.Alarms, &out.Memory); err != nil {

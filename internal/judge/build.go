@@ -23,10 +23,11 @@ type Evidence struct {
 	Layout   *sketch.Layout
 	Current  []drift.WindowProfile
 	History  []drift.WindowProfile // rising; over Layout
+	Recent   []drift.WindowProfile // that passed before Current, rising, over Layout; history or after it
 	Baseline *sketch.Profile       // merge of History; nil without
 	Old      *drift.Reference      // whose spread serves while History is short; nil without
 	Rules    []rules.Rule
-	Memory   rules.Memory
+	Memory   Memory
 	Level    float64
 }
 
@@ -41,6 +42,9 @@ const refit = 16
 type Builder struct {
 	samples drift.Samples
 	forests []fitted // the latest last
+
+	slowSamples drift.Samples
+	last        *settled // nil before the first
 }
 
 // remembered is how many forests are: around a refit, windows and windows in
@@ -59,7 +63,7 @@ func NewBuilder() *Builder { return &Builder{} }
 // Builder made before.
 func (b *Builder) Case(e Evidence) (*Case, error) {
 	c := &Case{Kind: e.Kind, View: *e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout, Current: e.Current,
-		Baseline: e.Baseline, Rules: e.Rules, Memory: e.Memory, Level: e.Level, History: len(e.History)}
+		Baseline: e.Baseline, Rules: e.Rules, Memory: e.Memory.Rules, Since: e.Memory.Since, Level: e.Level, History: len(e.History)}
 	if len(e.History) == 0 || e.Baseline == nil {
 		c.Baseline = nil
 		return c, nil
@@ -81,6 +85,9 @@ func (b *Builder) Case(e Evidence) (*Case, error) {
 			return nil, fmt.Errorf("build case: %w", err)
 		}
 	}
+	if c.Slow, err = b.slow(e, c); err != nil {
+		return nil, fmt.Errorf("build case: %w", err)
+	}
 	return c, nil
 }
 
@@ -92,8 +99,8 @@ func needsForest(e Evidence) bool {
 
 // forest returns the view's forest; nil if there is too little to fit one on.
 func (b *Builder) forest(e Evidence) (*drift.Joint, error) {
-	history := e.History[:settled(e)]
-	key := keyOf(e, history)
+	history := e.History[:fitEnd(e)]
+	key := keyOf(e, history, fitWindows)
 	for _, f := range b.forests {
 		if f.key == key {
 			return f.forest, nil
@@ -118,10 +125,10 @@ func (b *Builder) forest(e Evidence) (*drift.Joint, error) {
 // early is refit while history is short.
 const early = 4
 
-// settled returns how many windows of history lie before the last multiple of
+// fitEnd returns how many windows of history lie before the last multiple of
 // refit windows; while those are fewer than the detector needs, the last multiple
 // of early windows.
-func settled(e Evidence) int {
+func fitEnd(e Evidence) int {
 	n := len(e.History)
 	span := refit * int64(e.View.Window.Size)
 	if span <= 0 {
@@ -144,14 +151,14 @@ func settled(e Evidence) int {
 // every window that leaves history.
 const fitWindows = 32
 
-// keyOf names what a forest is fitted on.
-func keyOf(e Evidence, history []drift.WindowProfile) uint64 {
+// keyOf names the last windows of history, and the view that they are read by.
+func keyOf(e Evidence, history []drift.WindowProfile, windows int) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d %s", e.View.ID, e.Layout.Digest())
 	for _, f := range e.View.Features {
 		fmt.Fprintf(h, " %d", f.ID)
 	}
-	for _, w := range history[max(0, len(history)-fitWindows):] {
+	for _, w := range history[max(0, len(history)-windows):] {
 		fmt.Fprintf(h, " %d:%d:%d", w.Window.Start.UnixNano(), w.Profile.Rows, len(w.Profile.Sample))
 	}
 	return h.Sum64()

@@ -3,6 +3,7 @@ package judge
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"sluice/drift"
 	"sluice/feature"
@@ -38,9 +39,11 @@ type Case struct {
 	Reference *drift.Reference      // nil without history
 	Forest    *drift.Joint          // nil if there is too little to fit one on
 	Rules     []rules.Rule
-	Memory    rules.Memory // alarms of the windows before
-	Level     float64      // rate of false alarms per feature and window
-	History   int          // windows of history; fewer than drift.MinWindows is a cold start
+	Memory    rules.Memory         // alarms of the windows before
+	Level     float64              // rate of false alarms per feature and window
+	Since     map[string]time.Time // by feature: the end of the window of its last alarm, before which none counts again
+	Slow      *Slow                // nil if there is too little for small shifts to add up
+	History   int                  // windows of history; fewer than drift.MinWindows is a cold start
 }
 
 // check returns ErrCase if c cannot be judged.
@@ -57,6 +60,9 @@ func (c *Case) check() error {
 		if w.Profile == nil {
 			return fmt.Errorf("no profile of window %s: %w", w.Window.Start, ErrCase)
 		}
+	}
+	if s := c.Slow; s != nil && (len(s.Recent) == 0 || (s.Reference == nil) != (s.Baseline == nil)) {
+		return fmt.Errorf("windows that add up, incomplete: %w", ErrCase)
 	}
 	return nil
 }

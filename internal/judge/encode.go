@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"sluice/drift"
 	"sluice/feature"
@@ -15,20 +16,28 @@ import (
 // head is the JSON form of a case; blobs are named by the hex SHA-256 of their
 // bytes.
 type head struct {
-	Format    int               `json:"format"`
-	Kind      string            `json:"kind"`
-	View      feature.View      `json:"view"`
-	Window    feature.Window    `json:"window"`
-	Versions  []feature.Version `json:"versions"`
-	Layout    string            `json:"layout"` // blob; empty: unbinned
-	Current   []headWindow      `json:"current"`
-	Baseline  string            `json:"baseline"`  // blob; empty without, as the next two
-	Reference string            `json:"reference"` //
-	Forest    string            `json:"forest"`    //
-	Rules     []rules.Rule      `json:"rules"`
-	Memory    rules.Memory      `json:"memory"`
-	Level     float64           `json:"level"`
-	History   int               `json:"history"`
+	Format    int                  `json:"format"`
+	Kind      string               `json:"kind"`
+	View      feature.View         `json:"view"`
+	Window    feature.Window       `json:"window"`
+	Versions  []feature.Version    `json:"versions"`
+	Layout    string               `json:"layout"` // blob; empty: unbinned
+	Current   []headWindow         `json:"current"`
+	Baseline  string               `json:"baseline"`  // blob; empty without, as the next two
+	Reference string               `json:"reference"` //
+	Forest    string               `json:"forest"`    //
+	Rules     []rules.Rule         `json:"rules"`
+	Memory    rules.Memory         `json:"memory"`
+	Level     float64              `json:"level"`
+	History   int                  `json:"history"`
+	Since     map[string]time.Time `json:"since,omitempty"` // since format 2, as the next
+	Slow      *headSlow            `json:"slow,omitempty"`
+}
+
+type headSlow struct {
+	Recent    []headWindow `json:"recent"`
+	Reference string       `json:"reference,omitempty"` // blob; empty: the case's own, and so is the baseline
+	Baseline  string       `json:"baseline,omitempty"`  // blob
 }
 
 type headWindow struct {
@@ -36,7 +45,9 @@ type headWindow struct {
 	Profile string         `json:"profile"` // blob
 }
 
-const headFormat = 1
+// headFormat is the form of a head. In the first nothing accumulated; its cases are
+// judged as they were.
+const headFormat = 2
 
 // blobs collects named bytes.
 type blobs map[string][]byte
@@ -71,7 +82,7 @@ func (c *Case) Encode() (head []byte, named map[string][]byte, err error) {
 func (c *Case) encode() (head, blobs, error) {
 	all := blobs{}
 	h := head{Format: headFormat, Kind: c.Kind, View: c.View, Window: c.Window, Versions: c.Versions,
-		Rules: c.Rules, Memory: c.Memory, Level: c.Level, History: c.History}
+		Rules: c.Rules, Memory: c.Memory, Since: c.Since, Level: c.Level, History: c.History}
 	if c.Layout.Digest() != "" {
 		body, err := c.Layout.MarshalBinary()
 		if err != nil {
@@ -107,7 +118,48 @@ func (c *Case) encode() (head, blobs, error) {
 		}
 		h.Forest = all.put(body)
 	}
+	if c.Slow != nil {
+		var err error
+		if h.Slow, err = c.Slow.encode(all); err != nil {
+			return h, nil, err
+		}
+	}
 	return h, all, nil
+}
+
+func (s *Slow) encode(all blobs) (*headSlow, error) {
+	h := &headSlow{}
+	for _, w := range s.Recent {
+		body, err := w.Profile.MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		h.Recent = append(h.Recent, headWindow{Window: w.Window, Profile: all.put(body)})
+	}
+	if s.Reference == nil {
+		return h, nil
+	}
+	body, err := json.Marshal(s.Reference)
+	if err != nil {
+		return nil, err
+	}
+	h.Reference = all.put(body)
+	if body, err = s.Baseline.MarshalBinary(); err != nil {
+		return nil, err
+	}
+	h.Baseline = all.put(body)
+	return h, nil
+}
+
+// digest names what several windows together were judged by.
+func (s *Slow) digest() (string, error) {
+	all := blobs{}
+	h, err := s.encode(all)
+	if err != nil {
+		return "", err
+	}
+	body, err := json.Marshal(h)
+	return nameOf(body), err
 }
 
 // digests names what the verdict was computed from.
@@ -130,6 +182,13 @@ func (c *Case) digests(merged *sketch.Profile) (map[string]string, error) {
 		}
 		out["forest"] = nameOf(body)
 	}
+	if c.Slow != nil {
+		name, err := c.Slow.digest()
+		if err != nil {
+			return nil, err
+		}
+		out["slow"] = name
+	}
 	return out, nil
 }
 
@@ -138,10 +197,10 @@ func (c *Case) digests(merged *sketch.Profile) (map[string]string, error) {
 // error of blob is passed on.
 func DecodeCase(text []byte, blob func(digest string) ([]byte, error)) (*Case, error) {
 	var h head
-	if err := json.Unmarshal(text, &h); err != nil || h.Format != headFormat {
+	if err := json.Unmarshal(text, &h); err != nil || h.Format < 1 || h.Format > headFormat {
 		return nil, fmt.Errorf("decode case: head: %w", ErrCorrupt)
 	}
-	c := &Case{Kind: h.Kind, View: h.View, Window: h.Window, Versions: h.Versions, Rules: h.Rules, Memory: h.Memory, Level: h.Level, History: h.History}
+	c := &Case{Kind: h.Kind, View: h.View, Window: h.Window, Versions: h.Versions, Rules: h.Rules, Memory: h.Memory, Since: h.Since, Level: h.Level, History: h.History}
 	r := reader{blob: blob}
 	c.Layout = r.layout(h.Layout, &c.View)
 	for _, w := range h.Current {
@@ -157,6 +216,9 @@ func DecodeCase(text []byte, blob func(digest string) ([]byte, error)) (*Case, e
 	if h.Forest != "" {
 		c.Forest = new(drift.Joint)
 		r.read("forest", h.Forest, c.Forest.UnmarshalBinary)
+	}
+	if h.Slow != nil {
+		c.Slow = r.slow(h.Slow, c.Layout)
 	}
 	if r.err != nil {
 		return nil, fmt.Errorf("decode case of %s: %w", h.View.Name, r.err)
@@ -189,6 +251,19 @@ func (r *reader) read(what, name string, decode func([]byte) error) {
 			r.err = fmt.Errorf("%s %s: %w: %w", what, name, ErrCorrupt, err)
 		}
 	}
+}
+
+func (r *reader) slow(h *headSlow, layout *sketch.Layout) *Slow {
+	s := &Slow{}
+	for _, w := range h.Recent {
+		s.Recent = append(s.Recent, drift.WindowProfile{Window: w.Window, Profile: r.profile(w.Profile, layout)})
+	}
+	if h.Reference != "" {
+		s.Reference = new(drift.Reference)
+		r.read("slow reference", h.Reference, func(b []byte) error { return json.Unmarshal(b, s.Reference) })
+		s.Baseline = r.profile(h.Baseline, layout)
+	}
+	return s
 }
 
 func (r *reader) layout(name string, view *feature.View) *sketch.Layout {

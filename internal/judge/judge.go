@@ -19,7 +19,8 @@ import (
 // held to them before they were published); then, with at least
 // drift.MinWindows windows of history, the calibrated detector, volume and the
 // Isolation Forest, else the uncalibrated cold start; and the plain two-sample
-// statistics that rules may set thresholds on. What was served is held to the
+// statistics that rules may set thresholds on. Of a window, shifts follow that only it and
+// the windows before it show together: they warn, and never fail it. What was served is held to the
 // calibrated detector alone, without volume, which is that of the readers.
 func Judge(c *Case) (rules.Verdict, error) {
 	v, _, err := Examine(c)
@@ -49,6 +50,14 @@ func (c *Case) examine(record *rules.Record) (rules.Verdict, error) {
 		return rules.Verdict{}, err
 	}
 	v := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
+	slow, err := c.accumulate(&v)
+	if err != nil {
+		return rules.Verdict{}, err
+	}
+	if len(slow) > 0 {
+		scores = append(scores, slow...)
+		v = rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
+	}
 	record.Versions, record.Level, record.Scores = c.Versions, c.Level, scores
 	if v, record.Since, err = c.since(v); err != nil {
 		return rules.Verdict{}, err

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -50,7 +48,7 @@ type Window struct {
 	Name    string
 	Rows    uint64
 	Refused uint64
-	State   rules.State // what the gate would have said: warn where features only accumulated
+	State   rules.State // what the gate would have said
 	Lines   []Line      // of every feature, in their order; those of the whole window, if they alarm, last
 	Problem string      // why the file could not be read
 }
@@ -88,8 +86,8 @@ type Replay struct {
 	fitted   int         // files that the layout is built from
 	template *judge.Case // the case of any window, but for the window
 	history  []drift.WindowProfile
-	recent   []drift.WindowProfile
-	since    map[string]time.Time
+	recent   []drift.WindowProfile // that passed after them
+	memory   judge.Memory
 	setup    Setup
 }
 
@@ -108,7 +106,7 @@ func New(dir string, o Options, told func(done, of int)) (*Replay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list windows: %w", err)
 	}
-	r := &Replay{options: o, dir: dir, told: told, since: map[string]time.Time{}}
+	r := &Replay{options: o, dir: dir, told: told}
 	if told == nil {
 		r.told = func(int, int) {}
 	}
@@ -284,10 +282,8 @@ func (r *Replay) judge(n int, p *sketch.Profile, failed error) (Window, error) {
 		return w, nil
 	}
 	w.Rows, w.Refused = p.Total(), p.Refused()
-	c := *r.template
-	c.Window, c.Versions = windowAt(n), []feature.Version{feature.Version(n + 1)}
-	c.Current = []drift.WindowProfile{{Window: c.Window, Profile: p}}
-	v, err := judge.Judge(&c)
+	c := r.template.Next(drift.WindowProfile{Window: windowAt(n), Profile: p}, feature.Version(n+1), r.recent, r.memory)
+	v, err := judge.Judge(c)
 	if err != nil {
 		return w, fmt.Errorf("judge %s: %w", w.Name, err)
 	}
@@ -304,29 +300,22 @@ func (r *Replay) judge(n int, p *sketch.Profile, failed error) (Window, error) {
 		}
 		w.Problem = "" // expectations fail a window of any size
 		for i, l := range w.Lines {
-			if found := r.line(w.Name, l.Feature, &v, nil); found.State == rules.Fail {
+			if found := r.line(w.Name, l.Feature, &v); found.State == rules.Fail {
 				w.Lines[i] = found
 			}
 		}
 		return w, nil
 	}
-	slow, err := r.accumulate(c.Current[0])
-	if err != nil {
-		return w, err
+	r.memory = c.Remember(&v)
+	if v.State == rules.Pass || v.State == rules.Warn { // as the gate lets into history
+		r.recent = append(r.recent, c.Current[0])
+		r.recent = r.recent[max(0, len(r.recent)-drift.Accumulated):]
 	}
 	for _, f := range r.view.Features {
-		w.Lines = append(w.Lines, r.line(w.Name, f.Name, &v, slow))
+		w.Lines = append(w.Lines, r.line(w.Name, f.Name, &v))
 	}
-	if whole := r.line(w.Name, "", &v, slow); whole.State != rules.Pass {
+	if whole := r.line(w.Name, "", &v); whole.State != rules.Pass {
 		w.Lines = append(w.Lines, whole)
-	}
-	for _, l := range w.Lines {
-		if l.State != rules.Pass {
-			r.since[l.Feature] = c.Window.End // what alarmed starts anew
-		}
-		if l.Accumulated && w.State == rules.Pass {
-			w.State = rules.Warn
-		}
 	}
 	return w, nil
 }
@@ -340,27 +329,8 @@ func (r *Replay) undecided(window, why string) []Line {
 	return lines
 }
 
-// accumulate returns what the last windows show together, by feature. What alarmed
-// before does not count again.
-func (r *Replay) accumulate(w drift.WindowProfile) (map[string]drift.Slow, error) {
-	r.recent = append(r.recent, w)
-	r.recent = r.recent[max(0, len(r.recent)-drift.Accumulated):]
-	slow := map[string]drift.Slow{}
-	if len(r.history) < drift.MinWindows || !r.template.Reference.Calibrated() {
-		return slow, nil
-	}
-	found, err := r.template.Reference.Accumulate(r.view, r.layout, r.recent, r.template.Baseline, r.options.Level, r.since)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range found {
-		slow[s.Feature] = s
-	}
-	return slow, nil
-}
-
-// line says what a verdict, and the windows before it, mean for one feature.
-func (r *Replay) line(window, name string, v *rules.Verdict, slow map[string]drift.Slow) Line {
+// line says what a verdict means for one feature.
+func (r *Replay) line(window, name string, v *rules.Verdict) Line {
 	l := Line{Window: window, Feature: name, State: rules.Pass, PValue: 1, Method: rules.Calibrated, Uncalibrated: v.Uncalibrated}
 	for _, s := range v.Scores {
 		if s.Feature == name && s.Short == "" {
@@ -371,13 +341,11 @@ func (r *Replay) line(window, name string, v *rules.Verdict, slow map[string]dri
 		reason := &v.Reasons[i]
 		if state := stateOf(reason.Outcome); reason.Feature == name && state != rules.Pass {
 			l.State, l.Severity, l.PValue, l.Method, l.Statistic, l.Summary, l.Text = state, reason.Severity, reason.PValue, reason.Method, reason.Statistic, reason.Summary, reason.Text
-			return finite(l)
+			if l.Accumulated = reason.Accumulated; l.Accumulated {
+				l.Onset = r.files[int(reason.Onset.Sub(windowAt(0).Start)/size)]
+			}
+			break
 		}
-	}
-	if s, ok := slow[name]; ok {
-		l.State, l.Severity, l.PValue, l.Method, l.Statistic, l.Summary = rules.Warn, max(1, s.Severity), s.PValue, s.Method, s.Statistic, s.Summary
-		l.Accumulated, l.Onset = true, r.files[int(s.Onset.Sub(windowAt(0).Start)/size)]
-		l.Text = fmt.Sprintf("%s, over %d windows", cmp.Or(s.Text, name+" drifts"), s.Windows)
 	}
 	return finite(l)
 }

@@ -1,0 +1,120 @@
+package drift
+
+import (
+	"math"
+)
+
+// edgeRank is the rank of the quantile whose moves say how far a feature's end moves
+// from window to window: high enough to be measured in a thousand rows, and low enough
+// to go where the end goes.
+const edgeRank = 0.025
+
+// Edge is how far one end of a numeric feature moved between the windows of history.
+//
+// The share beyond a cut is a poor measure of values with a hard bound: if all of them
+// move a little, it is nothing on most days and much on a few, far from normal on any
+// scale, although nothing but the location moved. Where the end lies, in the feature's
+// own unit, is near normal. So a tail's share is never more unusual than the move of the
+// whole feature that would explain it: moved by D = cut - Q(share), where Q is the
+// quantile function of the pooled history, it would have that share. D is judged in the
+// prediction interval of the moves of the end's quantile.
+type Edge struct {
+	Spread
+	Pooled float64 `json:"pooled"` // that quantile of the pooled history
+}
+
+// lowSide reports whether s is of the lower end.
+func (s Summary) lowSide() bool { return s == LowTail || s == LowExtreme || s == LowEdge }
+
+// quantileOf returns the value of rank r of bins of n values, by linear interpolation
+// within its bin; in an outer bin its edge. Not-a-number without values or edges.
+func (s *shape) quantileOf(bins []uint64, n, r float64) float64 {
+	if len(s.edges) == 0 || n == 0 || len(bins) != len(s.edges)+1 {
+		return math.NaN()
+	}
+	left := r * n
+	for i, k := range bins {
+		c := float64(k)
+		if left >= c && i < len(bins)-1 {
+			left -= c
+			continue
+		}
+		switch {
+		case i == 0:
+			return s.edges[0]
+		case i == len(bins)-1:
+			return s.edges[i-1]
+		}
+		return s.edges[i-1] + (s.edges[i]-s.edges[i-1])*min(1, left/max(1, c))
+	}
+	return s.edges[len(s.edges)-1]
+}
+
+// ends writes where the ends of a column lie.
+func (f *frame) ends(c *counts, x *[summaries]float64) {
+	n := float64(c.n)
+	x[LowEdge], x[HighEdge] = f.quantileOf(c.bins, n, edgeRank), f.quantileOf(c.bins, n, 1-edgeRank)
+}
+
+// edgesOf returns the edges of a feature from the values of history.
+func (b *builder) edgesOf(f *frame) []Edge {
+	var out []Edge
+	for _, k := range []Summary{LowEdge, HighEdge} {
+		rank := edgeRank
+		if k == HighEdge {
+			rank = 1 - edgeRank
+		}
+		e := Edge{Pooled: f.quantileOf(f.pooled, f.n, rank)}
+		var ok bool
+		if e.Spread, ok = newSpread(k, b.values[k], b.phases, b.least, 0, noise{sd: 0, mean: math.Inf(-1)}); ok && e.SD > 0 {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// explained returns Student's statistic of the move of the whole feature that would give
+// s the share now, in the direction in which it rises, with its degrees of freedom: the
+// smaller of both ends for both extremes. Infinity if no move would, or none is known.
+func (j *judge) explained(ref *FeatureReference, f *frame, s Summary, now float64) (t float64, df int) {
+	t = math.Inf(1)
+	for i := range ref.Edges {
+		e := &ref.Edges[i]
+		if s != Extremes && e.Summary.lowSide() != s.lowSide() {
+			continue
+		}
+		if at := j.moved(e, f, f.cuts.of(s, e.Summary), s.natural(now)); at < t {
+			t, df = at, e.freedom(j.phases)
+		}
+	}
+	return t, df
+}
+
+// of returns the edge at which the tail of s begins at one end; -1 or more than there
+// are if it has none.
+func (c *Cuts) of(s, end Summary) int {
+	switch {
+	case s == LowTail:
+		return c.Low - 1
+	case s == HighTail:
+		return c.High - 1
+	case end == LowEdge:
+		return c.LowExtreme - 1
+	}
+	return c.HighExtreme - 1
+}
+
+// moved returns Student's statistic of the move of an end by which share would come to
+// lie beyond the cut.
+func (j *judge) moved(e *Edge, f *frame, cut int, share float64) float64 {
+	if cut < 0 || cut >= len(f.edges) {
+		return math.Inf(1)
+	}
+	rank, side := share, -1.0
+	if e.Summary == HighEdge {
+		rank, side = 1-share, 1
+	}
+	move := f.edges[cut] - f.quantileOf(f.pooled, f.n, rank)
+	expected, inverse, wide := e.expected(j.phases)
+	return side * e.interval(e.Pooled+move, expected, inverse, wide, len(j.windows), 0)
+}
