@@ -23,6 +23,8 @@ type cli struct {
 	Compare compareCmd `cmd:"" help:"Compare two files with exact statistics, column by column."`
 	Replay  replayCmd  `cmd:"" help:"Judge the files of a folder as windows, one after another, by the gate's own code."`
 
+	Import importCmd `cmd:"" help:"Make definitions of what other tools know."`
+
 	Get      getCmd      `cmd:"" help:"Read rows by key."`
 	Views    viewsCmd    `cmd:"" help:"List the views, or show one."`
 	Versions versionsCmd `cmd:"" help:"List a view's versions and which are visible."`

@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/auth":       {"feature"},
 	"internal/backtest":   {"feature", "rules"},
 	"internal/backup":     {"feature"},
-	"internal/comparison": {"feature", "drift", "drift/sample", "store"},
+	"internal/comparison": {"feature", "quality", "drift", "drift/sample", "store"},
 	"internal/control":    {"feature", "rules", "materialize", "quality/sketch", "internal/auth", "internal/definition", "internal/backtest"},
 	"internal/definition": {"feature", "rules", "quality"},
 	"internal/flights":    {"feature"},
@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"internal/probe":      {},
 	"internal/rehearsal":  {"feature", "quality", "quality/sketch", "rules", "internal/court", "internal/definition", "materialize", "store"},
 	"internal/replay":     {"feature", "quality/sketch", "drift", "rules", "internal/judge", "store"},
+	"internal/suite":      {"feature"},
 	"internal/notify":     {"feature", "rules"},
 
 	"clients": {"feature", "api"},

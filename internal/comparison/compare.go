@@ -8,6 +8,7 @@ import (
 
 	"sluice/drift"
 	"sluice/drift/sample"
+	"sluice/quality"
 	"sluice/store/tabular"
 )
 
@@ -194,6 +195,9 @@ func (out *Column) categorical(b, c *tabular.Values) {
 		return cmp.Compare(math.Abs(float64(y.Current-y.Baseline)), math.Abs(float64(x.Current-x.Baseline)))
 	})
 	out.Changed = out.Changed[:min(len(out.Changed), mostChanged)]
+	for i := range out.Changed {
+		out.Changed[i].Name, _ = quality.MaskCards(out.Changed[i].Name)
+	}
 }
 
 // mostChanged is how many categories an answer names.

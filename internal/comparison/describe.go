@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"sluice/drift/sample"
+	"sluice/quality"
 	"sluice/store/tabular"
 )
 
@@ -30,7 +31,14 @@ type Described struct {
 	Moments
 	Bins []uint64 `json:"bins,omitempty"` // of equal width from min to max, to look at
 
-	all []Frequency // of the values, where they are few
+	// Cards is how many rows hold what may be a payment card number; those are masked
+	// wherever values are shown.
+	Cards uint64 `json:"cards,omitempty"`
+
+	all      []Frequency // of the values, where they are few
+	shortest int         // characters of the texts
+	longest  int
+	form     string // a pattern that all texts match; empty if there is none
 }
 
 // Frequency is a value and how often it comes.
@@ -62,6 +70,7 @@ func describe(v *tabular.Values) Described {
 		finite := s.Finite()
 		out.Kind, out.Infinite, out.Moments = Numeric, uint64(len(s)-len(finite)), momentsOf(finite)
 		out.Bins = bins(finite)
+		out.numberCards(finite)
 		counts = map[string]uint64{}
 		for from := 0; from < len(s); {
 			to := from + 1
@@ -78,8 +87,10 @@ func describe(v *tabular.Values) Described {
 		out.Distinct = uint64(len(counts))
 		out.Entropy = entropyOf(slices.Collect(maps.Values(counts)))
 	}
+	out.texts(v.Counts)
 	for value, n := range counts {
-		out.Top = append(out.Top, Frequency{value, n})
+		shown, _ := quality.MaskCards(value)
+		out.Top = append(out.Top, Frequency{shown, n})
 	}
 	slices.SortFunc(out.Top, func(a, b Frequency) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Value, b.Value)) })
 	if len(out.Top) <= mostIn {

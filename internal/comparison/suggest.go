@@ -17,9 +17,10 @@ const (
 )
 
 // Suggest writes a view's definition with expectations that the file keeps: what a
-// person reads, mends and applies. Bounds are wide, types and closed lists of values,
-// 0 as the least of what is never negative, and twice the nulls there are: how values
-// vary within them is the detector's concern.
+// person reads, mends and applies. Bounds are wide: types and closed lists of values,
+// the form of texts that have one, twice the longest text, texts that come once as
+// unique, 0 as the least of what is never negative, and twice the nulls there are: how
+// values vary within them is the detector's concern. Payment card numbers get a warning.
 func Suggest(d Description, view string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# suggested from %d rows: read it, name the join key, then: sluice plan -f DIR\n", d.Rows)
@@ -68,12 +69,14 @@ func (c *Described) suggested(rows uint64) string {
 		if c.Max <= 1 && c.Max > 0 && c.Distinct > 2 {
 			parts = append(parts, "max: 1")
 		}
-	case c.Kind == Categorical && !c.truths() && c.Distinct <= mostIn && c.N >= perIn*c.Distinct:
+	case c.Kind == Categorical && !c.truths() && c.Distinct <= mostIn && c.N >= perIn*c.Distinct && c.Cards == 0:
 		var values []string
 		for _, f := range c.all {
 			values = append(values, strconv.Quote(f.Value))
 		}
 		parts = append(parts, "in: ["+strings.Join(values, ", ")+"]")
+	case c.Kind == Categorical && !c.truths():
+		parts = append(parts, c.suggestedForm()...)
 	}
 	if share := float64(c.Nulls) / max(1, float64(rows)); share < 0.5 {
 		parts = append(parts, fmt.Sprintf("nulls: %.2g", max(leastNull, math.Ceil(200*share)/100)))
@@ -84,11 +87,30 @@ func (c *Described) suggested(rows uint64) string {
 	return ", expect: {" + strings.Join(parts, ", ") + "}"
 }
 
+// suggestedForm are the expectations of texts that are no closed list.
+func (c *Described) suggestedForm() (parts []string) {
+	if c.Cards == 0 && (strings.Contains(c.Column, "card") || c.Column == "pan") {
+		parts = append(parts, "token: true")
+	}
+	switch {
+	case c.form != "" && c.Cards == 0:
+		parts = append(parts, "pattern: "+strconv.Quote(c.form))
+	case c.longest > 0 && c.longest <= 1000:
+		parts = append(parts, fmt.Sprintf("length: {max: %d}", 2*c.longest))
+	}
+	if c.Distinct == c.N && c.N >= leastForms {
+		parts = append(parts, "unique: true")
+	}
+	return parts
+}
+
 // remark says what a person may want to know of a column.
 func (c *Described) remark(rows uint64) string {
 	switch {
 	case c.N == 0:
 		return "  # nothing but nulls"
+	case float64(c.Cards) >= leastCards*float64(c.N):
+		return fmt.Sprintf("  # WARNING: %d of %d values may be payment card numbers: they must be tokens; with `token: true` such rows are refused", c.Cards, c.N)
 	case c.Distinct == c.N && c.N > 1 && c.Kind == Categorical:
 		return "  # every value is there once: the join key, or an event id?"
 	case c.Kind == Numeric && !c.Times && c.Min.Defined():
