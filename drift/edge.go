@@ -27,8 +27,19 @@ type Edge struct {
 func (s Summary) lowSide() bool { return s == LowTail || s == LowExtreme || s == LowEdge }
 
 // quantileOf returns the value of rank r of bins of n values, by linear interpolation
-// within its bin; in an outer bin its edge. Not-a-number without values or edges.
+// within its bin; in an outer bin its edge. Not-a-number without values or edges, and
+// beyond farEdge.
 func (s *shape) quantileOf(bins []uint64, n, r float64) float64 {
+	if at := s.quantileAt(bins, n, r); math.Abs(at) <= farEdge {
+		return at
+	}
+	return math.NaN()
+}
+
+// farEdge is the size up to which differences of values have squares.
+const farEdge = 1e150
+
+func (s *shape) quantileAt(bins []uint64, n, r float64) float64 {
 	if len(s.edges) == 0 || n == 0 || len(bins) != len(s.edges)+1 {
 		return math.NaN()
 	}
@@ -66,7 +77,7 @@ func (b *builder) edgesOf(f *frame) []Edge {
 		}
 		e := Edge{Pooled: f.quantileOf(f.pooled, f.n, rank)}
 		var ok bool
-		if e.Spread, ok = newSpread(k, b.values[k], b.phases, b.least, 0, noise{sd: 0, mean: math.Inf(-1)}); ok && e.SD > 0 {
+		if e.Spread, ok = newSpread(k, b.values[k], b.phases, b.least, 0, noise{sd: 0, mean: math.Inf(-1)}); ok && e.SD > 0 && !math.IsNaN(e.Pooled) {
 			out = append(out, e)
 		}
 	}

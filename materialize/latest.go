@@ -13,7 +13,7 @@ const recent = 16
 // history, or where that is pinned or a data set those after it.
 func (b *Book) latest(t time.Time) []WindowProfile {
 	from := b.entries
-	if _, to := b.span(); b.dataset != nil || len(b.later) > 0 || !to.IsZero() {
+	if _, to := b.span(); b.dataset != nil || !to.IsZero() && !t.Before(to) {
 		from = b.later
 	}
 	n, _ := slices.BinarySearchFunc(from, t, func(x entry, t time.Time) int { return x.window.Start.Compare(t) })

@@ -108,7 +108,7 @@ func TestSlowSurvivesRestarts(t *testing.T) {
 	found := false
 	for n := range all {
 		if !reflect.DeepEqual(all[n].Reasons, again[n].Reasons) || all[n].State != again[n].State || !reflect.DeepEqual(all[n].Digests, again[n].Digests) {
-			t.Errorf("window %d: %s %+v, and with restarts %s %+v", n, all[n].State, all[n].Reasons, again[n].State, again[n].Reasons)
+			t.Errorf("window %d: %s %+v by %v, and with restarts %s %+v by %v", n, all[n].State, all[n].Reasons, all[n].Digests, again[n].State, again[n].Reasons, again[n].Digests)
 		}
 		found = found || accumulated(&all[n]) != nil
 	}
