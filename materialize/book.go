@@ -69,7 +69,7 @@ func (b *Book) readLater(ctx context.Context, r Records) error {
 		return fmt.Errorf("read history of %s: %w", b.view.Name, err)
 	}
 	rows = slices.DeleteFunc(rows, func(row feature.HistoryRow) bool { return !b.holds(&row) })
-	b.later, err = b.decode(rows[max(0, len(rows)-lag):])
+	b.later, err = b.decode(rows[max(0, len(rows)-passed):])
 	return err
 }
 

@@ -223,7 +223,7 @@ func (d *dataset) entries(ctx context.Context, r Records, layout *sketch.Layout)
 	return all, nil
 }
 
-// recall keeps a window that passed and is no history, for probation.
+// recall keeps a window that passed and is no history, for probation and for what adds up.
 func (b *Book) recall(e entry) {
 	e.row.Profile = nil
 	at, found := slices.BinarySearchFunc(b.later, e.window.Start, func(x entry, t time.Time) int { return x.window.Start.Compare(t) })
@@ -232,5 +232,5 @@ func (b *Book) recall(e entry) {
 		return
 	}
 	b.later = slices.Insert(b.later, at, e)
-	b.later = slices.Clone(b.later[max(0, len(b.later)-lag):])
+	b.later = slices.Clone(b.later[max(0, len(b.later)-passed):])
 }

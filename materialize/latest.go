@@ -9,6 +9,11 @@ import (
 // as small shifts add up over.
 const recent = 16
 
+// passed is how many windows that passed and are no history are kept: more than are
+// shown, so that those do not run short where some are rolled back, and a book that was
+// read again shows the same.
+const passed = 3 * recent
+
 // latest returns the last windows that passed and start before t, rising: those of
 // history, or where that is pinned or a data set those after it.
 func (b *Book) latest(t time.Time) []WindowProfile {
