@@ -132,7 +132,7 @@ func TestAttribution(t *testing.T) {
 			}
 		}, "producer=producer-2", .95},
 		"unit of all":          {6, func(r *row) { r.amount *= 60 }, "", .95},
-		"a little of all":      {6, func(r *row) { r.amount *= 1.25 }, "", .95},
+		"a little of all":      {6, func(r *row) { r.amount *= 1.4 }, "", .95},
 		"nulls of all":         {6, func(r *row) { r.null = r.amount*1000-math.Floor(r.amount*1000) < .2 }, "", .95},
 		"half of all rows":     {6, func(r *row) { r.gone = r.amount*1000-math.Floor(r.amount*1000) < .6 }, "", .95},
 		"unit of all, one big": {2, func(r *row) { r.amount *= 60 }, "", .95},
