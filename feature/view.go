@@ -93,6 +93,8 @@ type View struct {
 	Publish     Publish           `json:"publish"`
 	Freshness   Freshness         `json:"freshness"`
 	Baseline    Baseline          `json:"baseline"`
+	// Calendar lists times that are judged, and are neither blocked on drift nor history.
+	Calendar []Occasion `json:"calendar,omitempty"`
 }
 
 // MaxSlices is the most slices of a view.
@@ -137,11 +139,12 @@ type Definitions struct {
 	Project string `json:"project"`
 	// AlertsPerWeek is the alert budget of the project: how many incidents a week may be
 	// false alarms. 0 is the default, rules.DefaultAlertsPerWeek.
-	AlertsPerWeek float64   `json:"alerts_per_week,omitempty"`
-	Entities      []Entity  `json:"entities"`
-	Views         []View    `json:"views"`
-	Services      []Service `json:"services"`
-	Rules         string    `json:"rules"`
+	AlertsPerWeek float64    `json:"alerts_per_week,omitempty"`
+	Entities      []Entity   `json:"entities"`
+	Views         []View     `json:"views"`
+	Services      []Service  `json:"services"`
+	Calendar      []Occasion `json:"calendar,omitempty"` // that every view has in its own as well
+	Rules         string     `json:"rules"`
 }
 
 // View returns the view of that name; nil if there is none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/feature"
 	"sluice/rules"
@@ -366,5 +367,42 @@ func TestRevertWithoutLog(t *testing.T) {
 	s, err := w.actions.Baseline(t.Context(), w.view)
 	if err != nil || s.Kind != "trailing" || s.Windows != 8 {
 		t.Errorf("baseline %+v, %v; want the 8 windows that were not profiled anew", s, err)
+	}
+}
+
+// TestOccasionIsNoHistory leaves windows of declared occasions out of history, also those
+// that entered it before they were declared, and windows written long afterwards.
+func TestOccasionIsNoHistory(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	occasion := func(n int) feature.Occasion {
+		return feature.Occasion{Name: "sale", From: w.window(n).Start.Format(time.RFC3339), To: w.window(n).End.Format(time.RFC3339)}
+	}
+	w.view.Calendar = []feature.Occasion{occasion(0)}
+	w.run(0, 300, 10)
+	if len(w.layouts()) != 0 || len(w.history()) != 0 {
+		t.Fatal("a window of a declared occasion made a layout or is history")
+	}
+	w.view.Calendar = nil
+	w.restart()
+	for n := 1; n < 4; n++ {
+		w.run(n, 300, 10)
+	}
+	w.view.Calendar = []feature.Occasion{occasion(2)}
+	w.restart()
+	w.seen = nil
+	w.run(4, 300, 10)
+	if got := len(w.seen[0].History); got != 2 {
+		t.Errorf("judged by %d windows, want 2: one was declared since", got)
+	}
+	for n := 20; n < 22; n++ {
+		w.run(n, 300, 10)
+	}
+	before := len(w.history())
+	info := w.run(8, 300, 10)
+	if len(w.history()) != before {
+		t.Errorf("window 8, written after window 21 was judged, is history")
+	}
+	if info.State != feature.StateVisible {
+		t.Errorf("its version is %s, want visible", info.State)
 	}
 }

@@ -134,7 +134,7 @@ func (b *Book) beyond(n int) int {
 
 // holds reports whether a window of history counts under the layout in force.
 func (b *Book) holds(row *feature.HistoryRow) bool {
-	return row.Layout == b.layout().Digest() && len(row.Profile) > 0
+	return row.Layout == b.layout().Digest() && len(row.Profile) > 0 && (row.Normal || b.view.Occasion(row.Window) == "")
 }
 
 // span returns the event times within which windows count as history: after an

@@ -137,6 +137,7 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	opinion := g.opinion(evidence, c.broken)
 	g.stamp(&opinion.Verdict, evidence, c.desk)
 	c.desk.memory.Alarms, c.desk.memory.Spread = opinion.Alarms, opinion.Spread
+	opinion.Verdict.LeftOut = c.leftOut()
 	c.desk.Judged(&opinion.Verdict, evidence.Versions)
 	fresh, err := admissible(c, evidence, opinion)
 	if err != nil {
@@ -177,9 +178,28 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	return nil
 }
 
+// leftOut says why the window does not enter history although it may pass; empty if it
+// does. A backfill is a window that was written long after later ones were judged: it
+// tells of another time than the windows that history is to follow.
+func (c *candidate) leftOut() string {
+	if name := c.book.view.Occasion(c.info.Window); name != "" {
+		return "declared occasion " + name
+	}
+	n := len(c.book.entries)
+	if c.info.Kind == feature.KindBatch {
+		return "backfill: a batch"
+	}
+	if c.book.dataset == nil && n > 0 {
+		if newest := c.book.entries[n-1].window; newest.Start.Sub(c.info.Window.Start) > feature.MaxVisible*c.book.view.Window.Size {
+			return "backfill: windows up to " + newest.End.Format(time.RFC3339) + " were judged before"
+		}
+	}
+	return ""
+}
+
 // admissible returns the window as one of history: if it passed on its own.
 func admissible(c *candidate, e Evidence, o Opinion) (*entry, error) {
-	if o.Verdict.State != rules.Pass && o.Verdict.State != rules.Warn || len(e.Versions) != 1 {
+	if o.Verdict.State != rules.Pass && o.Verdict.State != rules.Warn || len(e.Versions) != 1 || o.Verdict.LeftOut != "" {
 		return nil, nil
 	}
 	fresh, err := newEntry(c.info.Window, c.info.Version, c.profile, false, o.Summary)

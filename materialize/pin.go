@@ -15,7 +15,7 @@ import (
 // made from the window itself, which nothing can be compared with yet; the second
 // from history alone, so that a window that fails leaves no trace in it.
 func (g *Gate) pin(ctx context.Context, c *candidate) error {
-	if c.broken != nil || !c.book.wants(c.profile.Rows) {
+	if c.broken != nil || !c.book.wants(c.profile.Rows) || c.book.pinned() == 0 && c.leftOut() != "" {
 		return nil
 	}
 	var samples []*sketch.Profile

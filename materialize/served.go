@@ -144,7 +144,9 @@ func (g *Gate) judgeServed(ctx context.Context, book *Book, s *serving, w *serve
 	if err != nil {
 		return err
 	}
-	before := slices.DeleteFunc(s.before(w), func(x *served) bool { return !desk.memory.Reads.admits(x.window.Start) })
+	before := slices.DeleteFunc(s.before(w), func(x *served) bool {
+		return !desk.memory.Reads.admits(x.window.Start) || book.view.Occasion(x.window) != ""
+	})
 	if len(before) < servedLeast {
 		return nil // nothing was decided: the next process may look again
 	}

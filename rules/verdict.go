@@ -28,7 +28,9 @@ type Verdict struct {
 	Version    feature.Version   `json:"version"`
 	Versions   []feature.Version `json:"versions"` // a joint verdict decides for all of them
 	Window     feature.Window    `json:"window"`
-	Onset      time.Time         `json:"onset,omitzero"` // of a shift that began within probation: start of its first window; else zero
+	Onset      time.Time         `json:"onset,omitzero"`     // of a shift that began within probation: start of its first window; else zero
+	Occasion   string            `json:"occasion,omitempty"` // declared in the calendar, in which alarms of drift only warn
+	LeftOut    string            `json:"left_out,omitempty"` // why a window that passed does not enter history
 	State      State             `json:"state"`
 	Decision   string            `json:"decision"` // publish | hold | reject | rollback | notify | none
 	RolledBack []feature.Version `json:"rolled_back"`

@@ -5,11 +5,12 @@ import "sluice/feature"
 // Form is a set of definitions as a file writes them, with every default shown.
 // Its JSON is a definitions file: Parse reads it back.
 type Form struct {
-	Project  string            `json:"project"`
-	Entities []feature.Entity  `json:"entities"`
-	Views    []ViewForm        `json:"views"`
-	Services []feature.Service `json:"services"`
-	Rules    string            `json:"rules,omitempty"` // name of the rules file
+	Project  string             `json:"project"`
+	Entities []feature.Entity   `json:"entities"`
+	Views    []ViewForm         `json:"views"`
+	Calendar []feature.Occasion `json:"calendar,omitempty"`
+	Services []feature.Service  `json:"services"`
+	Rules    string             `json:"rules,omitempty"` // name of the rules file
 }
 
 // ViewForm is a view as a file writes it. Durations are texts such as 5m.
@@ -29,6 +30,7 @@ type ViewForm struct {
 	Publish     PublishForm           `json:"publish"`
 	Freshness   FreshnessForm         `json:"freshness"`
 	Baseline    BaselineForm          `json:"baseline"`
+	Calendar    []feature.Occasion    `json:"calendar,omitempty"`
 }
 
 // FeatureForm is a feature as a file writes it.
@@ -83,7 +85,7 @@ type (
 // FormOf returns the form of definitions. Rules are a file of their own: name it
 // in the form's Rules if there are any.
 func FormOf(defs *feature.Definitions) Form {
-	f := Form{Project: defs.Project, Entities: defs.Entities, Services: defs.Services, Views: []ViewForm{}}
+	f := Form{Project: defs.Project, Entities: defs.Entities, Services: defs.Services, Calendar: defs.Calendar, Views: []ViewForm{}}
 	for i := range defs.Views {
 		f.Views = append(f.Views, ViewFormOf(&defs.Views[i]))
 	}
@@ -104,6 +106,7 @@ func ViewFormOf(v *feature.View) ViewForm {
 		},
 		Freshness: FreshnessForm{Warn: FormatDuration(v.Freshness.Warn), Page: FormatDuration(v.Freshness.Page), Critical: FormatDuration(v.Freshness.Critical)},
 		Baseline:  BaselineForm(v.Baseline),
+		Calendar:  ownOccasions(v.Calendar),
 	}
 	for i := range v.Features {
 		form.Features = append(form.Features, featureFormOf(&v.Features[i]))

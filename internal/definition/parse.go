@@ -75,6 +75,7 @@ func (p *parser) file(f File) {
 			"views":           d.list(p.view(d)),
 			"services":        d.list(p.service(d)),
 			"rules":           p.rulesName(d),
+			"calendar":        d.calendar(&p.defs.Calendar),
 		})
 	}
 }
@@ -165,6 +166,10 @@ func (p *parser) finish() {
 	for i := range p.defs.Views {
 		v := &p.defs.Views[i]
 		v.Project = p.defs.Project
+		for _, o := range p.defs.Calendar {
+			o.Project = true
+			v.Calendar = append(v.Calendar, o)
+		}
 		for j := range v.Entities {
 			p.resolve(v, &v.Entities[j])
 		}

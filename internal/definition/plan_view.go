@@ -75,6 +75,7 @@ func compareViews(a, b *feature.View) (fields []string, breaking bool) {
 	note(a.Publish.OnStaleRollback != b.Publish.OnStaleRollback, false, "publish.on_stale_rollback")
 	note(a.Freshness != b.Freshness, false, "freshness")
 	note(!equal(a.Baseline, b.Baseline), false, "baseline")
+	note(!slices.EqualFunc(a.Calendar, b.Calendar, equal), false, "calendar")
 	return fields, breaking
 }
 

@@ -52,6 +52,7 @@ func validate(defs *feature.Definitions, found *Problems) {
 		twice(services, defs.Services[i].Name, key, found)
 		validateService(defs, &defs.Services[i], key, found)
 	}
+	validateCalendar(defs.Calendar, "calendar", found)
 	validateRules(defs, found)
 }
 

@@ -46,6 +46,7 @@ func validateView(v *feature.View, key string, found *Problems) {
 	validateBounds(v, key, found)
 	validateFreshness(&v.Freshness, key+".freshness", found)
 	validateBaseline(&v.Baseline, key+".baseline", found)
+	validateCalendar(ownOccasions(v.Calendar), key+".calendar", found)
 }
 
 func validateKeys(v *feature.View, key string, found *Problems) {

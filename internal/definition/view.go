@@ -65,6 +65,7 @@ func (p *parser) view(d *decoder) setter {
 			"publish":   d.publish(&v.Publish),
 			"freshness": d.freshness(&v.Freshness),
 			"baseline":  d.baseline(&v.Baseline),
+			"calendar":  d.calendar(&v.Calendar),
 		})
 		if v.Window.Lateness == unset {
 			v.Window.Lateness = latenessFor(&v)

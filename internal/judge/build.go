@@ -62,7 +62,7 @@ func NewBuilder() *Builder { return &Builder{} }
 // Case builds the case of e. The same evidence gives the same case, whatever the
 // Builder made before.
 func (b *Builder) Case(e Evidence) (*Case, error) {
-	c := &Case{Kind: e.Kind, View: *e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout, Current: e.Current,
+	c := &Case{Kind: e.Kind, View: *e.View, Window: e.Window, Occasion: occasionOf(&e), Versions: e.Versions, Layout: e.Layout, Current: e.Current,
 		Baseline: e.Baseline, Rules: e.Rules, Memory: e.Memory.Rules, Since: e.Memory.Since, Level: e.Level, History: len(e.History)}
 	if len(e.History) == 0 || e.Baseline == nil {
 		c.Baseline = nil

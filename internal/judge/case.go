@@ -32,6 +32,7 @@ type Case struct {
 	Kind      string
 	View      feature.View
 	Window    feature.Window
+	Occasion  string // declared in the calendar: alarms of drift only warn
 	Versions  []feature.Version
 	Layout    *sketch.Layout
 	Current   []drift.WindowProfile // one window; several in probation

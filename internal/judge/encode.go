@@ -20,6 +20,7 @@ type head struct {
 	Kind      string               `json:"kind"`
 	View      feature.View         `json:"view"`
 	Window    feature.Window       `json:"window"`
+	Occasion  string               `json:"occasion,omitempty"`
 	Versions  []feature.Version    `json:"versions"`
 	Layout    string               `json:"layout"` // blob; empty: unbinned
 	Current   []headWindow         `json:"current"`
@@ -81,7 +82,7 @@ func (c *Case) Encode() (head []byte, named map[string][]byte, err error) {
 
 func (c *Case) encode() (head, blobs, error) {
 	all := blobs{}
-	h := head{Format: headFormat, Kind: c.Kind, View: c.View, Window: c.Window, Versions: c.Versions,
+	h := head{Format: headFormat, Kind: c.Kind, View: c.View, Window: c.Window, Occasion: c.Occasion, Versions: c.Versions,
 		Rules: c.Rules, Memory: c.Memory, Since: c.Since, Level: c.Level, History: c.History}
 	if c.Layout.Digest() != "" {
 		body, err := c.Layout.MarshalBinary()
@@ -200,7 +201,7 @@ func DecodeCase(text []byte, blob func(digest string) ([]byte, error)) (*Case, e
 	if err := json.Unmarshal(text, &h); err != nil || h.Format < 1 || h.Format > headFormat {
 		return nil, fmt.Errorf("decode case: head: %w", ErrCorrupt)
 	}
-	c := &Case{Kind: h.Kind, View: h.View, Window: h.Window, Versions: h.Versions, Rules: h.Rules, Memory: h.Memory, Since: h.Since, Level: h.Level, History: h.History}
+	c := &Case{Kind: h.Kind, View: h.View, Window: h.Window, Occasion: h.Occasion, Versions: h.Versions, Rules: h.Rules, Memory: h.Memory, Since: h.Since, Level: h.Level, History: h.History}
 	r := reader{blob: blob}
 	c.Layout = r.layout(h.Layout, &c.View)
 	for _, w := range h.Current {

@@ -49,15 +49,17 @@ func (c *Case) examine(record *rules.Record) (rules.Verdict, error) {
 	if err != nil {
 		return rules.Verdict{}, err
 	}
+	scores = c.excuse(scores)
 	v := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
 	slow, err := c.accumulate(&v)
 	if err != nil {
 		return rules.Verdict{}, err
 	}
 	if len(slow) > 0 {
-		scores = append(scores, slow...)
+		scores = append(scores, c.excuse(slow)...)
 		v = rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
 	}
+	v.Occasion = c.Occasion
 	record.Versions, record.Level, record.Scores = c.Versions, c.Level, scores
 	if v, record.Since, err = c.since(v); err != nil {
 		return rules.Verdict{}, err
@@ -116,7 +118,7 @@ func (c *Case) since(v rules.Verdict) (rules.Verdict, []feature.Score, error) {
 	if slow.State != rules.Fail || clearest.Onset.IsZero() {
 		return v, scores, nil
 	}
-	slow.Onset = clearest.Onset
+	slow.Onset, slow.Occasion = clearest.Onset, c.Occasion
 	return slow, scores, nil
 }
 

@@ -24,6 +24,7 @@ func Verify(stored rules.Verdict, c *Case) (differences []string) {
 	}
 	differ("kind", stored.Kind, again.Kind)
 	differ("view", stored.View, again.View)
+	differ("occasion", stored.Occasion, again.Occasion)
 	differ("state", stored.State, again.State)
 	differ("too_few", stored.TooFew, again.TooFew)
 	differ("uncalibrated", stored.Uncalibrated, again.Uncalibrated)
