@@ -131,6 +131,19 @@ func numberOf(r *http.Request, name string) (uint64, error) {
 	return n, nil
 }
 
+// wantsNot reports whether a query parameter says false; an absent one does not.
+func wantsNot(r *http.Request, name string) (bool, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return false, nil
+	}
+	wants, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, invalid("want true or false", "%s %s", name, clip(text))
+	}
+	return !wants, nil
+}
+
 // timeOf reads a query parameter that is a time; an absent one is zero.
 func timeOf(r *http.Request, name string) (time.Time, error) {
 	text := r.URL.Query().Get(name)

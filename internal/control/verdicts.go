@@ -59,9 +59,15 @@ func cursorOf(r *http.Request) (string, error) {
 	return strconv.FormatUint(n, 10), nil
 }
 
+// verdict returns a verdict, with where in the log its reasons begin unless ?trace=false
+// says that nobody wants to know: it takes a look at the records.
 func (a *API) verdict(r *http.Request) (any, error) {
+	plain, err := wantsNot(r, "trace")
+	if err != nil {
+		return nil, err
+	}
 	row, err := a.readVerdict(r)
-	if err != nil || a.deps.Trace == nil {
+	if err != nil || a.deps.Trace == nil || plain {
 		return json.RawMessage(row.Body), err
 	}
 	body, err := a.deps.Trace(r.Context(), row)

@@ -29,6 +29,8 @@ type ledger struct {
 	featureIDs  map[string]uint32
 	views       map[feature.ViewID]*shelf
 	verdicts    []verdictAt
+	records     []feature.RecordRow // in the order of their commits
+	noted       int64               // records that there were
 	blobs       map[string][]byte
 	audit       []feature.Audit
 	alerts      []feature.Alert
