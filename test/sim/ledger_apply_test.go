@@ -177,7 +177,7 @@ func (l *ledger) record(s *shelf, c *feature.Commit, old, next feature.Vector) {
 		}
 		v.Window, v.At = utc(v.Window), v.At.UTC()
 		v.Body, v.Case = append([]byte{}, v.Body...), append([]byte{}, v.Case...)
-		l.note(c.View, &v)
+		l.keepRecord(c.View, &v)
 		l.verdicts = append(l.verdicts, verdictAt{c.View, v})
 	}
 	maps.Copy(l.blobs, c.Blobs)

@@ -8,8 +8,8 @@ import (
 	"sluice/feature"
 )
 
-// note keeps what the rules read for a verdict apart from it.
-func (l *ledger) note(view feature.ViewID, v *feature.VerdictRow) {
+// keepRecord keeps what the rules read for a verdict apart from it.
+func (l *ledger) keepRecord(view feature.ViewID, v *feature.VerdictRow) {
 	if len(v.Record) > 0 {
 		l.noted++
 		l.records = append(l.records, feature.RecordRow{Seq: l.noted, View: view, Verdict: v.ID, Kind: v.Kind, Version: v.Version, Window: v.Window,
