@@ -28,7 +28,7 @@ func TestApplyEndpoint(t *testing.T) {
 	p.want("POST", "/api/v1/plan", filesBody(t, next), 200, `{"changes":[{"op":"change","kind":"view","name":"weather","fields":["features.celsius","features.kelvin"],"breaking":true,"affects":[]}],...`)
 	p.want("POST", "/api/v1/apply", filesBody(t, next, "if_generation", 7), 409, `{"error":{"code":"conflict","message":"definitions are of generation 1, not 7","hint":"plan again, then apply"}}`)
 	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v}]\nx: 1"), 400,
-		`{"error":{"code":"invalid_argument","message":"a.yaml:1: views.v.entities: empty: name at least one entity, whose key the rows have\na.yaml:1: views.v.features: empty: list at least one feature with name and type\na.yaml:2: x: unknown key: want one of alerts_per_week, entities, project, rules, services, views","hint":"mend every line and send it again; nothing was changed"}}`)
+		`{"error":{"code":"invalid_argument","message":"a.yaml:1: views.v.entities: empty: name at least one entity, whose key the rows have\na.yaml:1: views.v.features: empty: list at least one feature with name and type\na.yaml:2: x: unknown key: want one of alerts_per_week, calendar, entities, project, rules, services, views","hint":"mend every line and send it again; nothing was changed"}}`)
 	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v, entities: [u], features: [{name: x, type: bool, expect: {expr: '('}}]}]"), 400,
 		`{"error":{"code":"invalid_argument","message":"a.yaml:1: views.v.features.x.expect.expr: expr \"(\": column 2: Syntax error...`)
 	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v, entities: [u], owner: refused, features: [{name: x, type: bool}]}]"), 400,

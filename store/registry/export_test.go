@@ -126,7 +126,7 @@ func fill(t *testing.T, s *registry.Registry) *feature.View {
 	vector, _ := feature.Vector{}.With(info.Version)
 	_, err = s.Apply(ctx, feature.Commit{
 		View: view.ID, Vector: &vector, Versions: []feature.VersionInfo{info}, Now: day, Memory: []byte("memory"),
-		Verdicts: []feature.VerdictRow{{ID: "vd", Kind: "window", Window: w, Version: info.Version, State: "pass", Decision: "publish", At: day, Body: []byte(`{"id":"vd"}`), Case: []byte("case")}},
+		Verdicts: []feature.VerdictRow{{ID: "vd", Kind: "window", Window: w, Version: info.Version, State: "pass", Decision: "publish", At: day, Body: []byte(`{"id":"vd"}`), Case: []byte("case"), Record: []byte("record")}},
 		Blobs:    map[string][]byte{blobDigest: blob},
 		Audit:    []feature.Audit{{By: "gate", Action: "publish", View: "v", Version: info.Version, At: day}},
 		Alerts:   []feature.Alert{{ID: "al", Kind: "fail", View: "v", At: day}, {ID: "am", Kind: "fail", View: "v", At: day}}, Resolve: []string{"am"},
