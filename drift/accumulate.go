@@ -103,7 +103,6 @@ type run struct {
 // the view's volume; those with too few rows are left out.
 func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []WindowProfile, baseline *sketch.Profile, part float64) ([]run, error) {
 	var runs []run
-	quantiles := map[tail]float64{}
 	for _, m := range segments {
 		if m > len(recent) {
 			break
@@ -117,7 +116,7 @@ func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []Win
 			continue
 		}
 		u := run{onset: segment[0].Window.Start, same: len(windows) == m, judge: judge{reference: r, view: view, layout: layout,
-			current: segment, windows: windows, baseline: baseline, level: part, quantiles: quantiles}}
+			current: segment, windows: windows, baseline: baseline, level: part}}
 		if r.Volume != nil {
 			u.findings = append(u.findings, u.volume())
 		}

@@ -78,7 +78,7 @@ func (j *judge) quantile(s *Spread, df int, p, now float64) float64 {
 	if !summarySpecs[s.Summary].oneSided {
 		at.p /= 2
 	}
-	t := j.student(at)
+	t := known.of(at)
 	if s.Heavy != nil && now > 0 {
 		t = max(t, s.Heavy.quantile(p))
 	}
@@ -92,16 +92,6 @@ func (j *judge) freedom(s *Spread) int {
 		return s.DF
 	}
 	return s.freedom(j.phases)
-}
-
-// student returns the quantile of Student's law; it remembers those that it returned.
-func (j *judge) student(at tail) float64 {
-	t, ok := j.quantiles[at]
-	if !ok {
-		t = studentQuantile(at.p, float64(at.df))
-		j.quantiles[at] = t
-	}
-	return t
 }
 
 // severity maps a p-value to a scale on which level is 1 and smaller p is more.

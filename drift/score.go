@@ -59,7 +59,7 @@ func (r *Reference) score(view *feature.View, layout *sketch.Layout, current []W
 	if short := TooFew(windows, r.MedianRows); short != "" {
 		return []feature.Score{{Method: MethodCalibrated, PValue: 1, N: rowsOf(windows), M: baseline.Profiled(), Short: short}}, nil
 	}
-	j := &judge{reference: r, view: view, layout: layout, current: current, windows: windows, baseline: baseline, level: level, quantiles: map[tail]float64{}, facet: of}
+	j := &judge{reference: r, view: view, layout: layout, current: current, windows: windows, baseline: baseline, level: level, facet: of}
 	findings := make([]finding, 0, len(r.Features)+1)
 	if r.Volume != nil {
 		findings = append(findings, j.volume())
@@ -130,7 +130,6 @@ type judge struct {
 	baseline  *sketch.Profile
 	level     float64
 	scores    []float64
-	quantiles map[tail]float64
 	facet     *facet // whose aspects are judged; nil: features
 	rare      newcomers
 	reduced   []reduced
