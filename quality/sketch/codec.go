@@ -6,6 +6,14 @@ import (
 	"time"
 )
 
+// What is added to the format of a layout or profile for a part that not all have;
+// without any of them it has the bytes that it had before there were such parts.
+const (
+	watching   = 0x20 // profiles: what expectations of rows and windows need follows
+	withFacets = 0x40 // columns may have facets
+	broken     = 0x80 // a breakdown follows
+)
+
 // reader takes an encoding apart. After the first fault it returns zeros, and bad
 // is set; it never reads past the end, and what it allocates is bounded by what
 // it has read.

@@ -12,14 +12,9 @@ import (
 
 const (
 	layoutFormat = 1
-	// withFacets is added to the format of a layout or profile that has facets, and broken
-	// to that of one that a breakdown follows; without either it has the bytes that it had
-	// before there were any.
-	withFacets = 0x40
-	broken     = 0x80
-	maxColumns = 1 << 14 // of a layout or profile
-	maxMarks   = 1 << 13 // hashes of known values of a feature or dimension
-	maxSample  = math.MaxInt32
+	maxColumns   = 1 << 14 // of a layout or profile
+	maxMarks     = 1 << 13 // hashes of known values of a feature or dimension
+	maxSample    = math.MaxInt32
 )
 
 // MarshalBinary returns the layout's binary form, without From. It returns no

@@ -11,12 +11,7 @@ import (
 	"sluice/feature"
 )
 
-const (
-	profileFormat = 1
-	// watching is added to the format of a profile that holds what expectations of rows
-	// and windows need.
-	watching = 0x20
-)
+const profileFormat = 1
 
 // MarshalBinary returns the profile's binary form: the same bytes for the same
 // writes. It returns no error.
