@@ -52,7 +52,7 @@ func DefaultConfig() Config {
 	return Config{
 		Prefix:       "sl:",
 		ReadDeadline: 100 * time.Millisecond, WriteDeadline: 2 * time.Second,
-		DialTimeout: 60 * time.Millisecond, ReadTimeout: 60 * time.Millisecond, WriteTimeout: 60 * time.Millisecond,
+		DialTimeout: 50 * time.Millisecond, ReadTimeout: 50 * time.Millisecond, WriteTimeout: 50 * time.Millisecond,
 		PoolSize: 64, MinIdle: 2, PoolTimeout: 30 * time.Millisecond, IdleTimeout: 5 * time.Minute,
 		MaxRetries: 1, MinRetryBackoff: 5 * time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond,
 		MaxRedirects: 2, StateReload: time.Second,

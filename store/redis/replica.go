@@ -18,7 +18,7 @@ type replica struct {
 // function that waits for the answer and need not be called; nil if there is no
 // replica.
 func (s *Store) askReplica(ctx context.Context, l *lookup) func() *replica {
-	client := s.places.replica(ctx, l.bucket)
+	client := s.places.standIn(ctx, l.bucket, l.at)
 	if client == nil {
 		return nil
 	}
@@ -37,14 +37,14 @@ func (s *Store) askReplica(ctx context.Context, l *lookup) func() *replica {
 	}
 }
 
-// sooner leaves the last quarter of a read's time to the replica, which has answered by
-// then: the whole of it is for callers to see.
+// sooner leaves half of the rest of a read's time to the replica, which has answered by
+// then, and to the machine: the whole of it is what callers may see.
 func sooner(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, time.Until(end)*3/4)
+	return context.WithTimeout(ctx, time.Until(end)/2)
 }
 
 // standIn takes from a replica the chains that have failed. One that is empty is not

@@ -24,9 +24,9 @@ func (s *shard) String() string { return s.quick.Options().Addr }
 // topology says which shard a bucket is on.
 type topology interface {
 	of(ctx context.Context, bucket uint8) (*shard, error)
-	// replica returns a client of a replica of a bucket's shard, for reads alone;
-	// nil if none is known.
-	replica(ctx context.Context, bucket uint8) *goredis.Client
+	// standIn returns a client of a node that has a bucket's rows beside the shard that
+	// does not answer, for reads alone; nil if none is known.
+	standIn(ctx context.Context, bucket uint8, silent *shard) *goredis.Client
 	// all returns every primary.
 	all(ctx context.Context) ([]*shard, error)
 	// suspect says that what is known may be out of date.
@@ -63,12 +63,12 @@ func newSingle(c *goredis.Client, slow time.Duration) *single {
 	return &single{shard: shard{quick: c, slow: c.WithTimeout(slow)}}
 }
 
-func (s *single) of(context.Context, uint8) (*shard, error)      { return &s.shard, nil }
-func (s *single) replica(context.Context, uint8) *goredis.Client { return nil }
-func (s *single) all(context.Context) ([]*shard, error)          { return []*shard{&s.shard}, nil }
-func (s *single) suspect()                                       {}
-func (s *single) follow(context.Context, []goredis.Cmder) bool   { return false }
-func (s *single) close() error                                   { return s.shard.quick.Close() }
+func (s *single) of(context.Context, uint8) (*shard, error)              { return &s.shard, nil }
+func (s *single) standIn(context.Context, uint8, *shard) *goredis.Client { return nil }
+func (s *single) all(context.Context) ([]*shard, error)                  { return []*shard{&s.shard}, nil }
+func (s *single) suspect()                                               {}
+func (s *single) follow(context.Context, []goredis.Cmder) bool           { return false }
+func (s *single) close() error                                           { return s.shard.quick.Close() }
 
 // cluster is a Redis Cluster.
 type cluster struct {
@@ -95,21 +95,30 @@ func (c *cluster) shard(node *goredis.Client) *shard {
 	return s.(*shard)
 }
 
-// replica takes the one that the Cluster's map names, as long as its client thinks that
-// it answers. It may be a primary by now: that has the rows as well.
-func (c *cluster) replica(ctx context.Context, bucket uint8) *goredis.Client {
-	node, err := c.client.SlaveForKey(ctx, tags()[bucket])
+// standIn takes the replica that the Cluster's map names, as long as its client thinks
+// that it answers. The map may have changed since the shard was looked up: if it has
+// another primary now, the replica it names is the silent one, and the primary has the rows.
+func (c *cluster) standIn(ctx context.Context, bucket uint8, silent *shard) *goredis.Client {
+	node, err := c.client.MasterForKey(ctx, tags()[bucket])
 	if err != nil {
 		return nil
 	}
-	if primary, err := c.client.MasterForKey(ctx, tags()[bucket]); err != nil || primary == node {
-		return nil
+	if node == silent.quick {
+		if node, err = c.client.SlaveForKey(ctx, tags()[bucket]); err != nil || node == silent.quick {
+			return nil
+		}
 	}
-	if client, ok := c.replicas.Load(node.Options().Addr); ok {
+	return c.replica(node.Options().Addr)
+}
+
+// replica returns a client whose connections may read from a replica. Its node may be a
+// primary by now: that answers them as well.
+func (c *cluster) replica(addr string) *goredis.Client {
+	if client, ok := c.replicas.Load(addr); ok {
 		return client.(*goredis.Client)
 	}
-	fresh := goredis.NewClient(c.config.replica(node.Options().Addr))
-	client, known := c.replicas.LoadOrStore(node.Options().Addr, fresh)
+	fresh := goredis.NewClient(c.config.replica(addr))
+	client, known := c.replicas.LoadOrStore(addr, fresh)
 	if known {
 		_ = fresh.Close() // it has no connections yet
 	}
