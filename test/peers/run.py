@@ -3,12 +3,14 @@
     python run.py --sluice ../../bin/sluice --venvs ../../.venv      # `make peers` builds all it needs and runs this
 Each seed makes two folders of windows: iid and wobbling columns and the faults (28 windows of history), and seasonal columns (63). Sluice reads them through
 `sluice replay`; each peer runs in its own environment on the same files. A peer that takes longer than --limit seconds on a folder is stopped, and what it
-judged until then counts. README.md says what the tables hold.
+judged until then counts. With --keep the streams and what the peers said of them stay in a folder, by what they were made with, so that another run with a changed
+detector judges with Sluice alone. README.md says what the tables hold.
 """
 import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -46,10 +48,14 @@ class Results:
 
 
 def make(folder, seed, a):
-    os.mkdir(folder)
     parts = {"flat": (["iid", "wobble"], True, 28), "season": (["season"], False, 63)}
     for i, (name, (regimes, faults, baseline)) in enumerate(parts.items()):
+        if os.path.exists(os.path.join(folder, name, "made")):
+            continue
+        os.makedirs(folder, exist_ok=True)
+        shutil.rmtree(os.path.join(folder, name), ignore_errors=True)  # of a run that was stopped
         streams.write(os.path.join(folder, name), streams.columns(regimes, a.copies, faults, 1000 * seed + i), a.rows, baseline, a.windows)
+        open(os.path.join(folder, name, "made"), "w").close()
     return [os.path.join(folder, name) for name in parts]
 
 
@@ -77,15 +83,29 @@ def peer(r, name, folder, about, a):
     env = dict(os.environ, NML_DISABLE_USAGE_LOGGING="1", DO_NOT_TRACK="1", WHYLOGS_NO_ANALYTICS="True", TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS="1")
     command = [os.path.join(a.venvs, environment, "bin", "python"), os.path.join(HERE, f"peer_{name}.py"), folder, out, str(windows)]
     start = time.time()
+    if os.path.exists(out + ".seconds"):  # of an earlier run with --keep
+        with open(out + ".seconds") as f:
+            start -= float(f.read())
+    else:
+        run_peer(name, command, env, a)
+        with open(out + ".seconds", "w") as f:
+            f.write(str(time.time() - start))
+    r.seconds[name] += time.time() - start
+    if not os.path.exists(out):
+        return
+    read_peer(r, name, out)
+
+
+def run_peer(name, command, env, a):
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=a.limit)
         if done.returncode:  # what it judged until then counts
             print(f"{name} ended with {done.returncode}: {done.stderr[-2000:]}", file=sys.stderr)
     except subprocess.TimeoutExpired:
         print(f"{name} was stopped after {a.limit} s", file=sys.stderr)
-    r.seconds[name] += time.time() - start
-    if not os.path.exists(out):
-        return
+
+
+def read_peer(r, name, out):
     with open(out) as f:
         for line in f:
             try:
@@ -101,7 +121,8 @@ def peer(r, name, folder, about, a):
 def seed(a, number):
     r = Results()
     with tempfile.TemporaryDirectory(prefix="sluice-peers-") as top:
-        for folder in make(os.path.join(top, "s"), number, a):
+        made_with = f"seed{number}-copies{a.copies}-rows{a.rows}-windows{a.windows}"
+        for folder in make(os.path.join(a.keep or top, made_with), number, a):
             with open(os.path.join(folder, "stream.json")) as f:
                 about = json.load(f)
             r.columns |= {c["name"]: c for c in about["columns"]}
@@ -205,7 +226,9 @@ def main():
     p.add_argument("--windows", type=int, default=40, help="judged windows")
     p.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
     p.add_argument("--limit", type=float, default=1800, help="seconds that a peer may take on a folder")
+    p.add_argument("--keep", default="", help="folder in which streams and what the peers said stay")
     a = p.parse_args()
+    a.keep = a.keep and os.path.abspath(a.keep)
     a.sluice = os.path.abspath(a.sluice)
     a.venvs = os.path.abspath(a.venvs)
     results = [seed(a, n) for n in range(a.seed, a.seed + a.seeds)]
