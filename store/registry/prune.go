@@ -99,3 +99,23 @@ func (p *pruning) remove(ctx context.Context, tx *transaction, query string, bef
 	n, err := result.RowsAffected()
 	return int(n), err
 }
+
+// sweep carries out remove if count finds anything to remove, and returns how
+// many rows went. It is no change that others wait for.
+func (s *Registry) sweep(ctx context.Context, count, remove string, args ...any) (removed int, err error) {
+	due, err := one(ctx, s, scanCount, count, args...)
+	if err != nil || due == 0 {
+		return 0, err
+	}
+	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		tx.quiet = true
+		result, err := tx.ExecContext(ctx, remove, args...)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		removed = int(n)
+		return err
+	})
+	return removed, err
+}

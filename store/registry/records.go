@@ -57,19 +57,7 @@ func scanRecord(row scanner) (r feature.RecordRow, err error) {
 // RetainRecords removes what the rules read for verdicts of a view on windows that ended
 // by before, and returns how many those were. It is no change that others wait for.
 func (s *Registry) RetainRecords(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error) {
-	due, err := one(ctx, s, scanCount, countRecords, int64(view), nanos(before))
-	if err == nil && due > 0 {
-		err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
-			tx.quiet = true
-			result, err := tx.ExecContext(ctx, deleteRecords, int64(view), nanos(before))
-			if err != nil {
-				return err
-			}
-			n, err := result.RowsAffected()
-			removed = int(n)
-			return err
-		})
-	}
+	removed, err = s.sweep(ctx, countRecords, deleteRecords, int64(view), nanos(before))
 	if err != nil {
 		return 0, fmt.Errorf("retain records of view %d: %w", view, err)
 	}

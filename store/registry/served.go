@@ -77,19 +77,7 @@ func scanServed(row scanner) (p feature.ServedProfile, err error) {
 // RetainServed removes the served profiles of a view's windows that ended by before,
 // and returns how many. It is no change if there are none.
 func (s *Registry) RetainServed(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error) {
-	due, err := one(ctx, s, scanCount, countServed, int64(view), nanos(before))
-	if err == nil && due > 0 {
-		err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
-			tx.quiet = true
-			result, err := tx.ExecContext(ctx, retainServed, int64(view), nanos(before))
-			if err != nil {
-				return err
-			}
-			n, err := result.RowsAffected()
-			removed = int(n)
-			return err
-		})
-	}
+	removed, err = s.sweep(ctx, countServed, retainServed, int64(view), nanos(before))
 	if err != nil {
 		return 0, fmt.Errorf("retain served profiles of view %d: %w", view, err)
 	}

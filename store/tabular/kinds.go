@@ -1,14 +1,6 @@
 package tabular
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"path/filepath"
-	"time"
-)
+import "time"
 
 // Kind says what values a column of a file holds, as Values would.
 type Kind struct {
@@ -23,83 +15,26 @@ type Kind struct {
 // they first appear. It keeps no values, so that its memory does not grow with the rows.
 // Columns and errors are those of ReadValues.
 func ReadKinds(path string) ([]Kind, error) {
-	in, err := Open(path)
-	if err != nil {
+	r := roster[*columnKind]{fresh: func(name string) *columnKind { return &columnKind{name: name} }}
+	if err := r.read(path, nil); err != nil {
 		return nil, err
 	}
-	defer in.Close()
-	k := kinds{at: map[string]int{}}
-	for row := 1; ; row++ {
-		line, id, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return k.done(), nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := k.line(line, id); err != nil {
-			return nil, fmt.Errorf("read %s: row %d: %w", filepath.Base(path), row, err)
-		}
+	var all []Kind
+	for _, c := range r.columns {
+		all = append(all, c.c.kind())
 	}
-}
-
-// kinds is a file on its way into kinds of columns.
-type kinds struct {
-	fields  Fields
-	rows    uint64
-	at      map[string]int
-	columns []*columnKind
+	return all, nil
 }
 
 // columnKind is what a column held so far.
 type columnKind struct {
 	name               string
-	row                uint64 // of the last value, to find a name that comes twice
-	numbers            bool   // numbers, as such
-	special            bool   // texts that name an infinity
-	undefined          bool   // texts that name no number
+	numbers            bool // numbers, as such
+	special            bool // texts that name an infinity
+	undefined          bool // texts that name no number
 	texts              bool
 	untruthful, timely bool // a text that is neither true nor false; one that is a timestamp
 	untimely           bool // a text that is none
-}
-
-func (k *kinds) line(line []byte, id string) error {
-	k.rows++
-	members, err := k.fields.Of(line)
-	if err != nil {
-		return err
-	}
-	for i, m := range members {
-		if err := k.value(i, m.Name, m.Value); err != nil {
-			return err
-		}
-	}
-	at, known := k.at[EventID]
-	if id == "" || known && k.columns[at].row == k.rows {
-		return nil
-	}
-	return k.value(len(members), []byte(EventID), appendString(nil, id)) // as in gathering.line
-}
-
-// value takes the i-th member of a row; most rows have their columns in one order.
-func (k *kinds) value(i int, column, value []byte) error {
-	if i >= len(k.columns) || k.columns[i].name != string(column) {
-		known := false
-		if i, known = k.at[string(column)]; !known {
-			if len(k.columns) == maxColumns {
-				return fmt.Errorf("more than %d columns: %w", maxColumns, ErrLimit)
-			}
-			i = len(k.columns)
-			k.at[string(column)] = i
-			k.columns = append(k.columns, &columnKind{name: string(column)})
-		}
-	}
-	c := k.columns[i]
-	if c.row == k.rows {
-		return fmt.Errorf("column %.100q is there twice: %w", column, ErrCorrupt)
-	}
-	c.row = k.rows
-	return c.add(value)
 }
 
 func (c *columnKind) add(value []byte) error {
@@ -109,13 +44,9 @@ func (c *columnKind) add(value []byte) error {
 		if c.texts && c.untruthful && c.untimely {
 			return nil // nothing more to learn
 		}
-		inner := value[1 : len(value)-1]
-		if bytes.IndexByte(inner, '\\') >= 0 {
-			var text string
-			if err := json.Unmarshal(value, &text); err != nil {
-				return fmt.Errorf("column %.100q: %w: %w", c.name, err, ErrCorrupt)
-			}
-			inner = []byte(text)
+		inner, err := textIn(c.name, value)
+		if err != nil {
+			return err
 		}
 		c.text(string(inner))
 	case 't', 'f':
@@ -145,13 +76,10 @@ func (c *columnKind) text(text string) {
 	}
 }
 
-func (k *kinds) done() []Kind {
-	var all []Kind
-	for _, c := range k.columns {
-		plain := c.numbers || c.special || c.undefined
-		times := c.texts && c.timely && !c.untimely && !plain
-		all = append(all, Kind{Name: c.name, Numbers: !c.texts && (c.numbers || c.special), Texts: c.texts && !times,
-			Truths: !c.texts || times || !c.untruthful && !plain, Times: times})
-	}
-	return all
+// kind decides what the column is.
+func (c *columnKind) kind() Kind {
+	plain := c.numbers || c.special || c.undefined
+	times := c.texts && c.timely && !c.untimely && !plain
+	return Kind{Name: c.name, Numbers: !c.texts && (c.numbers || c.special), Texts: c.texts && !times,
+		Truths: !c.texts || times || !c.untruthful && !plain, Times: times}
 }

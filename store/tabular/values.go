@@ -1,14 +1,10 @@
 package tabular
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -35,9 +31,6 @@ func (v *Values) Numeric() bool { return v.Counts == nil && len(v.Numbers) > 0 }
 // Empty reports whether the column holds nothing but nulls.
 func (v *Values) Empty() bool { return v.Counts == nil && len(v.Numbers) == 0 }
 
-// maxColumns is how many columns of a file are read.
-const maxColumns = 10_000
-
 // ReadValues reads every column of the file at path, by its ending as Open does, and
 // calls told, which may be nil, with the number of rows so far now and then. Columns
 // are in the order in which they first appear. A column that holds numbers and texts is
@@ -46,41 +39,20 @@ const maxColumns = 10_000
 //
 // The error is one of Open and Reader.Next, and names the line that is no JSON object.
 func ReadValues(path string, told func(rows int)) ([]*Values, error) {
-	in, err := Open(path)
-	if err != nil {
+	r := roster[*gathered]{fresh: func(name string) *gathered { return &gathered{name: name, special: map[string]uint64{}} }}
+	if err := r.read(path, told); err != nil {
 		return nil, err
 	}
-	defer in.Close()
-	g := gathering{at: map[string]int{}}
-	for row := 1; ; row++ {
-		line, id, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return g.done(), nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := g.line(line, id); err != nil {
-			return nil, fmt.Errorf("read %s: row %d: %w", filepath.Base(path), row, err)
-		}
-		if told != nil && row%50_000 == 0 {
-			told(row)
-		}
+	var all []*Values
+	for _, c := range r.columns {
+		all = append(all, c.c.values(r.rows))
 	}
-}
-
-// gathering is a file on its way into columns.
-type gathering struct {
-	fields  Fields
-	rows    uint64
-	at      map[string]int
-	columns []*gathered
+	return all, nil
 }
 
 // gathered is what came of a column so far.
 type gathered struct {
 	name     string
-	row      uint64 // of the last value, to find a name that comes twice
 	seen     uint64 // values and nulls
 	nulls    uint64
 	numbers  []float64
@@ -90,56 +62,15 @@ type gathered struct {
 	untimely bool // a text is no timestamp
 }
 
-func (g *gathering) line(line []byte, id string) error {
-	g.rows++
-	members, err := g.fields.Of(line)
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		if err := g.value(m.Name, m.Value); err != nil {
-			return err
-		}
-	}
-	at, known := g.at[EventID]
-	if id == "" || known && g.columns[at].row == g.rows {
-		return nil
-	}
-	return g.value([]byte(EventID), appendString(nil, id)) // CSV and Parquet leave it out of their lines
-}
-
-func (g *gathering) value(column, value []byte) error {
-	i, known := g.at[string(column)]
-	if !known {
-		if len(g.columns) == maxColumns {
-			return fmt.Errorf("more than %d columns: %w", maxColumns, ErrLimit)
-		}
-		i = len(g.columns)
-		name := string(column)
-		g.at[name] = i
-		g.columns = append(g.columns, &gathered{name: name, special: map[string]uint64{}})
-	}
-	c := g.columns[i]
-	if c.row == g.rows {
-		return fmt.Errorf("column %.100q is there twice: %w", column, ErrCorrupt)
-	}
-	c.row = g.rows
-	c.seen++
-	return c.add(value)
-}
-
 func (c *gathered) add(value []byte) error {
+	c.seen++
 	switch value[0] {
 	case 'n':
 		c.nulls++
 	case '"':
-		inner := value[1 : len(value)-1]
-		if bytes.IndexByte(inner, '\\') >= 0 {
-			var text string
-			if err := json.Unmarshal(value, &text); err != nil {
-				return fmt.Errorf("column %.100q: %w: %w", c.name, err, ErrCorrupt)
-			}
-			inner = []byte(text)
+		inner, err := textIn(c.name, value)
+		if err != nil {
+			return err
 		}
 		if n, known := c.texts[string(inner)]; known && c.untimely {
 			c.texts[string(inner)] = n + 1 // which is neither a number's name nor a time
@@ -179,14 +110,6 @@ func (c *gathered) count(text string) {
 		c.texts = map[string]uint64{}
 	}
 	c.texts[text]++
-}
-
-func (g *gathering) done() []*Values {
-	var all []*Values
-	for _, c := range g.columns {
-		all = append(all, c.values(g.rows))
-	}
-	return all
 }
 
 // values decides what the column is.
