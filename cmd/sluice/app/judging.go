@@ -28,6 +28,10 @@ func (a *App) verify(ctx context.Context, id string) ([]string, error) {
 	if stored.Kind == "freshness" {
 		return verifyFreshness(&stored), nil
 	}
+	if len(row.Case) == 0 { // nobody could judge, and the reason says why
+		return nil, &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("verdict %s of state %s rests on no evidence that could be judged again", id, stored.State),
+			Hint: "`sluice explain " + id + "` says why there is none"}
+	}
 	c, err := judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return a.parts.registry.Blob(ctx, digest) })
 	if err != nil {
 		return nil, fmt.Errorf("verdict %s: %w", id, err)
@@ -108,10 +112,11 @@ func (a *App) keptSummaries(ctx context.Context, view *feature.View, from, to ti
 	return all, nil
 }
 
-// judgedSummaries summarises the profile that a verdict was computed from.
+// judgedSummaries summarises the profile that a verdict was computed from; empty for one
+// that rests on none.
 func (a *App) judgedSummaries(ctx context.Context, view *feature.View, id string) (map[string]judge.Summary, error) {
 	row, err := a.parts.registry.Verdict(ctx, id)
-	if err != nil {
+	if err != nil || len(row.Case) == 0 {
 		return nil, err
 	}
 	c, err := judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return a.parts.registry.Blob(ctx, digest) })
