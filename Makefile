@@ -4,7 +4,7 @@ BIN     := bin/sluice
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services demo-services battery battery-services bench-services
+.PHONY: help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services demo-services battery battery-services bench-services bench-serve
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ bench: ## benchmarks of the hot paths
 
 bench-services: ## benchmarks against real services
 	exec env SERVICES_STATE=$(CURDIR)/.services/bench $(SERVICES) run kafka redis redis-cluster postgres -- $(GO) test -tags services -run '^$$' -bench 'TapOfServers|Stage|Memory' -benchtime 1x -timeout 1h ./tap ./store/redis
+
+bench-serve: ## reads beside plain servers and an echo, on a Redis that it starts and stops (test/yardstick)
+	$(GO) test -count=1 -tags services -run '^$$' -bench Serve -benchtime 1x -timeout 1h -v ./test/yardstick
 
 VENV := .venv
 

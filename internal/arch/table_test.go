@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"internal/rehearsal":  {"feature", "quality", "quality/sketch", "rules", "internal/court", "internal/definition", "materialize", "store"},
 	"internal/replay":     {"feature", "quality/sketch", "drift", "rules", "internal/judge", "store"},
 	"internal/suite":      {"feature"},
+	"internal/load":       {"api"},
 	"internal/notify":     {"feature", "rules"},
 
 	"clients": {"feature", "api"},
