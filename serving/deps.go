@@ -69,6 +69,7 @@ type Deps struct {
 	Served    ServedFunc       // nil: nothing is sampled
 	Authorize auth.Authorize   // nil: everything is allowed
 	Now       func() time.Time // the platform's clock; nil: the wall clock; a zero time: not set, nothing has an age
+	Leaving   func() error     // returns an error once the process is about to stop, from several goroutines; nil: it stays
 
 	Registerer prometheus.Registerer // nil: metrics are kept but not exported
 	Log        *slog.Logger          // nil: no lines
@@ -77,6 +78,9 @@ type Deps struct {
 func (d Deps) withDefaults() Deps {
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.Leaving == nil {
+		d.Leaving = func() error { return nil }
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)

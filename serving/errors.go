@@ -81,22 +81,24 @@ var grpcCodes = map[feature.Code]codes.Code{
 	feature.CodeForbidden: codes.PermissionDenied, feature.CodeUnavailable: codes.Unavailable,
 }
 
+// grpcCode gives a code of ours its status, also where a deadline of ours is the cause: to
+// the caller, DeadlineExceeded says that its own time is over, and is not worth a retry.
 func grpcCode(err error) codes.Code {
 	var known *feature.Error
 	switch {
 	case errors.Is(err, ErrRefused):
 		return codes.FailedPrecondition
+	case errors.As(err, &known):
+		if code, ok := grpcCodes[known.Code]; ok {
+			return code
+		}
+		return codes.InvalidArgument
 	case errors.Is(err, context.DeadlineExceeded):
 		return codes.DeadlineExceeded
 	case errors.Is(err, context.Canceled):
 		return codes.Canceled
-	case !errors.As(err, &known):
-		return codes.Internal
 	}
-	if code, ok := grpcCodes[known.Code]; ok {
-		return code
-	}
-	return codes.InvalidArgument
+	return codes.Internal
 }
 
 // grpcError returns err as a gRPC status with an ErrorInfo that names the

@@ -83,6 +83,7 @@ func TestStoreFails(t *testing.T) {
 	}{
 		"it fails":            {failing{errors.New("disk")}, false, codes.Unavailable},
 		"it answers too few":  {failing{}, false, codes.Unavailable},
+		"it takes too long":   {failing{context.DeadlineExceeded}, false, codes.Unavailable},
 		"the caller has left": {failing{context.Canceled}, true, codes.Canceled},
 	} {
 		t.Run(name, func(t *testing.T) {

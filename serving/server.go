@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 
 	"sluice/feature"
@@ -60,8 +61,11 @@ func (s *Server) Run(ctx context.Context) error {
 // are answered by what is in force.
 func (s *Server) Refresh(ctx context.Context) error { return s.lease.refresh(ctx) }
 
-// Ready returns nil while reads are answered, flagged or not.
+// Ready returns nil while reads are answered, flagged or not, and the process stays.
 func (s *Server) Ready() error {
+	if err := s.deps.Leaving(); err != nil {
+		return err
+	}
 	_, _, err := s.lease.take()
 	return err
 }
@@ -80,7 +84,7 @@ func (s *Server) take() (*snapshot, bool, error) {
 // most.
 func (s *Server) observe(method method, begun time.Time, err error) {
 	s.metrics.observe(method, begun, err)
-	if outcomeOf(err) != outcomeUnavailable || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if code := grpcCode(err); err == nil || code != codes.Unavailable && code != codes.Internal {
 		return
 	}
 	if where := (located{}); errors.As(err, &where) {

@@ -42,6 +42,15 @@ func startFleet(t *testing.T, to reach) *fleet {
 // ready. They have names of their own on what they share with others.
 func startTaps(t *testing.T, to reach, taps int) *fleet {
 	t.Helper()
+	f := newFleet(t, to, taps)
+	f.start()
+	return f
+}
+
+// newFleet returns processes that are not started yet. Servers leave at once: nobody is
+// to be told elsewhere.
+func newFleet(t *testing.T, to reach, taps int) *fleet {
+	t.Helper()
 	topics, prefix := services.Name(t), strings.ToLower(rand.Text()[:8])+":"
 	f := &fleet{site: &site{t: t, dir: t.TempDir()}, topics: topics}
 	f.trouble = f.describe
@@ -49,7 +58,7 @@ func startTaps(t *testing.T, to reach, taps int) *fleet {
 		for n := range n {
 			name := fmt.Sprintf("%s%d", target, n)
 			p := &process{t: t, name: name, args: []string{"run", "-target=" + target, "-clock=manual", "--data=" + f.dir,
-				"--listen.http=127.0.0.1:0", "--listen.grpc=127.0.0.1:0", "--log.level=info",
+				"--listen.http=127.0.0.1:0", "--listen.grpc=127.0.0.1:0", "--serve.drain=0", "--log.level=info",
 				"--kafka.brokers=" + to.brokers, "--kafka.writes=" + topics + ".writes", "--kafka.profiles=" + topics + ".profiles",
 				"--kafka.dead_letters=" + topics + ".dead", "--kafka.group=" + topics,
 				"--redis.addrs=" + to.redis(name), fmt.Sprintf("--redis.cluster=%v", to.cluster), "--redis.prefix=" + prefix,
@@ -65,12 +74,16 @@ func startTaps(t *testing.T, to reach, taps int) *fleet {
 			}
 		}
 	}
-	t.Cleanup(f.end)
+	return f
+}
+
+func (f *fleet) start() {
+	f.t.Helper()
+	f.t.Cleanup(f.end)
 	for _, p := range f.all() {
 		p.start()
 	}
 	f.ready()
-	return f
 }
 
 func (f *fleet) all() []*process { return slices.Concat(f.taps, f.gates, f.serves) }

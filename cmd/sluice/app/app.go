@@ -48,6 +48,7 @@ type App struct {
 	http    net.Listener
 	grpc    net.Listener
 	admin   net.Listener
+	leaving leaving
 
 	backtesting chan struct{} // holds one while a backtest runs
 }
@@ -102,8 +103,8 @@ func (a *App) Addrs() Addrs {
 	return addrs
 }
 
-// Run runs the modules until ctx ends, then closes everything. A module that
-// returns before is a failure of the process.
+// Run runs the modules until ctx ends, and a server for a while longer (serve.drain),
+// then closes everything. A module that returns before is a failure of the process.
 func (a *App) Run(ctx context.Context) error {
 	if a.opts.Out != nil {
 		addrs := a.Addrs()
@@ -111,6 +112,8 @@ func (a *App) Run(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("print addresses: %w", err), a.Close())
 		}
 	}
+	ctx, stop := a.outlast(ctx)
+	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	for _, m := range a.modules {
 		group.Go(func() error {

@@ -68,8 +68,12 @@ type RegistryConfig struct {
 
 const maxKeptRows = 10_000_000
 
-// ServeConfig says what serving keeps for the case that a shard does not answer.
+const maxDrain = 600 // seconds
+
+// ServeConfig says what serving keeps for the case that a shard does not answer, and how
+// it leaves.
 type ServeConfig struct {
+	Drain    int `yaml:"drain" name:"drain" help:"Seconds for which a process of target serve, told to stop, still answers but says that it is not ready, so that balancers send the next requests elsewhere; longer than their health checks take to notice." placeholder:"SECONDS"`
 	KeptRows int `yaml:"kept_rows" name:"kept_rows" help:"Rows kept in memory for up to 5 minutes, given flagged as stale while their shard of the store does not answer; 0 keeps none." placeholder:"N"`
 }
 
@@ -100,6 +104,7 @@ func DefaultConfig() Config {
 			DeadLetters: "sluice.dead", Group: "sluice",
 		},
 		Redis: RedisConfig{Addrs: []string{}, Prefix: "sl:"},
+		Serve: ServeConfig{Drain: 5},
 		Slack: SlackConfig{TokenEnv: "SLACK_TOKEN"},
 		Log:   LogConfig{Level: "info", Format: "text"},
 	}
@@ -176,6 +181,9 @@ func (c Config) Validate() error {
 	}
 	if c.Serve.KeptRows < 0 || c.Serve.KeptRows > maxKeptRows {
 		add("serve.kept_rows: %d: want 0 to %d", c.Serve.KeptRows, maxKeptRows)
+	}
+	if c.Serve.Drain < 0 || c.Serve.Drain > maxDrain {
+		add("serve.drain: %d: want 0 to %d seconds", c.Serve.Drain, maxDrain)
 	}
 	if c.Slack.Channel != "" && (c.Slack.TokenEnv == "" || os.Getenv(c.Slack.TokenEnv) == "") {
 		add("slack.token_env: %q: no such variable in the environment, and slack.channel is set: put the bot token there", c.Slack.TokenEnv)

@@ -155,7 +155,7 @@ func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
 	s, err := serving.New(cfg, serving.Deps{
 		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics}.Push,
 		Exposed: r.AddExposure, Served: sampler.Take,
-		Authorize: tokens.Authorize, Now: a.parts.clock.age, Registerer: a.metrics, Log: a.opts.Log,
+		Authorize: tokens.Authorize, Now: a.parts.clock.age, Leaving: a.leaving.ready, Registerer: a.metrics, Log: a.opts.Log,
 	})
 	if err != nil {
 		return err
@@ -209,7 +209,7 @@ func (a *App) listen(mux *http.ServeMux) error {
 	}
 	limits := serving.DefaultConfig()
 	limits.MaxBody = control.MaxWrites // the reads have a lower limit of their own
-	server := serving.NewHTTPServer(limits, mux)
+	server := serving.NewHTTPServer(limits, a.leaving.polite(mux))
 	a.add("http", func(ctx context.Context) error { return serveHTTP(ctx, server, a.http) })
 	return errors.Join(a.listenGRPC(), a.listenAdmin())
 }
