@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"sluice/feature"
+	"sluice/internal/auth"
 )
 
 // located is an error in one member of a body.
@@ -22,10 +23,40 @@ func at(where string, err error) error { return located{where, err} }
 // feastClasses are the exceptions that Feast's SDK raises again from an answer.
 // Each can be made from a message alone.
 var feastClasses = map[feature.Code]string{
-	feature.CodeUnknownView:    "FeatureViewNotFoundException",
-	feature.CodeUnknownService: "FeatureServiceNotFoundException",
-	feature.CodeUnknownFeature: "FeastObjectNotFoundException",
-	feature.CodeUnavailable:    "FeastError",
+	feature.CodeUnknownView:     "FeatureViewNotFoundException",
+	feature.CodeUnknownService:  "FeatureServiceNotFoundException",
+	feature.CodeUnknownFeature:  "FeastObjectNotFoundException",
+	feature.CodeUnauthenticated: "FeastPermissionError",
+	feature.CodeForbidden:       "FeastPermissionError",
+	feature.CodeUnavailable:     "FeastError",
+}
+
+// feastError is an error that Feast has a class and a status of its own for.
+type feastError struct {
+	class  string // in feast.errors
+	status int
+	error
+}
+
+func (f feastError) Unwrap() error { return f.error }
+
+// noPushSource gives a view that is not defined the error that Feast has for what
+// is pushed to.
+func noPushSource(err error) error {
+	if errors.Is(err, &feature.Error{Code: feature.CodeUnknownView}) {
+		return feastError{"PushSourceNotFoundException", http.StatusUnprocessableEntity, err}
+	}
+	return err
+}
+
+// noPushSourceGRPC is noPushSource where Feast's server has no class: it answers
+// InvalidArgument.
+func noPushSourceGRPC(err error) error {
+	var known *feature.Error
+	if errors.As(err, &known) && known.Code == feature.CodeUnknownView {
+		return invalid(known.Hint, "%s", known.Message)
+	}
+	return err
 }
 
 // writeFeastError answers err as Feast's Python server does: a string that holds
@@ -41,6 +72,13 @@ func writeFeastError(w http.ResponseWriter, err error) {
 		text += " (" + known.Hint + ")"
 	}
 	status := known.Code.HTTPStatus()
+	if status == http.StatusUnauthorized {
+		auth.Challenge(w)
+	}
+	if own := (feastError{}); errors.As(err, &own) {
+		writeJSON(w, own.status, feastException(own.class, text))
+		return
+	}
 	if class, ok := feastClasses[known.Code]; ok {
 		writeJSON(w, status, feastException(class, text))
 		return

@@ -32,8 +32,8 @@ func (s *Server) HTTP() http.Handler {
 }
 
 // Register registers Feast's endpoints and the platform's own read by key:
-// POST /get-online-features, /push and /write-to-online-store, GET /health, and
-// POST /api/v1/views/{view}/rows.
+// POST /get-online-features, /push, /write-to-online-store, /materialize and
+// /materialize-incremental, GET /health, and POST /api/v1/views/{view}/rows.
 func (s *Server) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /health", s.health)
 	for path, method := range feastMethods {
@@ -47,15 +47,18 @@ func (s *Server) Register(mux *http.ServeMux) {
 		{"POST /get-online-features", auth.Reader, door{methodFeastHTTP, s.getOnlineFeatures, writeFeastError}},
 		{"POST /push", auth.Writer, door{methodPushHTTP, s.push, writeFeastError}},
 		{"POST /write-to-online-store", auth.Writer, door{methodPushHTTP, s.writeToOnlineStore, writeFeastError}},
+		{"POST /materialize", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
+		{"POST /materialize-incremental", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
 		{"POST /api/v1/views/{view}/rows", auth.Reader, door{methodRowsHTTP, s.getRows, auth.WriteError}},
 	} {
-		mux.Handle(route.pattern, auth.Require(s.deps.Authorize, route.need, s.handle(route.door)))
+		mux.Handle(route.pattern, auth.RequireOr(s.deps.Authorize, route.need, s.handle(route.door), route.door.refuse))
 	}
 }
 
 // feastMethods are the methods of Feast's endpoints.
 var feastMethods = map[string]string{
 	"/health": http.MethodGet, "/get-online-features": http.MethodPost, "/push": http.MethodPost, "/write-to-online-store": http.MethodPost,
+	"/materialize": http.MethodPost, "/materialize-incremental": http.MethodPost,
 }
 
 // wrongMethod answers 405 as Feast's server does.

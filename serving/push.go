@@ -12,7 +12,7 @@ import (
 
 // push answers POST /push; the push source is the view's name.
 func (s *Server) push(r *http.Request, body, dst []byte) ([]byte, error) {
-	return dst, s.pushBody(r.Context(), body, "push_source_name")
+	return dst, noPushSource(s.pushBody(r.Context(), body, "push_source_name"))
 }
 
 // writeToOnlineStore answers POST /write-to-online-store, which does the same.
@@ -136,6 +136,9 @@ func jsonTable(df []byte) (*table, error) {
 		t.names, cells, t.rows = append(t.names, name), append(cells, column), len(column)
 	}
 	t.value = func(column, row int, typ feature.Type) (feature.Value, error) {
+		if cell := cells[column][row]; typ == feature.JSON && cell[0] == '"' {
+			return jsonFromText(jsonText(cell))
+		}
 		return valueOf(typ, cells[column][row])
 	}
 	t.moment = func(column, row int) (time.Time, error) {
@@ -146,4 +149,17 @@ func jsonTable(df []byte) (*table, error) {
 		return momentOf(jsonText(cell))
 	}
 	return t, nil
+}
+
+// jsonFromText reads a string in a column of type json: as Feast has it, the text of
+// a JSON value, and not a JSON string.
+func jsonFromText(text string) (feature.Value, error) {
+	raw := []byte(text)
+	if !wellFormed(raw) {
+		return feature.Null, fmt.Errorf("%s is the text of no JSON value", quoted(text))
+	}
+	if raw = trimmed(raw); string(raw) == "null" {
+		return feature.Null, nil
+	}
+	return jsonOf(raw)
 }

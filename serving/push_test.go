@@ -43,6 +43,16 @@ func TestPushHTTP(t *testing.T) {
 			``,
 			[]string{`{"user_id":"a","at":"2026-11-23T00:00:00Z","zero":2.5,"f01":null,"f02":null,"f03":null,"f04":null}`},
 		},
+		"JSON as text, as Feast sends it": {
+			"/push",
+			`{"push_source_name":"drivers","df":{"driver_id":[7,8,9],"meta":["{\"a\": [1]}","\"x\"","null"],"event_time":["2026-11-23","2026-11-23","2026-11-23"]}}`,
+			``,
+			[]string{
+				`{"view":"drivers","key":{"driver_id":7},"event_time":"2026-11-23T00:00:00Z","values":{"rate":null,"share":null,"trips":null,"grade":null,"city":null,"raw":null,"active":null,"seen":null,"meta":{"a":[1]},"tags":null,"scores":null}}`,
+				`{"view":"drivers","key":{"driver_id":8},"event_time":"2026-11-23T00:00:00Z","values":{"rate":null,"share":null,"trips":null,"grade":null,"city":null,"raw":null,"active":null,"seen":null,"meta":"x","tags":null,"scores":null}}`,
+				`{"view":"drivers","key":{"driver_id":9},"event_time":"2026-11-23T00:00:00Z","values":{"rate":null,"share":null,"trips":null,"grade":null,"city":null,"raw":null,"active":null,"seen":null,"meta":null,"tags":null,"scores":null}}`,
+			},
+		},
 		"every type": {
 			"/push",
 			`{"push_source_name":"drivers","df":{"driver_id":[7],"rate":[5],"share":[0.5],"trips":[-3],"grade":[4],"city":["a\u003c\"ü"],"raw":["AP8="],"active":[true],` +
@@ -83,7 +93,7 @@ func TestPushErrors(t *testing.T) {
 		"no view":          {`{"df":{}}`, 422, "push_source_name is missing"},
 		"view a number":    {`{"push_source_name":1,"df":{}}`, 422, "push_source_name is a number"},
 		"no df":            {`{"push_source_name":"users"}`, 422, "df is no object of columns"},
-		"unknown view":     {`{"push_source_name":"user","df":{"a":[1]}}`, 404, "did you mean users?"},
+		"unknown view":     {`{"push_source_name":"user","df":{"a":[1]}}`, 422, "did you mean users?"},
 		"offline alone":    {`{"push_source_name":"users","to":"offline","df":{}}`, 422, `a push to \"offline\" is not possible`},
 		"no rows":          {`{"push_source_name":"users","df":{}}`, 422, "there are no rows"},
 		"empty columns":    {`{"push_source_name":"users","df":{"user_id":[],"event_time":[]}}`, 422, "there are no rows"},
@@ -171,7 +181,7 @@ func TestPushGRPC(t *testing.T) {
 		"typed":              {&feastserving.PushRequest{StreamFeatureView: "drivers", TypedFeatures: typed}, codes.OK, rowA},
 		"both":               {&feastserving.PushRequest{StreamFeatureView: "drivers", Features: text, TypedFeatures: typed}, codes.InvalidArgument, "both given"},
 		"neither":            {&feastserving.PushRequest{StreamFeatureView: "drivers"}, codes.InvalidArgument, "join key driver_id"},
-		"unknown view":       {&feastserving.PushRequest{StreamFeatureView: "driver", Features: text}, codes.NotFound, "did you mean drivers?"},
+		"unknown view":       {&feastserving.PushRequest{StreamFeatureView: "driver", Features: text}, codes.InvalidArgument, "did you mean drivers?"},
 		"offline":            {&feastserving.PushRequest{StreamFeatureView: "drivers", Features: text, To: "offline"}, codes.InvalidArgument, "not possible"},
 		"text, not a number": {&feastserving.PushRequest{StreamFeatureView: "drivers", Features: textWith("trips", "many")}, codes.InvalidArgument, `"many" where int64 is declared`},
 		"text, not JSON":     {&feastserving.PushRequest{StreamFeatureView: "drivers", Features: textWith("meta", "{")}, codes.InvalidArgument, `where json is declared`},

@@ -19,7 +19,7 @@ import (
 func (s *Server) pushGRPC(ctx context.Context, in *feastserving.PushRequest) (*feastserving.PushResponse, error) {
 	err := checkTo(in.GetTo())
 	if err == nil {
-		err = s.pushRow(ctx, in.GetStreamFeatureView(), in.GetFeatures(), in.GetTypedFeatures())
+		err = noPushSourceGRPC(s.pushRow(ctx, in.GetStreamFeatureView(), in.GetFeatures(), in.GetTypedFeatures()))
 	}
 	if err != nil {
 		return nil, err

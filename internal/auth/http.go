@@ -42,13 +42,18 @@ func Bearer(header string) string {
 // with Name set, and answers the others with 401 or 403. A nil authorize lets
 // everything through.
 func Require(authorize Authorize, need Role, next http.Handler) http.Handler {
+	return RequireOr(authorize, need, next, WriteError)
+}
+
+// RequireOr is Require where refuse answers the others.
+func RequireOr(authorize Authorize, need Role, next http.Handler, refuse func(http.ResponseWriter, error)) http.Handler {
 	if authorize == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, err := authorize(Bearer(r.Header.Get("Authorization")), need)
 		if err != nil {
-			WriteError(w, err)
+			refuse(w, err)
 			return
 		}
 		if name != Anonymous {
@@ -57,6 +62,9 @@ func Require(authorize Authorize, need Role, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// Challenge sets the header that goes with 401.
+func Challenge(w http.ResponseWriter) { w.Header().Set("WWW-Authenticate", `Bearer realm="sluice"`) }
 
 // WriteError answers err in the contract's shape. An error that is no
 // *feature.Error is answered as 500 without its text, which is not the client's.
@@ -67,7 +75,7 @@ func WriteError(w http.ResponseWriter, err error) {
 		status, body = known.Code.HTTPStatus(), known
 	}
 	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="sluice"`)
+		Challenge(w)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
