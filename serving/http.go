@@ -39,18 +39,8 @@ func (s *Server) Register(mux *http.ServeMux) {
 	for path, method := range feastMethods {
 		mux.HandleFunc(path, wrongMethod(method))
 	}
-	for _, route := range []struct {
-		pattern string
-		need    auth.Role
-		door    door
-	}{
-		{"POST /get-online-features", auth.Reader, door{methodFeastHTTP, s.getOnlineFeatures, writeFeastError}},
-		{"POST /push", auth.Writer, door{methodPushHTTP, s.push, writeFeastError}},
-		{"POST /write-to-online-store", auth.Writer, door{methodPushHTTP, s.writeToOnlineStore, writeFeastError}},
-		{"POST /materialize", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
-		{"POST /materialize-incremental", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
-		{"POST /api/v1/views/{view}/rows", auth.Reader, door{methodRowsHTTP, s.getRows, auth.WriteError}},
-	} {
+	mux.HandleFunc("GET /api/v1/openapi.yaml", openapi)
+	for _, route := range s.routes() {
 		mux.Handle(route.pattern, auth.RequireOr(s.deps.Authorize, route.need, s.handle(route.door), route.door.refuse))
 	}
 }

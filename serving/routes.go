@@ -1,0 +1,42 @@
+package serving
+
+import (
+	"net/http"
+
+	"sluice/api"
+	"sluice/internal/auth"
+)
+
+// route is one endpoint of Register that asks for a role.
+type route struct {
+	pattern string
+	need    auth.Role
+	door    door
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{"POST /get-online-features", auth.Reader, door{methodFeastHTTP, s.getOnlineFeatures, writeFeastError}},
+		{"POST /push", auth.Writer, door{methodPushHTTP, s.push, writeFeastError}},
+		{"POST /write-to-online-store", auth.Writer, door{methodPushHTTP, s.writeToOnlineStore, writeFeastError}},
+		{"POST /materialize", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
+		{"POST /materialize-incremental", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
+		{"POST /api/v1/views/{view}/rows", auth.Reader, door{methodRowsHTTP, s.getRows, auth.WriteError}},
+	}
+}
+
+// Patterns returns what Register registers, as http.ServeMux reads it, with the role
+// that each endpoint needs; 0 for one that everybody may ask.
+func Patterns() map[string]auth.Role {
+	patterns := map[string]auth.Role{"GET /health": 0, "GET /api/v1/openapi.yaml": 0}
+	for _, r := range (&Server{}).routes() {
+		patterns[r.pattern] = r.need
+	}
+	return patterns
+}
+
+// openapi answers the description of the whole HTTP surface.
+func openapi(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(api.OpenAPI()) // the client may be gone; there is nobody else to tell
+}
