@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 
 	"sluice/feature"
 )
@@ -40,9 +39,85 @@ type serverError string
 
 func (e serverError) Error() string { return string(e) }
 
+// replyLength returns how long the reply is that b begins with: an array of bulk
+// strings, or a line. It is 0 if b does not hold all of it, and -1 if it is none.
+func replyLength(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	switch b[0] {
+	case '+', '-', ':':
+		if end := bytes.IndexByte(b, '\n'); end > 0 {
+			return end + 1
+		}
+		return moreOf(b)
+	case '*':
+	default:
+		return -1
+	}
+	n, at := number(b[1:])
+	if at <= 0 {
+		return at
+	}
+	at++
+	for ; n > 0; n-- {
+		if at >= len(b) {
+			return 0
+		}
+		if b[at] != '$' {
+			return -1
+		}
+		size, m := number(b[at+1:])
+		if m <= 0 {
+			return m
+		}
+		if at += 1 + m + size + len(crlf); at > len(b) {
+			return 0
+		}
+		if b[at-2] != '\r' || b[at-1] != '\n' {
+			return -1
+		}
+	}
+	return at
+}
+
+// moreOf is 0 if a line may still end, -1 if it is too long to be one.
+func moreOf(b []byte) int {
+	if len(b) > maxLine {
+		return -1
+	}
+	return 0
+}
+
+// maxLine is the longest line: an error's text.
+const maxLine = 4 << 10
+
+// number reads a number and the end of its line. after is where the next line
+// begins; 0 if b does not hold all of it, and -1 if it is none up to maxAnswer.
+func number(b []byte) (n, after int) {
+	for i, c := range b {
+		switch {
+		case '0' <= c && c <= '9' && i < 10:
+			n = 10*n + int(c-'0')
+		case c == '\r' && i > 0 && n <= maxAnswer:
+			if i+1 == len(b) {
+				return 0, 0
+			}
+			if b[i+1] != '\n' {
+				return 0, -1
+			}
+			return n, i + 2
+		default:
+			return 0, -1
+		}
+	}
+	return 0, 0
+}
+
 // decodeChain reads the answer to HGETALL, which must be all of b, into dst. Rows
-// share b's memory.
-func decodeChain(b []byte, dst []feature.Record) ([]feature.Record, error) {
+// share b's memory, unless own is set: then they are copied, into that of the rows
+// which dst held before where it is enough.
+func decodeChain(b []byte, dst []feature.Record, own bool) ([]feature.Record, error) {
 	if len(b) > 0 && b[0] == '-' {
 		line, _, _ := bytes.Cut(b[1:], crlf)
 		return dst, serverError(line)
@@ -63,12 +138,23 @@ func decodeChain(b []byte, dst []feature.Record) ([]feature.Record, error) {
 		if err != nil {
 			return dst, err
 		}
+		if own {
+			r.Row = append(formerRow(dst), r.Row...)
+		}
 		dst = append(dst, r)
 	}
 	if len(b) > 0 {
 		return dst, fmt.Errorf("%d bytes behind the answer: %w", len(b), ErrCorrupt)
 	}
 	return dst, nil
+}
+
+// formerRow returns the memory of the row that stood behind the records of dst.
+func formerRow(dst []feature.Record) []byte {
+	if len(dst) < cap(dst) {
+		return dst[:len(dst)+1][len(dst)].Row[:0]
+	}
+	return nil
 }
 
 // decodeRecord reads one field of a row's hash.
@@ -88,15 +174,14 @@ var crlf = []byte("\r\n")
 
 // cutCount reads a line of kind and a number.
 func cutCount(b []byte, kind byte) (n int, rest []byte, err error) {
-	line, rest, ok := bytes.Cut(b, crlf)
-	if !ok || len(line) < 2 || line[0] != kind {
+	if len(b) == 0 || b[0] != kind {
 		return 0, nil, fmt.Errorf("answer: %w", ErrCorrupt)
 	}
-	n, err = strconv.Atoi(string(line[1:]))
-	if err != nil || n < 0 {
-		return 0, nil, fmt.Errorf("answer: count %.32q: %w", line, ErrCorrupt)
+	n, after := number(b[1:])
+	if after <= 0 {
+		return 0, nil, fmt.Errorf("answer: count %.32q: %w", b, ErrCorrupt)
 	}
-	return n, rest, nil
+	return n, b[1+after:], nil
 }
 
 // cutBulk reads a length and as many bytes.
@@ -105,7 +190,7 @@ func cutBulk(b []byte) (text, rest []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if n > len(b)-len(crlf) || !bytes.HasPrefix(b[n:], crlf) {
+	if n > len(b)-len(crlf) || b[n] != '\r' || b[n+1] != '\n' {
 		return nil, nil, fmt.Errorf("answer: cut short: %w", ErrCorrupt)
 	}
 	return b[:n:n], b[n+len(crlf):], nil

@@ -55,7 +55,7 @@ func TestDecodeChain(t *testing.T) {
 		{Version: MaxVersion, EventTime: 7, Seq: 2, Deleted: true, Row: []byte{}},
 	}
 	good := string(answer(chain...))
-	if got, err := decodeChain([]byte(good), nil); err != nil || !reflect.DeepEqual(got, chain) {
+	if got, err := decodeChain([]byte(good), nil, false); err != nil || !reflect.DeepEqual(got, chain) {
 		t.Errorf("decodeChain(%q) = %v, %v, want %v", good, got, err, chain)
 	}
 	for name, text := range map[string]string{
@@ -75,12 +75,12 @@ func TestDecodeChain(t *testing.T) {
 		"an array in place": "*2\r\n*0\r\n*0\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, err := decodeChain([]byte(text), nil); !errors.Is(err, ErrCorrupt) {
+			if got, err := decodeChain([]byte(text), nil, false); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("decodeChain(%q) = %v, %v, want %v", text, got, err, ErrCorrupt)
 			}
 		})
 	}
-	if _, err := decodeChain([]byte("-MOVED 1 127.0.0.1:1\r\n"), nil); !isElsewhere(err) {
+	if _, err := decodeChain([]byte("-MOVED 1 127.0.0.1:1\r\n"), nil, false); !isElsewhere(err) {
 		t.Errorf("decodeChain of MOVED = %v, want it as the error", err)
 	}
 }
@@ -93,7 +93,7 @@ func FuzzDecodeChain(f *testing.F) {
 	f.Add([]byte("-ERR no\r\n"))
 	f.Add([]byte("*2\r\n$1\r\n\x01\r\n$18\r\n\x01\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		chain, err := decodeChain(b, nil)
+		chain, err := decodeChain(b, nil, false)
 		var server serverError
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) && !errors.As(err, &server) {
@@ -101,7 +101,7 @@ func FuzzDecodeChain(f *testing.F) {
 			}
 			return
 		}
-		again, err := decodeChain(answer(chain...), nil)
+		again, err := decodeChain(answer(chain...), nil, false)
 		if err != nil || len(again) != len(chain) || len(chain) > 0 && !reflect.DeepEqual(again, chain) {
 			t.Fatalf("round trip of %v gave %v, %v", chain, again, err)
 		}

@@ -32,6 +32,7 @@ type Config struct {
 	WriteTimeout  time.Duration `yaml:"write_timeout"` // of sending a read
 
 	PoolSize    int           `yaml:"pool_size"`    // connections to a node
+	SharedConns int           `yaml:"shared_conns"` // connections to a primary over which reads of many callers go together; 0: every read takes one of the pool
 	MinIdle     int           `yaml:"min_idle"`     // connections to a node that are kept open
 	PoolTimeout time.Duration `yaml:"pool_timeout"` // longest wait for a connection
 	IdleTimeout time.Duration `yaml:"idle_timeout"` // after which an unused connection is closed
@@ -53,7 +54,7 @@ func DefaultConfig() Config {
 		Prefix:       "sl:",
 		ReadDeadline: 100 * time.Millisecond, WriteDeadline: 2 * time.Second,
 		DialTimeout: 50 * time.Millisecond, ReadTimeout: 50 * time.Millisecond, WriteTimeout: 50 * time.Millisecond,
-		PoolSize: 64, MinIdle: 2, PoolTimeout: 30 * time.Millisecond, IdleTimeout: 5 * time.Minute,
+		PoolSize: 64, SharedConns: 2, MinIdle: 2, PoolTimeout: 30 * time.Millisecond, IdleTimeout: 5 * time.Minute,
 		MaxRetries: 1, MinRetryBackoff: 5 * time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond,
 		MaxRedirects: 2, StateReload: time.Second,
 		SyncReplicas: 0, SyncTimeout: time.Second,
@@ -116,7 +117,7 @@ func (c Config) validateCounts() error {
 		key         string
 		value, most int
 	}{
-		{"min_idle", c.MinIdle, c.PoolSize}, {"max_retries", c.MaxRetries, 10},
+		{"shared_conns", c.SharedConns, 16}, {"min_idle", c.MinIdle, c.PoolSize}, {"max_retries", c.MaxRetries, 10},
 		{"max_redirects", c.MaxRedirects, 10}, {"sync_replicas", c.SyncReplicas, 10},
 	} {
 		if n.value < 0 || n.value > n.most {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -22,7 +23,7 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 	if err := config.Validate(); err != nil {
 		return found, fmt.Errorf("inspect row store: %w", err)
 	}
-	places := connect(config)
+	places := connect(config, slog.New(slog.DiscardHandler))
 	defer func() { err = errors.Join(err, places.close()) }()
 	shards, err := places.all(ctx)
 	if err != nil {

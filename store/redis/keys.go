@@ -3,6 +3,7 @@ package redis
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -86,6 +87,13 @@ func (l layout) appendRow(dst []byte, bucket uint8, view feature.ViewID, key fea
 
 func (l layout) row(bucket uint8, view feature.ViewID, key string) string {
 	return string(l.appendRow(make([]byte, 0, l.head()+len(key)), bucket, view, feature.Key(key)))
+}
+
+// appendRead appends the command that reads a row.
+func (l layout) appendRead(dst []byte, bucket uint8, view feature.ViewID, key feature.Key) []byte {
+	dst = append(dst, "*2\r\n$7\r\nHGETALL\r\n$"...)
+	dst = append(strconv.AppendInt(dst, int64(l.head()+len(key)), 10), crlf...)
+	return append(l.appendRow(dst, bucket, view, key), crlf...)
 }
 
 func (l layout) version(bucket uint8, view feature.ViewID, version feature.Version) string {

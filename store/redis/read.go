@@ -15,16 +15,17 @@ import (
 
 // Read returns the records of every key of a view, in all versions and any order;
 // keys without any have an empty chain. It takes one round trip to each shard, at
-// once, within the configured deadline. Chains of different keys may be of different
-// moments.
+// once, within the configured deadline; under load it shares it with other calls.
+// Chains of different keys may be of different moments.
 //
 // The error is a *PartialError if some shards failed: the chains of the keys that have
 // failed are empty, the others are good, but those that a replica of a Cluster gave in
 // place of its primary may lack what was written last.
 //
-// dst is nil or what an earlier call returned: its chains' memory is used again. A
-// Record's Row is valid for as long as it is kept, and must not be changed: rows of
-// a call share memory.
+// dst is nil or what an earlier call returned, with its records where they were: its
+// memory is used again, rows included. So a Record's Row is valid until dst is handed
+// to the next call, and whoever keeps it longer copies it. One dst serves one call at
+// a time.
 func (s *Store) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
 	dst = grown(dst, len(keys))
 	leave, err := s.enter(ctx)
@@ -50,49 +51,92 @@ func grown(dst [][]feature.Record, n int) [][]feature.Record {
 	return dst
 }
 
+// reading is one call of Read. It is taken from a pool.
+type reading struct {
+	view    feature.ViewID
+	keys    []feature.Key
+	dst     [][]feature.Record
+	places  [buckets]*shard // those that were asked for
+	lookups []*lookup
+	spare   []*lookup // of earlier calls
+}
+
 // lookup is what is read from one shard.
 type lookup struct {
-	at     *shard
-	bucket uint8 // one of those on the shard
-	keys   []string
-	of     []int // positions in the call's keys
-	errs   []error
-	copied []bool // from a replica, where the shard has failed; nil: none is
+	at      *shard
+	bucket  uint8    // one of those on the shard
+	of      []int    // positions in the call's keys
+	buckets []uint8  // theirs
+	names   []string // the keys as go-redis takes them; empty until it is asked
+	errs    []error
+	copied  []bool // from a replica, where the shard has failed; nil: none is
+	lent    bool   // a replica is asked, whose answer may come after the call
+}
+
+var readings = sync.Pool{New: func() any { return new(reading) }}
+
+// free puts r back.
+func (r *reading) free() {
+	for _, l := range r.lookups {
+		if !l.lent && cap(l.of) <= questionKey {
+			clear(l.names)
+			clear(l.errs)
+			*l = lookup{of: l.of[:0], buckets: l.buckets[:0], names: l.names[:0], errs: l.errs[:0]}
+			r.spare = append(r.spare, l)
+		}
+	}
+	clear(r.lookups)
+	r.places, r.keys, r.dst, r.lookups = [buckets]*shard{}, nil, nil, r.lookups[:0]
+	readings.Put(r)
 }
 
 func (s *Store) read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	var failed, behind []int
+	r := readings.Get().(*reading)
+	defer r.free()
+	r.view, r.keys, r.dst = view, keys, dst
+	var failed []int
 	var errs []error
-	var lookups []*lookup
 	for i, key := range keys {
 		b := bucketOf(key)
-		at, err := s.places.of(ctx, b)
-		if err != nil {
-			failed, errs = append(failed, i), append(errs, err)
+		at := r.places[b]
+		if at == nil {
+			var err error
+			if at, err = s.places.of(ctx, b); err != nil {
+				failed, errs = append(failed, i), append(errs, err)
+				continue
+			}
+			r.places[b] = at
+		}
+		l := r.lookup(at, b)
+		l.of, l.buckets = append(l.of, i), append(l.buckets, b)
+	}
+	s.readAll(ctx, r)
+	return r.outcome(failed, errs)
+}
+
+// outcome returns the error of a call of which some keys failed for want of a place.
+func (r *reading) outcome(failed []int, errs []error) error {
+	var behind []int
+	for _, l := range r.lookups {
+		first := firstOf(l.errs)
+		if first == nil {
 			continue
 		}
-		l := lookupOf(&lookups, at, b, len(keys))
-		l.keys, l.of = append(l.keys, s.layout.row(b, view, string(key))), append(l.of, i)
-	}
-	s.readAll(ctx, lookups, dst)
-	for _, l := range lookups {
+		errs = append(errs, shardError(l.at, first))
 		for n, err := range l.errs {
 			switch {
 			case err != nil && l.copied != nil && l.copied[n]:
 				behind = append(behind, l.of[n])
 			case err != nil:
 				failed = append(failed, l.of[n])
-				dst[l.of[n]] = dst[l.of[n]][:0]
+				r.dst[l.of[n]] = r.dst[l.of[n]][:0]
 			}
 		}
-		if err := firstOf(l.errs); err != nil {
-			errs = append(errs, shardError(l.at, err))
-		}
 	}
-	err := partial(failed, len(keys), errs)
+	err := partial(failed, len(r.keys), errs)
 	if p, ok := err.(*PartialError); ok {
 		slices.Sort(behind)
 		p.Behind = behind
@@ -100,16 +144,27 @@ func (s *Store) read(ctx context.Context, view feature.ViewID, keys []feature.Ke
 	return err
 }
 
-// lookupOf returns the lookup of a shard, made if there is none.
-func lookupOf(lookups *[]*lookup, at *shard, bucket uint8, n int) *lookup {
-	for _, l := range *lookups {
+// lookup returns the lookup of a shard, made if there is none.
+func (r *reading) lookup(at *shard, bucket uint8) *lookup {
+	for _, l := range r.lookups {
 		if l.at == at {
 			return l
 		}
 	}
-	l := &lookup{at: at, bucket: bucket, keys: make([]string, 0, n), of: make([]int, 0, n)}
-	*lookups = append(*lookups, l)
+	l := &lookup{}
+	if n := len(r.spare); n > 0 {
+		l, r.spare = r.spare[n-1], r.spare[:n-1]
+	}
+	l.at, l.bucket = at, bucket
+	r.lookups = append(r.lookups, l)
 	return l
+}
+
+// name fills in the keys as go-redis takes them.
+func (s *Store) name(r *reading, l *lookup) {
+	for n := len(l.names); n < len(l.of); n++ {
+		l.names = append(l.names, s.layout.row(l.buckets[n], r.view, string(r.keys[l.of[n]])))
+	}
 }
 
 func firstOf(errs []error) error {
@@ -122,60 +177,117 @@ func firstOf(errs []error) error {
 }
 
 // readAll reads every lookup at once. The last is for the caller's goroutine.
-func (s *Store) readAll(ctx context.Context, lookups []*lookup, dst [][]feature.Record) {
-	var group sync.WaitGroup
-	for i, l := range lookups {
-		if i < len(lookups)-1 {
-			group.Go(func() { s.readShard(ctx, l, dst) })
-		} else {
-			s.readShard(ctx, l, dst)
-		}
+func (s *Store) readAll(ctx context.Context, r *reading) {
+	last := len(r.lookups) - 1
+	if last < 0 {
+		return
 	}
+	if last == 0 {
+		s.readShard(ctx, r, r.lookups[0])
+		return
+	}
+	var group sync.WaitGroup
+	for _, l := range r.lookups[:last] {
+		group.Go(func() { s.readShard(ctx, r, l) })
+	}
+	s.readShard(ctx, r, r.lookups[last])
 	group.Wait()
 }
 
-// readShard reads the chains of one lookup, and once more those whose keys have
-// moved. Where the shard does not answer a replica stands in; it is asked beside the
-// second try, so that both have an answer within the deadline.
-func (s *Store) readShard(ctx context.Context, l *lookup, dst [][]feature.Record) {
-	whole := ctx
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadDeadline)
-	defer cancel()
-	if !l.at.breaker.allow(time.Now()) {
-		l.errs = append(l.errs[:0], slices.Repeat([]error{ErrBreaker}, len(l.keys))...)
-		l.standIn(s.askReplica(ctx, l), dst)
+// readShard reads the chains of one lookup: over a connection that many callers
+// share, and if that gives no answer, over one of the pool. It reads once more those
+// whose keys have moved. Where the shard does not answer a replica stands in; it is
+// asked beside the second try, so that both have an answer within the deadline.
+func (s *Store) readShard(ctx context.Context, r *reading, l *lookup) {
+	begun := time.Now()
+	if !l.at.breaker.allow(begun) {
+		l.errs = append(l.errs[:0], slices.Repeat([]error{ErrBreaker}, len(l.of))...)
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadDeadline)
+		defer cancel()
+		l.standIn(s.askReplica(ctx, r, l), r.dst)
 		return
 	}
-	second := s.ask(ctx, l, dst)
+	tried := s.readShared(ctx, r, l)
+	if !tried || isConnection(firstOf(l.errs)) {
+		s.readPooled(ctx, r, l, begun, tried)
+		return
+	}
+	s.judge(ctx, l)
+	s.readMoved(ctx, r, l, begun)
+}
+
+// readPooled reads the chains of one lookup over connections of the pool; tried says
+// that a shared one has failed to, which was the first try.
+func (s *Store) readPooled(ctx context.Context, r *reading, l *lookup, begun time.Time, tried bool) {
+	whole := ctx
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(s.cfg.ReadDeadline))
+	defer cancel()
+	s.name(r, l)
+	second := s.ask(ctx, r, l, tried)
 	s.judge(whole, l)
 	if isConnection(firstOf(l.errs)) {
-		l.standIn(second, dst)
+		l.standIn(second, r.dst)
 		return
 	}
-	var moved []int
-	for n, err := range l.errs {
-		if isElsewhere(err) {
-			moved = append(moved, n)
+	s.readMoved(ctx, r, l, begun)
+}
+
+// readShared reads the chains of a lookup over a connection that many callers share.
+// It returns false if there is none for it.
+func (s *Store) readShared(ctx context.Context, r *reading, l *lookup) bool {
+	if l.at.shared == nil {
+		return false
+	}
+	q := questions.Get().(*question)
+	for n, i := range l.of {
+		key := r.keys[i]
+		q.command = s.layout.appendRead(q.command, l.buckets[n], r.view, key)
+	}
+	q.keys = len(l.of)
+	w := l.at.shared.send(q)
+	if w == nil {
+		q.free()
+		return false
+	}
+	free, err := w.wait(ctx, q, min(s.cfg.ReadTimeout, s.cfg.ReadDeadline))
+	l.errs = l.errs[:0]
+	var rest []byte
+	if err == nil {
+		rest = q.answer
+	}
+	for _, i := range l.of {
+		if err != nil {
+			l.errs = append(l.errs, err)
+			continue
 		}
+		n := replyLength(rest)
+		var problem error
+		r.dst[i], problem = decodeChain(rest[:n], r.dst[i][:0], true)
+		l.errs = append(l.errs, problem)
+		rest = rest[n:]
 	}
-	if len(moved) > 0 {
-		s.readMoved(ctx, l, moved, dst)
+	if free {
+		q.free()
 	}
+	return true
 }
 
 // ask reads the chains of one lookup, as often as is configured, and returns what waits
-// for a replica's answer if one was asked meanwhile.
-func (s *Store) ask(ctx context.Context, l *lookup, dst [][]feature.Record) (second func() *replica) {
+// for a replica's answer if one was asked meanwhile. tried says that the first try was
+// made, and failed.
+func (s *Store) ask(ctx context.Context, r *reading, l *lookup, tried bool) (second func() *replica) {
 	try := ctx
 	for attempt := 0; ; attempt++ {
-		s.readOnce(try, l.at.quick, l, dst)
+		if attempt > 0 || !tried {
+			s.readOnce(try, l.at.quick, l, r.dst)
+		}
 		first := firstOf(l.errs)
 		s.noticed(first)
 		if !isConnection(first) || ctx.Err() != nil {
 			return second
 		}
 		if second == nil {
-			if second = s.askReplica(ctx, l); second != nil {
+			if second = s.askReplica(ctx, r, l); second != nil {
 				var cancel context.CancelFunc
 				try, cancel = sooner(ctx)
 				defer cancel()
@@ -205,12 +317,12 @@ func (s *Store) judge(ctx context.Context, l *lookup) {
 
 // readOnce asks for all chains of a lookup in one round trip.
 func (s *Store) readOnce(ctx context.Context, from *goredis.Client, l *lookup, dst [][]feature.Record) {
-	all := &sink{b: make([]byte, 0, 256*len(l.keys))}
-	args := make([]any, 2*len(l.keys))
-	cmds := make([]*goredis.RawWriteToCmd, len(l.keys))
+	all := &sink{b: make([]byte, 0, 256*len(l.names))}
+	args := make([]any, 2*len(l.names))
+	cmds := make([]*goredis.RawWriteToCmd, len(l.names))
 	p := from.Pipeline()
-	for n := range l.keys {
-		args[2*n], args[2*n+1] = hgetall, &l.keys[n]
+	for n := range l.names {
+		args[2*n], args[2*n+1] = hgetall, &l.names[n]
 		cmds[n] = goredis.NewRawWriteToCmd(ctx, all, args[2*n:2*n+2:2*n+2]...)
 		_ = p.Process(ctx, cmds[n])
 	}
@@ -225,7 +337,7 @@ func (s *Store) readOnce(ctx context.Context, from *goredis.Client, l *lookup, d
 		answer := rest[:cmd.Val()]
 		rest = rest[cmd.Val():]
 		var err error
-		dst[l.of[n]], err = decodeChain(answer, dst[l.of[n]][:0])
+		dst[l.of[n]], err = decodeChain(answer, dst[l.of[n]][:0], false)
 		l.errs = append(l.errs, err)
 	}
 }
@@ -240,17 +352,30 @@ func errorOf(cmd goredis.Cmder, otherwise error) error {
 	return otherwise
 }
 
-// readMoved reads chains wherever their keys are now.
-func (s *Store) readMoved(ctx context.Context, l *lookup, of []int, dst [][]feature.Record) {
+// readMoved reads the chains whose keys are elsewhere, wherever that is now.
+func (s *Store) readMoved(ctx context.Context, r *reading, l *lookup, begun time.Time) {
+	var of []int
+	for n, err := range l.errs {
+		if isElsewhere(err) {
+			of = append(of, n)
+		}
+	}
+	if len(of) == 0 {
+		return
+	}
+	s.noticed(l.errs[of[0]])
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(s.cfg.ReadDeadline))
+	defer cancel()
+	s.name(r, l)
 	typed := make([]goredis.Cmder, len(of))
 	for i, n := range of {
-		typed[i] = goredis.NewStringSliceCmd(ctx, "hgetall", l.keys[n])
+		typed[i] = goredis.NewStringSliceCmd(ctx, "hgetall", l.names[n])
 	}
 	if !s.places.follow(ctx, typed) {
 		return
 	}
 	for i, n := range of {
-		dst[l.of[n]], l.errs[n] = chainOf(typed[i].(*goredis.StringSliceCmd), dst[l.of[n]][:0])
+		r.dst[l.of[n]], l.errs[n] = chainOf(typed[i].(*goredis.StringSliceCmd), r.dst[l.of[n]][:0])
 	}
 }
 

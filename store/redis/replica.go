@@ -17,12 +17,14 @@ type replica struct {
 // askReplica begins to read a lookup from a replica of its shard, and returns a
 // function that waits for the answer and need not be called; nil if there is no
 // replica.
-func (s *Store) askReplica(ctx context.Context, l *lookup) func() *replica {
+func (s *Store) askReplica(ctx context.Context, r *reading, l *lookup) func() *replica {
 	client := s.places.standIn(ctx, l.bucket, l.at)
 	if client == nil {
 		return nil
 	}
-	c := &replica{lookup{at: l.at, keys: l.keys, of: make([]int, len(l.keys))}, make([][]feature.Record, len(l.keys))}
+	s.name(r, l)
+	l.lent = true
+	c := &replica{lookup{at: l.at, names: l.names, of: make([]int, len(l.of))}, make([][]feature.Record, len(l.of))}
 	for n := range c.of {
 		c.of[n] = n
 	}
@@ -54,7 +56,7 @@ func (l *lookup) standIn(answer func() *replica, dst [][]feature.Record) {
 		return
 	}
 	c := answer()
-	l.copied = make([]bool, len(l.keys))
+	l.copied = make([]bool, len(l.of))
 	for n, err := range l.errs {
 		if err != nil && c.errs[n] == nil && len(c.chains[n]) > 0 {
 			dst[l.of[n]], l.copied[n] = c.chains[n], true

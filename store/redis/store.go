@@ -35,6 +35,7 @@ type Store struct {
 
 	life   sync.RWMutex // held for writing by Close alone
 	closed bool
+	leave  func() // made once
 }
 
 // Open connects to Redis, checks its settings (see CheckServer) and loads the
@@ -43,10 +44,12 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err := opts.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("open row store: %w", err)
 	}
-	s := &Store{cfg: opts.Config, log: opts.Log, layout: layout{opts.Config.Prefix}, places: connect(opts.Config)}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+	log := opts.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
+	s := &Store{cfg: opts.Config, log: log, layout: layout{opts.Config.Prefix}, places: connect(opts.Config, log)}
+	s.leave = s.life.RUnlock
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open row store on %s: %w", strings.Join(opts.Config.Addrs, ","), err), s.places.close())
 	}
@@ -111,7 +114,7 @@ func (s *Store) enter(ctx context.Context) (leave func(), err error) {
 		s.life.RUnlock()
 		return nil, ErrClosed
 	}
-	return s.life.RUnlock, nil
+	return s.leave, nil
 }
 
 // SetExpiry makes rows of a view that are written from now on, and what belongs to

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +19,7 @@ import (
 type shard struct {
 	quick, slow *goredis.Client
 	breaker     breaker // of reads
+	shared      *shared // connections of reads that go together; nil: none
 }
 
 func (s *shard) String() string { return s.quick.Options().Addr }
@@ -45,22 +48,35 @@ func (quiet) Printf(context.Context, string, ...any) {}
 
 var silence = sync.OnceFunc(func() { goredis.SetLogger(quiet{}) })
 
-func connect(c Config) topology {
+func connect(c Config, log *slog.Logger) topology {
 	silence()
 	switch {
 	case c.Cluster:
-		return &cluster{config: c, client: goredis.NewClusterClient(c.clustered()), slow: c.WriteDeadline}
+		return &cluster{config: c, log: log, client: goredis.NewClusterClient(c.clustered()), slow: c.WriteDeadline}
 	case c.MasterName != "":
-		return newSingle(goredis.NewFailoverClient(c.failover()), c.WriteDeadline)
+		// Without shared connections: one to a former primary would give what it had.
+		return newSingle(goredis.NewFailoverClient(c.failover()), c.WriteDeadline, nil)
 	}
-	return newSingle(goredis.NewClient(c.simple()), c.WriteDeadline)
+	client := goredis.NewClient(c.simple())
+	return newSingle(client, c.WriteDeadline, c.sharedTo(client, log))
+}
+
+// sharedTo returns the connections to a server that reads share; nil if there are to
+// be none.
+func (c Config) sharedTo(node *goredis.Client, log *slog.Logger) *shared {
+	if c.SharedConns == 0 {
+		return nil
+	}
+	return newShared(c.SharedConns, c, node.Options().Addr, log, func(ctx context.Context) (net.Conn, error) {
+		return dialWire(ctx, node.Options())
+	})
 }
 
 // single is one server, or the primary that Sentinel names.
 type single struct{ shard shard }
 
-func newSingle(c *goredis.Client, slow time.Duration) *single {
-	return &single{shard: shard{quick: c, slow: c.WithTimeout(slow)}}
+func newSingle(c *goredis.Client, slow time.Duration, reads *shared) *single {
+	return &single{shard: shard{quick: c, slow: c.WithTimeout(slow), shared: reads}}
 }
 
 func (s *single) of(context.Context, uint8) (*shard, error)              { return &s.shard, nil }
@@ -68,11 +84,16 @@ func (s *single) standIn(context.Context, uint8, *shard) *goredis.Client { retur
 func (s *single) all(context.Context) ([]*shard, error)                  { return []*shard{&s.shard}, nil }
 func (s *single) suspect()                                               {}
 func (s *single) follow(context.Context, []goredis.Cmder) bool           { return false }
-func (s *single) close() error                                           { return s.shard.quick.Close() }
+
+func (s *single) close() error {
+	s.shard.shared.close()
+	return s.shard.quick.Close()
+}
 
 // cluster is a Redis Cluster.
 type cluster struct {
 	config   Config
+	log      *slog.Logger
 	client   *goredis.ClusterClient
 	slow     time.Duration
 	shards   sync.Map // *goredis.Client → *shard
@@ -91,7 +112,11 @@ func (c *cluster) shard(node *goredis.Client) *shard {
 	if s, ok := c.shards.Load(node); ok {
 		return s.(*shard)
 	}
-	s, _ := c.shards.LoadOrStore(node, &shard{quick: node, slow: node.WithTimeout(c.slow)})
+	fresh := &shard{quick: node, slow: node.WithTimeout(c.slow), shared: c.config.sharedTo(node, c.log)}
+	s, known := c.shards.LoadOrStore(node, fresh)
+	if known {
+		fresh.shared.close() // it has no connections yet
+	}
 	return s.(*shard)
 }
 
@@ -157,6 +182,9 @@ func (c *cluster) follow(ctx context.Context, cmds []goredis.Cmder) bool {
 }
 
 func (c *cluster) close() error {
+	for _, s := range c.shards.Range {
+		s.(*shard).shared.close()
+	}
 	errs := []error{c.client.Close()}
 	for _, client := range c.replicas.Range {
 		errs = append(errs, client.(*goredis.Client).Close())
