@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"google.golang.org/grpc/status"
+
 	"sluice/feature"
 	"sluice/internal/auth"
 )
@@ -71,8 +73,8 @@ func writeFeastError(w http.ResponseWriter, err error) {
 	if known.Hint != "" {
 		text += " (" + known.Hint + ")"
 	}
-	status := known.Code.HTTPStatus()
-	if status == http.StatusUnauthorized {
+	code := known.Code.HTTPStatus()
+	if code == http.StatusUnauthorized {
 		auth.Challenge(w)
 	}
 	if own := (feastError{}); errors.As(err, &own) {
@@ -80,17 +82,17 @@ func writeFeastError(w http.ResponseWriter, err error) {
 		return
 	}
 	if class, ok := feastClasses[known.Code]; ok {
-		writeJSON(w, status, feastException(class, text))
+		writeJSON(w, code, feastException(class, text))
 		return
 	}
-	if status == http.StatusBadRequest {
-		status = http.StatusUnprocessableEntity
+	if code == http.StatusBadRequest {
+		code = http.StatusUnprocessableEntity
 	}
 	loc, where := []string{"body"}, located{}
 	if errors.As(err, &where) && where.where != "body" {
 		loc = append(loc, where.where)
 	}
-	writeJSON(w, status, map[string]any{"detail": []any{map[string]any{
+	writeJSON(w, code, map[string]any{"detail": []any{map[string]any{
 		"type": known.Code, "loc": loc, "msg": text, "input": nil,
 	}}})
 }
@@ -100,6 +102,20 @@ func writeFeastError(w http.ResponseWriter, err error) {
 func feastException(class, message string) string {
 	text := []byte(`{"module": "feast.errors", "class": "` + class + `", "message": `)
 	return string(append(appendJSONString(text, message), '}'))
+}
+
+// feastRegistry is the beginning of the names of methods whose errors Feast's SDK
+// takes apart, as it does those of HTTP.
+const feastRegistry = "/feast.registry."
+
+// feastGRPCError returns err as such a method answers it.
+func feastGRPCError(err error) error {
+	var known *feature.Error
+	class := "FeastError"
+	if errors.As(err, &known) && feastClasses[known.Code] != "" {
+		class = feastClasses[known.Code]
+	}
+	return status.Error(grpcCode(err), feastException(class, err.Error()))
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"sluice/feature"
 	"sluice/internal/auth"
 )
@@ -72,5 +76,17 @@ func TestFeastRefusal(t *testing.T) {
 		if got := answer.Body.String(); answer.Code != want || !strings.Contains(got, `\"class\": \"FeastPermissionError\"`) || (answer.Header().Get("WWW-Authenticate") != "") != (want == 401) {
 			t.Errorf("token %q = %d %s %v, want %d and FeastPermissionError", token, answer.Code, got, answer.Header(), want)
 		}
+	}
+}
+
+// TestFeastRefusalGRPC wants the same of the methods whose errors the SDK takes apart.
+func TestFeastRefusalGRPC(t *testing.T) {
+	deny := func(string, auth.Role) (string, error) {
+		return "", &feature.Error{Code: feature.CodeForbidden, Message: "not for you"}
+	}
+	info := &grpc.UnaryServerInfo{FullMethod: feastRegistry + "RegistryServer/ListEntities"}
+	_, err := AuthorizeUnary(deny)(t.Context(), nil, info, nil)
+	if want := `{"module": "feast.errors", "class": "FeastPermissionError", "message": "not for you"}`; status.Code(err) != codes.PermissionDenied || status.Convert(err).Message() != want {
+		t.Errorf("%s without a right = %v, want PermissionDenied with %s", info.FullMethod, err, want)
 	}
 }

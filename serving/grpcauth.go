@@ -17,6 +17,9 @@ import (
 func AuthorizeUnary(authorize auth.Authorize) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		ctx, err := authorizeCall(ctx, authorize, info.FullMethod)
+		if err != nil && strings.HasPrefix(info.FullMethod, feastRegistry) {
+			return nil, feastGRPCError(err)
+		}
 		if err != nil {
 			return nil, grpcError(err)
 		}

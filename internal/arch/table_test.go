@@ -21,6 +21,8 @@ var allowed = map[string][]string{
 	"materialize":    {"feature", "quality/sketch", "rules"},
 	"serving":        {"feature", "api", "internal/auth"},
 
+	"serving/feastregistry": {"feature", "api", "internal/feast"},
+
 	"internal/admin":      {"feature"},
 	"internal/arch":       {},
 	"internal/auth":       {"feature"},
@@ -29,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/comparison": {"feature", "quality", "drift", "drift/sample", "store"},
 	"internal/control":    {"feature", "rules", "materialize", "quality/sketch", "internal/auth", "internal/definition", "internal/backtest"},
 	"internal/definition": {"feature", "rules", "quality"},
+	"internal/feast":      {"feature", "api"},
 	"internal/flights":    {"feature"},
 	"internal/court":      {"feature", "quality/sketch", "drift", "rules", "internal/judge", "materialize"},
 	"internal/judge":      {"feature", "quality/sketch", "quality", "drift", "freshness", "rules"},
@@ -58,7 +61,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx":             {"store", "test"},
 	"modernc.org/sqlite":               {"store"},
 	"database/sql":                     {"store"},
-	"google.golang.org/grpc":           {"serving", "api", "cmd", "clients"},
+	"google.golang.org/grpc":           {"serving", "serving/feastregistry", "api", "cmd", "clients"},
 	"github.com/slack-go/slack":        {"internal/notify"},
 	"gonum.org/v1/gonum":               {"drift"},
 	"cel.dev/cel-go":                   {"quality"},

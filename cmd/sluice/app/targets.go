@@ -16,6 +16,7 @@ import (
 	"sluice/internal/notify"
 	"sluice/materialize"
 	"sluice/serving"
+	"sluice/serving/feastregistry"
 	"sluice/tap"
 )
 
@@ -221,7 +222,9 @@ func (a *App) listenGRPC() (err error) {
 	if a.grpc, err = net.Listen("tcp", a.cfg.Listen.GRPC); err != nil {
 		return fmt.Errorf("listen.grpc: %w", err)
 	}
-	a.add("grpc", func(ctx context.Context) error { return serveGRPC(ctx, a.serving.NewGRPC(), a.grpc) })
+	server := a.serving.NewGRPC()
+	feastregistry.New(a.parts.catalog.InForce).Register(server)
+	a.add("grpc", func(ctx context.Context) error { return serveGRPC(ctx, server, a.grpc) })
 	return nil
 }
 
