@@ -48,6 +48,7 @@ type cli struct {
 	Backup  backupCmd  `cmd:"" help:"Write the registry, and where the taps are, into one file."`
 	Restore restoreCmd `cmd:"" help:"Put a backup in place, and fill the online store again from the log."`
 
+	Bench   benchCmd   `cmd:"" help:"Measure a server."`
 	Probe   probeCmd   `cmd:"" help:"Write known values and planted faults all the time, and say whether the gate catches them."`
 	Config  configCmd  `cmd:"" help:"Check configuration."`
 	Doctor  doctorCmd  `cmd:"" help:"Check a server and the local configuration, and say what to do."`
