@@ -7,7 +7,7 @@ var (
 	window  = Label{Name: "window", Values: []string{"base", "probation", "freshness", "served", "parity"}}
 	topic   = Label{Name: "topic", Most: 50, Help: "topic of feature writes"}
 	part    = Label{Name: "partition", Most: 16, Help: "partition of the topic"}
-	method  = Label{Name: "test", Values: []string{"calibrated", "psi", "ks", "chi_square", "tvd", "nulls", "volume", "expect", "iforest", "freshness"}}
+	method  = Label{Name: "test", Values: []string{"calibrated", "psi", "ks", "chi_square", "tvd", "nulls", "volume", "expect", "iforest", "pinned", "freshness"}}
 	verdict = Label{Name: "outcome", Values: []string{"pass", "warn", "fail", "inconclusive", "error"}}
 )
 

@@ -119,7 +119,7 @@ type LayoutRow struct {
 // BaselineRow is a decision about a view's baseline. The decisions of a view are
 // numbered from 1 in their order.
 type BaselineRow struct {
-	Kind    string // pinned | accepted | dataset | reverted
+	Kind    string // pinned | accepted | dataset | reverted; reference: what the gate pins beside a trailing history, no decision about it
 	Undoes  int    `json:",omitempty"` // reverted: number of the decision that it takes back
 	Version Version
 	From    time.Time // accepted: history starts here; pinned: it ends with this window
@@ -127,5 +127,5 @@ type BaselineRow struct {
 	By      string
 	Reason  string
 	At      time.Time
-	Body    []byte // accepted: what it replaced; dataset: its windows; for package materialize to read
+	Body    []byte // accepted: what it replaced; dataset: its windows; reference: itself; for package materialize to read
 }

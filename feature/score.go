@@ -6,7 +6,7 @@ import "time"
 // baseline. Whether it is bad is for package rules to say.
 type Score struct {
 	Feature   string  `json:"feature"` // empty: the view as a whole
-	Method    string  `json:"method"`  // calibrated | psi | ks | chi_square | tvd | nulls | volume | expect | iforest
+	Method    string  `json:"method"`  // calibrated | psi | ks | chi_square | tvd | nulls | volume | expect | iforest | pinned
 	Summary   string  `json:"summary"` // calibrated: the summary that moved most
 	Statistic float64 `json:"statistic"`
 	Threshold float64 `json:"threshold"` // the method's own; 0 if it has none and the rule must set it

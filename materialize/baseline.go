@@ -22,6 +22,10 @@ type BaselineStatus struct {
 	By      string    `json:"by"`
 	Reason  string    `json:"reason"`
 	Kind    string    `json:"kind"` // trailing | pinned | accepted | dataset
+
+	// Beside says what stands beside a history that follows the windows that pass; nil
+	// where it does not follow them.
+	Beside *BesideStatus `json:"beside,omitempty"`
 }
 
 // Baseline returns what the view's windows are compared with now.
@@ -37,6 +41,7 @@ func (a *Actions) Baseline(ctx context.Context, view *feature.View) (BaselineSta
 	if book.anchor != nil {
 		s.Kind, s.By, s.Reason = book.anchor.Kind, book.anchor.By, book.anchor.Reason
 	}
+	s.Beside = book.beside(len(rows))
 	return s, nil
 }
 

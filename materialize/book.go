@@ -20,17 +20,19 @@ const (
 // Book is what a view's windows are compared with: the layouts, and the windows
 // that passed, over the newest layout. It is used by one goroutine.
 type Book struct {
-	view    *feature.View
-	key     sketch.HashKey
-	layouts []*sketch.Layout // rising; the last is in force
-	entries []entry          // rising by window
-	later   []entry          // that passed and are no history: after a pinned one, or beside a data set; the newest, rising
-	dataset *dataset         // that is the history; nil if windows are that passed
-	anchor  *feature.BaselineRow
-	mark    uint64          // memory.Book when it was read
-	merged  *sketch.Profile // of the first mergedN entries, of which the first starts at mergedF
-	mergedN int
-	mergedF time.Time
+	view      *feature.View
+	key       sketch.HashKey
+	layouts   []*sketch.Layout // rising; the last is in force
+	entries   []entry          // rising by window
+	later     []entry          // that passed and are no history: after a pinned one, or beside a data set; the newest, rising
+	dataset   *dataset         // that is the history; nil if windows are that passed
+	anchor    *feature.BaselineRow
+	reference *Reference      // that stands beside them; nil without, or where they do not move along
+	under     int             // number of the decision that history began with; 0: none did
+	mark      uint64          // memory.Book when it was read
+	merged    *sketch.Profile // of the first mergedN entries, of which the first starts at mergedF
+	mergedN   int
+	mergedF   time.Time
 }
 
 // entry is a window of history.
@@ -108,6 +110,9 @@ func openBook(ctx context.Context, r Records, view *feature.View, key sketch.Has
 	}
 	if b.anchor, err = stands.anchor(ctx, r, view); err != nil {
 		return nil, nil, err
+	}
+	if b.reference, err = stands.reference(b); err != nil {
+		return nil, nil, fmt.Errorf("read baseline of %s: %w", view.Name, err)
 	}
 	if b.anchor != nil && b.anchor.Kind == baseDataset {
 		if b.dataset, err = decodeDataset(b.anchor.Body); err != nil {

@@ -167,12 +167,23 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	if fresh != nil {
 		commit.History = append(commit.History, fresh.row)
 	}
+	reference, err := c.refer(evidence, opinion)
+	if err != nil {
+		return err
+	}
+	if reference != nil {
+		commit.Baseline = reference.row(c.desk.now)
+	}
 	if err := g.commit(ctx, commit); err != nil {
 		return fmt.Errorf("decide version %d: %w", c.info.Version, err)
 	}
 	c.book.expel(commit.DropHistory)
 	if fresh != nil {
 		c.book.admit(*fresh)
+	}
+	if reference != nil {
+		c.book.reference = reference
+		g.log.Info("reference pinned", "view", c.book.view.Name, "layout", reference.Layout, "windows", reference.Windows, "from", reference.From, "to", reference.To)
 	}
 	g.told(c.desk, opinions)
 	return nil

@@ -45,7 +45,7 @@ func (g *Gate) evidence(ctx context.Context, c *candidate) (Evidence, error) {
 	e.Versions = append(e.Versions, c.info.Version)
 	e.Current = []WindowProfile{{e.Window, joint}}
 	var err error
-	e.Recent = c.book.latest(e.Window.Start)
+	e.Recent, e.Pinned = c.book.latest(e.Window.Start), c.book.reference
 	e.History, e.Baseline, err = c.book.before(e.Window.Start)
 	return e, err
 }

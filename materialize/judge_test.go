@@ -21,6 +21,12 @@ func realJudge(builder *judge.Builder) JudgeFunc {
 				return Opinion{}, err
 			}
 		}
+		if r := e.Pinned; r != nil {
+			var err error
+			if in.Pinned, err = judge.NewPinned(r.Reference, r.Baseline, e.Layout, r.Windows, feature.Window{Start: r.From, End: r.To}); err != nil {
+				return Opinion{}, err
+			}
+		}
 		c, err := builder.Case(in)
 		if err != nil {
 			return Opinion{}, err
@@ -32,6 +38,11 @@ func realJudge(builder *judge.Builder) JudgeFunc {
 		if e.Kind == judge.KindWindow {
 			if o.Alarms, err = json.Marshal(c.Remember(&o.Verdict)); err != nil {
 				return Opinion{}, err
+			}
+			if c.Reference != nil && c.Reference.Calibrated() && !c.Reference.Borrowed {
+				if o.Spread, err = json.Marshal(c.Reference); err != nil {
+					return Opinion{}, err
+				}
 			}
 		}
 		o.Case, o.Blobs, err = c.Encode()

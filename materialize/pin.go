@@ -75,7 +75,7 @@ func (g *Gate) saveLayout(ctx context.Context, c *candidate, layout *sketch.Layo
 
 // renew takes over a layout with the history over it.
 func (b *Book) renew(layout *sketch.Layout, entries []entry, mark uint64) {
-	b.layouts, b.entries, b.later, b.merged, b.mark = append(b.layouts, layout), entries, nil, nil, mark
+	b.layouts, b.entries, b.later, b.reference, b.merged, b.mark = append(b.layouts, layout), entries, nil, nil, nil, mark
 	for i := range b.entries {
 		b.entries[i].row.Profile = nil
 	}

@@ -88,6 +88,7 @@ type Evidence struct {
 	Fitted   time.Time       // windows of History that start up to then made Layout; zero: none
 	Recent   []WindowProfile // that passed last before Current, rising, whether they are history or come after it; of a window only
 	Baseline *sketch.Profile // merge of History; nil without
+	Pinned   *Reference      // that stands beside a trailing History; nil without
 	Spread   []byte          // an older reference whose spread serves while History is short; nil without
 	Alarms   []byte          // what the judge wished to remember of this view
 }

@@ -195,15 +195,15 @@ func (r *reverting) restore(ctx context.Context, windows []entry, drop []time.Ti
 // BaselineDecision is a decision about a view's baseline, as the API lists them.
 type BaselineDecision struct {
 	Number  int             `json:"number"`
-	Kind    string          `json:"kind"` // pinned | accepted | dataset | reverted
+	Kind    string          `json:"kind"` // pinned | accepted | dataset | reverted | reference
 	Undoes  int             `json:"undoes,omitempty"`
 	Version feature.Version `json:"version"`
-	From    time.Time       `json:"from,omitzero"` // accepted: history starts here; pinned: its last window does
+	From    time.Time       `json:"from,omitzero"` // accepted: history starts here; pinned: its last window does; reference: its first does
 	Layout  string          `json:"layout"`
 	By      string          `json:"by"`
 	Reason  string          `json:"reason"`
 	At      time.Time       `json:"at"`
-	State   string          `json:"state"` // in_force | beneath | taken_back; empty for what takes one back
+	State   string          `json:"state"` // in_force | beneath | taken_back; empty for what takes one back; reference: in_force or replaced
 }
 
 // Baselines lists the decisions about a view's baseline, first to last. Beneath is one
@@ -213,12 +213,21 @@ func (a *Actions) Baselines(ctx context.Context, view *feature.View) ([]Baseline
 	if err != nil {
 		return nil, err
 	}
+	book, _, err := openBook(ctx, a.deps.Registry, view, a.deps.HashKey)
+	if err != nil {
+		return nil, err
+	}
 	_, top := s.top()
+	held := s.referenceAt(book)
 	list := []BaselineDecision{}
 	for i, row := range s.rows {
 		d := BaselineDecision{Number: i + 1, Kind: row.Kind, Undoes: row.Undoes, Version: row.Version, From: row.From, Layout: row.Layout, By: row.By, Reason: row.Reason, At: row.At}
 		switch {
 		case row.Kind == baseReverted:
+		case row.Kind == baseReference && i == held:
+			d.State = "in_force"
+		case row.Kind == baseReference:
+			d.State = "replaced"
 		case i+1 == top:
 			d.State = "in_force"
 		case slices.Contains(s.stack, i):

@@ -15,6 +15,8 @@ const (
 	basePinned   = "pinned"   // history ends with a window
 	baseAccepted = "accepted" // layout and history start anew with a window
 	baseReverted = "reverted" // an earlier decision is taken back
+
+	baseReference = "reference" // none, but what is pinned beside a trailing history
 )
 
 // standing is what the decisions about a view's baseline amount to: those that are
@@ -29,6 +31,9 @@ type standing struct {
 func newStanding(rows []feature.BaselineRow, key string) standing {
 	s := standing{rows: rows}
 	for i, row := range rows {
+		if row.Kind == baseReference {
+			continue
+		}
 		if row.Kind == baseDataset {
 			if d, err := decodeDataset(row.Body); err != nil || d.Key != key {
 				continue

@@ -31,6 +31,7 @@ const (
 	Volume     = "volume"
 	Expect     = "expect"
 	Forest     = "iforest"
+	Pinned     = "pinned" // the last windows together, against a reference that does not follow what passes
 )
 
 // Rule says when scores of one method alarm, and what an alarm does.
@@ -59,13 +60,17 @@ const maxFor = 64
 
 // Default returns the rules that hold where a file says nothing else: calibrated,
 // expect, nulls, volume and iforest for every view and feature, enforced at the
-// methods' own thresholds.
+// methods' own thresholds, and pinned, which warns.
 func Default() []Rule {
 	var out []Rule
-	for _, r := range []struct{ name, method string }{
-		{"drift", Calibrated}, {"expect", Expect}, {"nulls", Nulls}, {"volume", Volume}, {"joint", Forest},
+	for _, r := range []struct {
+		name, method string
+		mode         Mode
+	}{
+		{"drift", Calibrated, Enforce}, {"expect", Expect, Enforce}, {"nulls", Nulls, Enforce}, {"volume", Volume, Enforce}, {"joint", Forest, Enforce},
+		{"pinned", Pinned, Notify},
 	} {
-		out = append(out, Rule{Name: r.name, View: "*", Feature: "*", Method: r.method, For: For{1, 1}, Mode: Enforce, Default: true})
+		out = append(out, Rule{Name: r.name, View: "*", Feature: "*", Method: r.method, For: For{1, 1}, Mode: r.mode, Default: true})
 	}
 	return out
 }
@@ -115,9 +120,9 @@ const (
 var (
 	methods = map[string]need{
 		Calibrated: never, PSI: always, KS: always, ChiSquare: always, TVD: always,
-		Nulls: optional, Volume: optional, Expect: optional, Forest: optional,
+		Nulls: optional, Volume: optional, Expect: optional, Forest: optional, Pinned: never,
 	}
-	methodNames = []string{Calibrated, PSI, KS, ChiSquare, TVD, Nulls, Volume, Expect, Forest}
+	methodNames = []string{Calibrated, PSI, KS, ChiSquare, TVD, Nulls, Volume, Expect, Forest, Pinned}
 )
 
 // reads reports whether r is about score s of view.

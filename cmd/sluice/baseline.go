@@ -76,7 +76,7 @@ type baselineShowCmd struct {
 
 // Help shows examples.
 func (*baselineShowCmd) Help() string {
-	return "Examples:\n  sluice baseline show carrier_delays\n  sluice baseline show carrier_delays --history"
+	return "PINNED is what stands beside a history that follows the windows that pass: the first full one since a decision about the baseline.\nThe last windows are compared with it as well, so that a slow drift shows (method pinned).\n\nExamples:\n  sluice baseline show carrier_delays\n  sluice baseline show carrier_delays --history"
 }
 
 func (c *baselineShowCmd) Run(e *env) error {
@@ -98,9 +98,20 @@ func printBaseline(e *env, format string, raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &b); err != nil {
 		return fmt.Errorf("answer about the baseline: %w", err)
 	}
-	return table(e.stdout, "VIEW KIND WINDOWS FROM TO LAYOUT BY REASON", [][]string{
-		{b.View, b.Kind, number(b.Windows), when(b.From), when(b.To), b.Layout, b.By, b.Reason},
+	return table(e.stdout, "VIEW KIND WINDOWS FROM TO LAYOUT BY PINNED REASON", [][]string{
+		{b.View, b.Kind, number(b.Windows), when(b.From), when(b.To), b.Layout, b.By, beside(b.Beside), b.Reason},
 	})
+}
+
+// beside says what stands beside a history that follows the windows that pass.
+func beside(b *materialize.BesideStatus) string {
+	switch {
+	case b == nil:
+		return "-" // history itself stands
+	case b.Windows == 0:
+		return fmt.Sprintf("in %d windows", max(1, b.Missing))
+	}
+	return fmt.Sprintf("%d windows to %s", b.Windows, when(b.To))
 }
 
 // decisions lists who decided what about the baseline, and why.

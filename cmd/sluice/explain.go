@@ -56,7 +56,13 @@ func explain(w io.Writer, v *rules.Verdict, state feature.State) error {
 	fmt.Fprintf(&b, "Verdict %s of view %s: %s, decision %s.\n\n", v.ID, v.View, v.State, v.Decision)
 	fmt.Fprintf(&b, "Judged   %s\n", subject(v))
 	fmt.Fprintf(&b, "Against  %s\n", against(v))
+	if v.Occasion != "" {
+		fmt.Fprintf(&b, "Occasion %s, declared in the calendar: what compares it with history only warns\n", v.Occasion)
+	}
 	fmt.Fprintf(&b, "Decided  %s: %s\n", when(v.DecidedAt), decision(v))
+	if v.LeftOut != "" {
+		fmt.Fprintf(&b, "History  it does not enter: %s\n", v.LeftOut)
+	}
 	if state != "" {
 		fmt.Fprintf(&b, "Now      version %d is %s\n", v.Version, state)
 	}
@@ -123,6 +129,9 @@ func against(v *rules.Verdict) string {
 	}
 	if v.Baseline != "" {
 		parts = append(parts, "baseline "+v.Baseline)
+	}
+	if v.Digests["pinned"] != "" {
+		parts = append(parts, "the last windows together with the pinned reference")
 	}
 	if v.Layout != "" {
 		parts = append(parts, "layout "+v.Layout)

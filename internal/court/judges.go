@@ -33,6 +33,25 @@ type Judges struct {
 type viewJudge struct {
 	mu      sync.Mutex
 	builder *judge.Builder
+	pinned  *judge.Pinned
+	read    *materialize.Reference // that pinned is
+}
+
+// reference returns what stands beside a view's history, decoded once; nil for nil.
+func (v *viewJudge) reference(e *materialize.Evidence) (*judge.Pinned, error) {
+	r := e.Pinned
+	if r == nil || r == v.read {
+		if r == nil {
+			v.pinned, v.read = nil, nil
+		}
+		return v.pinned, nil
+	}
+	p, err := judge.NewPinned(r.Reference, r.Baseline, e.Layout, r.Windows, feature.Window{Start: r.From, End: r.To})
+	if err != nil {
+		return nil, fmt.Errorf("baseline of %s: %w", e.View.Name, err)
+	}
+	v.pinned, v.read = p, r
+	return p, nil
 }
 
 // New returns judges of the definitions in force.
@@ -92,6 +111,9 @@ func (j *Judges) Judge(e materialize.Evidence) (materialize.Opinion, error) {
 	defer of.mu.Unlock()
 	evidence, err := j.evidence(e)
 	if err != nil {
+		return materialize.Opinion{}, err
+	}
+	if evidence.Pinned, err = of.reference(&e); err != nil {
 		return materialize.Opinion{}, err
 	}
 	c, err := of.builder.Case(evidence)

@@ -23,7 +23,7 @@ func (c *Case) attribute(v *rules.Verdict, merged *sketch.Profile) {
 	a := drift.NewAttribution(&c.View, c.Layout, merged, c.Baseline, len(c.Current), c.History)
 	for i := range v.Reasons[:min(len(v.Reasons), maxAttributed)] {
 		r := &v.Reasons[i]
-		if r.Outcome != rules.Failed && r.Outcome != rules.Warned {
+		if r.Outcome != rules.Failed && r.Outcome != rules.Warned || r.Method == rules.Pinned { // of which baseline is not
 			continue
 		}
 		r.Shares = a.Of(drift.Shift{Feature: r.Feature, Method: r.Method, Summary: r.Summary})

@@ -26,6 +26,7 @@ type Evidence struct {
 	Recent   []drift.WindowProfile // that passed before Current, rising, over Layout; history or after it
 	Baseline *sketch.Profile       // merge of History; nil without
 	Old      *drift.Reference      // whose spread serves while History is short; nil without
+	Pinned   *Pinned               // without Recent; nil if nothing is pinned beside History
 	Rules    []rules.Rule
 	Memory   Memory
 	Level    float64
@@ -88,6 +89,7 @@ func (b *Builder) Case(e Evidence) (*Case, error) {
 	if c.Slow, err = b.slow(e, c); err != nil {
 		return nil, fmt.Errorf("build case: %w", err)
 	}
+	c.Pinned = pinned(e)
 	return c, nil
 }
 

@@ -44,6 +44,7 @@ type Case struct {
 	Level     float64              // rate of false alarms per feature and window
 	Since     map[string]time.Time // by feature: the end of the window of its last alarm, before which none counts again
 	Slow      *Slow                // nil if there is too little for small shifts to add up
+	Pinned    *Pinned              // nil if nothing is pinned beside history, or too few windows passed
 	History   int                  // windows of history; fewer than drift.MinWindows is a cold start
 }
 
@@ -64,6 +65,9 @@ func (c *Case) check() error {
 	}
 	if s := c.Slow; s != nil && (len(s.Recent) == 0 || (s.Reference == nil) != (s.Baseline == nil)) {
 		return fmt.Errorf("windows that add up, incomplete: %w", ErrCase)
+	}
+	if p := c.Pinned; p != nil && !p.complete() {
+		return fmt.Errorf("what is pinned, incomplete: %w", ErrCase)
 	}
 	return nil
 }

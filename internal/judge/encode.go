@@ -33,6 +33,7 @@ type head struct {
 	History   int                  `json:"history"`
 	Since     map[string]time.Time `json:"since,omitempty"` // since format 2, as the next
 	Slow      *headSlow            `json:"slow,omitempty"`
+	Pinned    *headPinned          `json:"pinned,omitempty"` // since format 3
 }
 
 type headSlow struct {
@@ -47,8 +48,9 @@ type headWindow struct {
 }
 
 // headFormat is the form of a head. In the first nothing accumulated; its cases are
-// judged as they were.
-const headFormat = 2
+// judged as they were; in the second nothing was
+// pinned beside history.
+const headFormat = 3
 
 // blobs collects named bytes.
 type blobs map[string][]byte
@@ -125,6 +127,12 @@ func (c *Case) encode() (head, blobs, error) {
 			return h, nil, err
 		}
 	}
+	if c.Pinned != nil {
+		var err error
+		if h.Pinned, err = c.Pinned.encode(all); err != nil {
+			return h, nil, err
+		}
+	}
 	return h, all, nil
 }
 
@@ -190,6 +198,13 @@ func (c *Case) digests(merged *sketch.Profile) (map[string]string, error) {
 		}
 		out["slow"] = name
 	}
+	if c.Pinned != nil {
+		name, err := c.Pinned.digest()
+		if err != nil {
+			return nil, err
+		}
+		out["pinned"] = name
+	}
 	return out, nil
 }
 
@@ -220,6 +235,9 @@ func DecodeCase(text []byte, blob func(digest string) ([]byte, error)) (*Case, e
 	}
 	if h.Slow != nil {
 		c.Slow = r.slow(h.Slow, c.Layout)
+	}
+	if h.Pinned != nil {
+		c.Pinned = r.pinned(h.Pinned, c.Layout)
 	}
 	if r.err != nil {
 		return nil, fmt.Errorf("decode case of %s: %w", h.View.Name, r.err)

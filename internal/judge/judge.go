@@ -20,7 +20,8 @@ import (
 // drift.MinWindows windows of history, the calibrated detector, volume and the
 // Isolation Forest, else the uncalibrated cold start; and the plain two-sample
 // statistics that rules may set thresholds on. Of a window, shifts follow that only it and
-// the windows before it show together: they warn, and never fail it. What was served is held to the
+// the windows before it show together: they warn, and never fail it; and drifts away from what
+// is pinned beside a history that moves along. What was served is held to the
 // calibrated detector alone, without volume, which is that of the readers.
 func Judge(c *Case) (rules.Verdict, error) {
 	v, _, err := Examine(c)
@@ -55,7 +56,11 @@ func (c *Case) examine(record *rules.Record) (rules.Verdict, error) {
 	if err != nil {
 		return rules.Verdict{}, err
 	}
-	if len(slow) > 0 {
+	away, err := c.away(&v)
+	if err != nil {
+		return rules.Verdict{}, err
+	}
+	if slow = append(slow, away...); len(slow) > 0 {
 		scores = append(scores, c.excuse(slow)...)
 		v = rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
 	}

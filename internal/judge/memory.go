@@ -11,7 +11,7 @@ import (
 // Memory is what a judge must remember of a view between two windows.
 type Memory struct {
 	Rules rules.Memory
-	Since map[string]time.Time // by feature: the end of the window in which it last alarmed, while that matters
+	Since map[string]time.Time // by feature: the end of the window in which it last alarmed, while that matters; see sinceKey
 }
 
 const memoryFormat = 2
@@ -60,14 +60,34 @@ func (m *Memory) UnmarshalJSON(b []byte) error {
 func (c *Case) Remember(v *rules.Verdict) Memory {
 	next := Memory{Rules: c.Memory.Next(c.Rules, v), Since: map[string]time.Time{}}
 	for name, from := range c.Since {
-		if c.Slow == nil || from.After(c.Slow.Recent[0].Window.Start) {
+		if c.matters(from) {
 			next.Since[name] = from
 		}
 	}
 	for _, r := range v.Reasons {
 		if r.Outcome == rules.Failed || r.Outcome == rules.Warned {
-			next.Since[r.Feature] = c.Window.End
+			next.Since[sinceKey(&r)] = c.Window.End
 		}
 	}
 	return next
+}
+
+// matters reports whether one of the windows that the next window is looked at with
+// may start before from.
+func (c *Case) matters(from time.Time) bool {
+	slow := c.Slow == nil || from.After(c.Slow.Recent[0].Window.Start)
+	return slow || c.Pinned != nil && from.After(c.Pinned.Recent[0].Window.Start)
+}
+
+// pinnedKey begins what is remembered of alarms against what is pinned; no feature's
+// name does.
+const pinnedKey = rules.Pinned + ":"
+
+// sinceKey names what starts anew after a reason. What drifts away from what is pinned
+// does so beside what history, which moves along, has to say.
+func sinceKey(r *rules.Reason) string {
+	if r.Method == rules.Pinned {
+		return pinnedKey + r.Feature
+	}
+	return r.Feature
 }

@@ -69,7 +69,7 @@ func (c *Case) after(recent []drift.WindowProfile) *Slow {
 func (c *Case) Next(w drift.WindowProfile, version feature.Version, recent []drift.WindowProfile, m Memory) *Case {
 	next := *c
 	next.Window, next.Versions, next.Current = w.Window, []feature.Version{version}, []drift.WindowProfile{w}
-	next.Memory, next.Since, next.Slow = m.Rules, m.Since, c.after(recent)
+	next.Memory, next.Since, next.Slow, next.Pinned = m.Rules, m.Since, c.after(recent), nil // history is pinned already
 	return &next
 }
 
