@@ -68,6 +68,11 @@ func verdictPanels() []Panel {
 			[]query{{`view:sluice_feature_severity_ratio:max{view=~"$view"}`, "{{view}}"}}, fromZero, colours(from(1, "red"))),
 		graph("Ten worst features", "Severity of the newest window.",
 			[]query{{`topk(10, max by (view, feature) (sluice_feature_severity_ratio{view=~"$view"}))`, "{{view}}:{{feature}}"}}, fromZero, colours(from(1, "red"))),
+		graph("Score of views and services", "How much of what matters moved in the newest windows: severities by importance and readers, 1 is all. See `sluice score`.",
+			[]query{
+				{`max by (view) (sluice_view_score_ratio{view=~"$view"})`, "view {{view}}"},
+				{`max by (service) (sluice_service_score_ratio)`, "service {{service}}"},
+			}, fromZero, unit("percentunit")),
 		graph("Verdicts", "Verdicts by state. Inconclusive and error hold: they neither publish nor roll back.",
 			[]query{{`sum by (outcome) (increase(sluice_verdicts_total{view=~"$view"}[$__rate_interval]))`, "{{outcome}}"}}, fromZero, stacked),
 		graph("Gate decisions", "What the gate decided, by the method of the worst reason; what people decided; and what is tried again.",

@@ -26,6 +26,20 @@ type Feature struct {
 	Expect      Expect `json:"expect"`
 	// TTL is how long after its event time a value counts; 0: as long as the view's.
 	TTL time.Duration `json:"ttl,omitempty"`
+	// Importance is its weight in the score of its view and of services; 0 is 1. It moves
+	// no verdict.
+	Importance float64 `json:"importance,omitempty"`
+}
+
+// MaxImportance is the greatest importance of a feature.
+const MaxImportance = 1000
+
+// Weight returns the feature's importance.
+func (f *Feature) Weight() float64 {
+	if f.Importance == 0 {
+		return 1
+	}
+	return f.Importance
 }
 
 // Source says where a view's writes come from.

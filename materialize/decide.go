@@ -242,6 +242,9 @@ func (g *Gate) told(desk *Desk, opinions []Opinion) {
 		v := o.Verdict
 		verdicts = append(verdicts, v)
 		g.metrics.verdict(desk.view, &v)
+		if v.Kind == "window" {
+			g.score(desk.view, &v)
+		}
 		if v.Kind == "window" || v.Decision == "rollback" {
 			g.log.Info("decided", "view", desk.view.Name, "window", v.Window.Start.Format(time.RFC3339), "version", v.Version,
 				"state", v.State, "decision", v.Decision, "verdict", v.ID, "why", why(&v))

@@ -25,6 +25,8 @@ type metrics struct {
 	overdue   *prometheus.GaugeVec
 	objective *prometheus.GaugeVec
 	feature   *prometheus.GaugeVec
+	score     *prometheus.GaugeVec
+	service   *prometheus.GaugeVec
 	severity  *prometheus.HistogramVec
 	close     *prometheus.HistogramVec
 	decide    prometheus.Histogram
@@ -58,6 +60,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		overdue:   gauge("window_overdue", "Windows that should have closed a window length ago and have not, by view.", "view"),
 		objective: gauge("freshness_objective_seconds", "Age at which a view is reported late (freshness.warn), by view; 0 without.", "view"),
 		feature:   gauge("feature_severity_ratio", "Worst severity over the methods in the newest judged window, by view and feature; 1 is the threshold.", "view", "feature"),
+		score:     gauge("view_score_ratio", "How much of what matters in a view moved in its newest judged window, 0 to 1, by view: see rules.ViewImpact.", "view"),
+		service:   gauge("service_score_ratio", "How much of what matters to a service moved in the newest judged windows of its views, 0 to 1, by service: see rules.ServiceImpact.", "service"),
 		severity: auto.NewHistogramVec(native("drift_severity_ratio", "Severity of the scores that a verdict shows, by view, test (method) and window (base, probation); 1 is the threshold."),
 			[]string{"view", "test", "window"}),
 		close:   auto.NewHistogramVec(native("window_close_delay_seconds", "Time from the end of a window plus lateness to its decision, by window (base)."), []string{"window"}),
@@ -155,7 +159,7 @@ func bit(b bool) float64 {
 // forget deletes the series of a view that is gone.
 func (m *metrics) forget(view string) {
 	for _, vec := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.waiting, m.overdue, m.objective, m.feature, m.severity, m.errors, m.swept, m.audited,
+		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.waiting, m.overdue, m.objective, m.feature, m.score, m.severity, m.errors, m.swept, m.audited,
 	} {
 		vec.DeletePartialMatch(prometheus.Labels{"view": view})
 	}

@@ -64,6 +64,7 @@ func (g *Gate) forgetOthers(defs *feature.Definitions) {
 			delete(g.named, name)
 		}
 	}
+	g.forgetScores(defs)
 	for i := range defs.Views {
 		g.named[defs.Views[i].Name] = true
 	}

@@ -51,6 +51,22 @@ type Verdict struct {
 	Scores          []feature.Score `json:"scores"` // the worst of every feature, whether it alarmed or not
 }
 
+// Severity returns the worst severity that v holds of a feature, or with an empty name of
+// the view as a whole; false if it holds none.
+func (v *Verdict) Severity(name string) (worst float64, measured bool) {
+	for i := range v.Reasons {
+		if r := &v.Reasons[i]; r.Feature == name && r.Outcome != Undecided && r.Outcome != Broken {
+			worst, measured = max(worst, r.Severity), true
+		}
+	}
+	for i := range v.Scores {
+		if s := &v.Scores[i]; s.Feature == name && s.Short == "" {
+			worst, measured = max(worst, s.Severity), true
+		}
+	}
+	return worst, measured
+}
+
 // Reason is one thing that alarmed under a rule.
 type Reason struct {
 	Rule      string  `json:"rule"`

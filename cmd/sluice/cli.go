@@ -27,6 +27,7 @@ type cli struct {
 
 	Get      getCmd      `cmd:"" help:"Read rows by key."`
 	Views    viewsCmd    `cmd:"" help:"List the views, or show one."`
+	Score    scoreCmd    `cmd:"" help:"Show how much of what matters in views and services moved, and who reads it."`
 	Versions versionsCmd `cmd:"" help:"List a view's versions and which are visible."`
 	Windows  windowsCmd  `cmd:"" help:"List a view's windows and how far they are."`
 	Verdicts verdictsCmd `cmd:"" help:"List a view's verdicts."`

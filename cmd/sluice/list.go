@@ -48,6 +48,8 @@ type shownView struct {
 	Generation    uint64          `json:"generation"`
 	ServedVersion feature.Version `json:"served_version"`
 	AgeSeconds    float64         `json:"age_seconds"`
+	Score         *float64        `json:"score"`
+	Impact        rules.Impact    `json:"impact"`
 	definition.ViewForm
 }
 
@@ -62,7 +64,7 @@ func (v shownView) row() []string {
 	age := (time.Duration(v.AgeSeconds) * time.Second).String()
 	return []string{
 		v.Project, v.Name, strings.Join(keys, ","), strings.Join(features, ","), v.Mode, v.State,
-		number(uint64(v.ServedVersion)), age,
+		number(uint64(v.ServedVersion)), age, scoreText(v.Score),
 	}
 }
 
@@ -75,12 +77,12 @@ type viewsCmd struct {
 
 // Help shows examples.
 func (*viewsCmd) Help() string {
-	return "Examples:\n  sluice views\n  sluice views carrier_delays --format json"
+	return "SCORE is how much of what matters in the view moved in its newest window, from 0 to 100: see sluice score.\n\nExamples:\n  sluice views\n  sluice views carrier_delays --format json"
 }
 
 func (c *viewsCmd) Run(e *env) error {
 	if c.View == "" {
-		return show(e, &c.listFlags, "/api/v1/views", nil, "PROJECT NAME KEYS FEATURES MODE STATE SERVED AGE", shownView.row)
+		return show(e, &c.listFlags, "/api/v1/views", nil, "PROJECT NAME KEYS FEATURES MODE STATE SERVED AGE SCORE", shownView.row)
 	}
 	var raw json.RawMessage
 	if err := c.get(e.ctx, viewPath(c.View), &raw); err != nil {

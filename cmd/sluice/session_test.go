@@ -121,8 +121,10 @@ func TestSession(t *testing.T) {
 	s.run(0, "plan -f "+dir, "add  view     payments  -       -         fraud")
 	s.run(0, "apply -f "+dir, "in force with generation 1")
 	s.run(0, "plan -f "+dir, "nothing would change")
-	s.run(0, "views", "shop     payments  user,card  amount,country  gated  learning  0       0s")
+	s.run(0, "views", "shop     payments  user,card  amount,country  gated  learning  0       0s   -")
 	s.run(0, "views payments", "amount   float64  -")
+	s.run(0, "score", "view     payments  -      0      0       -", "service  fraud     -")
+	s.run(1, "score nobody", "!there is no service \"nobody\"")
 
 	rng := rand.New(rand.NewPCG(1, 2))
 	good := func(int) float64 { return 10 + rng.Float64() }

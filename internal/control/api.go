@@ -50,7 +50,9 @@ func (a *API) Routes() []Route {
 	return []Route{
 		{get, "/api/v1/status", reader, a.status, "What runs, and whether its parts work."},
 		{get, "/api/v1/views", reader, a.views, "Views with their state."},
-		{get, "/api/v1/views/{view}", reader, a.view, "One view."},
+		{get, "/api/v1/views/{view}", reader, a.view, "One view, with its score and what that is made of."},
+		{get, "/api/v1/services", reader, a.services, "Feature services with their scores."},
+		{get, "/api/v1/services/{service}", reader, a.service, "One service, with its score and what that is made of."},
 		{post, "/api/v1/views/{view}/writes", writer, a.writes, "Append JSON lines to the view's topic as they stand."},
 		{post, "/api/v1/views/{view}/watermark", writer, a.watermark, "Tell every partition that the view's event time has reached `watermark`."},
 		{get, "/api/v1/views/{view}/versions", reader, a.versions, "Versions, and which are visible."},

@@ -196,6 +196,12 @@ func (p *platform) apply() *feature.View {
 // judge opens the version of a window and commits a verdict on it.
 func (p *platform) judge(v *feature.View, w feature.Window, decision string) feature.VersionInfo {
 	p.t.Helper()
+	return p.judgeBy(v, w, decision, "window", nil)
+}
+
+// judgeBy does so with a verdict of a kind that holds scores.
+func (p *platform) judgeBy(v *feature.View, w feature.Window, decision, kind string, scores []feature.Score) feature.VersionInfo {
+	p.t.Helper()
 	ctx := context.WithoutCancel(p.t.Context())
 	info, err := p.registry.OpenVersion(ctx, v, w, w.End)
 	if err != nil {
@@ -215,14 +221,14 @@ func (p *platform) judge(v *feature.View, w feature.Window, decision string) fea
 		state, info.State = rules.Pass, feature.StateVisible
 		next, _ = vector.With(info.Version)
 	}
-	body, err := json.Marshal(rules.Verdict{ID: id, Kind: "window", View: v.Name, Version: info.Version, Window: w, State: state, Decision: decision})
+	body, err := json.Marshal(rules.Verdict{ID: id, Kind: kind, View: v.Name, Version: info.Version, Window: w, State: state, Decision: decision, Scores: scores})
 	if err != nil {
 		p.t.Error(err)
 		return info
 	}
 	_, err = p.registry.Apply(ctx, feature.Commit{
 		View: v.ID, IfGeneration: vector.Generation, Vector: &next, Versions: []feature.VersionInfo{info}, Now: w.End,
-		Verdicts: []feature.VerdictRow{{ID: id, Kind: "window", Window: w, Version: info.Version, State: string(state), Decision: decision, At: w.End, Body: body}},
+		Verdicts: []feature.VerdictRow{{ID: id, Kind: kind, Window: w, Version: info.Version, State: string(state), Decision: decision, At: w.End, Body: body}},
 		Audit:    []feature.Audit{{At: w.End, By: "gate", Action: decision, View: v.Name, Version: info.Version}},
 		Alerts:   []feature.Alert{{ID: "al" + id, At: w.End, Kind: "fail", View: v.Name, Version: info.Version}},
 	})

@@ -56,7 +56,7 @@ func TestViewsEndpoint(t *testing.T) {
 	p := newPlatform(t, nil)
 	p.want("GET", "/api/v1/views", "", 200, `{"items":[],"next":""}`)
 	v := p.apply()
-	p.want("GET", "/api/v1/views?limit=1", "", 200, `{"items":[{"project":"shop","mode":"gated","state":"learning","generation":0,"served_version":0,"age_seconds":0,"name":"pay","entities":[{"name":"user","type":"string"}],"features":[{"name":"amount","type":"float64"}],"source":{"format":"json","event_time":"event_time"},...`)
+	p.want("GET", "/api/v1/views?limit=1", "", 200, `{"items":[{"project":"shop","mode":"gated","state":"learning","generation":0,"served_version":0,"age_seconds":0,"score":null,"name":"pay","entities":[{"name":"user","type":"string"}],"features":[{"name":"amount","type":"float64"}],"source":{"format":"json","event_time":"event_time"},...`)
 	if _, body := p.do("GET", "/api/v1/views?limit=1", ""); !strings.HasSuffix(body, `"next":"pay"}`) {
 		t.Errorf("first page = %s, want next pay", body)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/definition"
+	"sluice/rules"
 )
 
 // viewItem is a view with its state. The keys after age_seconds are those of the
@@ -18,7 +19,9 @@ type viewItem struct {
 	State         string          `json:"state"` // learning | serving | frozen
 	Generation    uint64          `json:"generation"`
 	ServedVersion feature.Version `json:"served_version"`
-	AgeSeconds    float64         `json:"age_seconds"` // of the newest event time by the platform's clock; 0 before the first
+	AgeSeconds    float64         `json:"age_seconds"`      // of the newest event time by the platform's clock; 0 before the first
+	Score         *float64        `json:"score"`            // of Impact; null before anything was measured
+	Impact        *rules.Impact   `json:"impact,omitempty"` // of one view; left out of lists
 	definition.ViewForm
 }
 
@@ -42,21 +45,42 @@ func (a *API) views(r *http.Request) (any, error) {
 			next = items[limit-1].Name
 			break
 		}
-		item, err := a.state(r.Context(), v)
+		item, err := a.scored(r.Context(), &defs, v)
 		if err != nil {
 			return nil, err
 		}
+		item.Impact = nil
 		items = append(items, item)
 	}
 	return listOf(items, next), nil
 }
 
 func (a *API) view(r *http.Request) (any, error) {
-	v, err := a.find(r)
+	defs, _, err := a.deps.Registry.Definitions(r.Context())
+	if err != nil {
+		return nil, fmt.Errorf("read definitions: %w", err)
+	}
+	v, err := findView(&defs, r.PathValue("view"))
 	if err != nil {
 		return nil, err
 	}
-	return a.state(r.Context(), v)
+	return a.scored(r.Context(), &defs, v)
+}
+
+// scored describes a view as it is now, with its score.
+func (a *API) scored(ctx context.Context, defs *feature.Definitions, v *feature.View) (viewItem, error) {
+	item, err := a.state(ctx, v)
+	if err != nil {
+		return item, err
+	}
+	impact, err := a.impact(ctx, defs, v)
+	if err != nil {
+		return item, err
+	}
+	if item.Impact = &impact; impact.Measured {
+		item.Score = &impact.Score
+	}
+	return item, nil
 }
 
 // state describes a view as it is now.

@@ -41,6 +41,7 @@ type FeatureForm struct {
 	Description string          `json:"description,omitempty"`
 	Expect      *feature.Expect `json:"expect,omitempty"`
 	TTL         string          `json:"ttl,omitempty"` // empty: the view's
+	Importance  float64         `json:"importance,omitempty"`
 }
 
 // SourceForm, WindowForm, PublishForm, FreshnessForm and BaselineForm are the
@@ -115,7 +116,7 @@ func ViewFormOf(v *feature.View) ViewForm {
 }
 
 func featureFormOf(f *feature.Feature) FeatureForm {
-	form := FeatureForm{Name: f.Name, Type: f.Type, Unit: f.Unit, Description: f.Description}
+	form := FeatureForm{Name: f.Name, Type: f.Type, Unit: f.Unit, Description: f.Description, Importance: f.Importance}
 	if e := f.Expect; !equal(e, feature.Expect{}) {
 		form.Expect = &e
 	}

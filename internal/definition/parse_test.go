@@ -40,7 +40,7 @@ func TestParseFull(t *testing.T) {
 			Source: feature.Source{Topic: "flights", Format: "json", EventTime: "event_time", Map: map[string]string{"dep_delay": "delay"}},
 			TTL:    24 * time.Hour,
 			Features: []feature.Feature{
-				{Name: "dep_delay", Type: feature.Float64, Unit: "minutes", Expect: feature.Expect{Min: number(-120), Max: number(2000), Nulls: number(.05)}, TTL: 6 * time.Hour},
+				{Name: "dep_delay", Type: feature.Float64, Unit: "minutes", Expect: feature.Expect{Min: number(-120), Max: number(2000), Nulls: number(.05)}, TTL: 6 * time.Hour, Importance: 2.5},
 				{Name: "origin", Type: feature.String, Expect: feature.Expect{In: []string{"EWR", "JFK", "LGA"}}},
 			},
 			Slices:    []string{"carrier"},

@@ -31,12 +31,14 @@ func TestPlan(t *testing.T) {
 		"type changes": {old, edit("type: float64", "type: float32"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.type"],"breaking":true,"affects":["delay_model"]}]`},
 		"feature nobody reads goes": {edit(`, "carrier_delays:origin"`, ""), edit(`, "carrier_delays:origin"`, "", "      - {name: origin, type: string, expect: {in: [EWR, JFK, LGA]}}\n", ""),
 			`[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.origin"],"breaking":true,"affects":[]}]`},
-		"expectation and window":  {old, edit("max: 2000", "max: 3000", "lateness: 30s", "lateness: 1m"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.expect","window.lateness"],"breaking":false,"affects":["delay_model"]}]`},
-		"window size":             {old, edit("size: 5m", "size: 10m"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["window.size"],"breaking":true,"affects":["delay_model"]}]`},
-		"service shrinks":         {old, edit(`, "carrier_delays:origin"`, ""), `[{"op":"change","kind":"service","name":"delay_model","fields":["features"],"breaking":true,"affects":["delay_model"]}]`},
-		"how long a value counts": {old, edit("ttl: 6h", "ttl: 7h"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.ttl"],"breaking":false,"affects":["delay_model"]}]`},
-		"slices":                  {old, edit("slices: [carrier]", "slices: [origin, carrier]"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["slices"],"breaking":false,"affects":["delay_model"]}]`},
-		"tag":                     {old, edit("tier: critical", "tier: low"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["tags"],"breaking":false,"affects":["delay_model"]}]`},
+		"expectation and window":         {old, edit("max: 2000", "max: 3000", "lateness: 30s", "lateness: 1m"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.expect","window.lateness"],"breaking":false,"affects":["delay_model"]}]`},
+		"window size":                    {old, edit("size: 5m", "size: 10m"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["window.size"],"breaking":true,"affects":["delay_model"]}]`},
+		"service shrinks":                {old, edit(`, "carrier_delays:origin"`, ""), `[{"op":"change","kind":"service","name":"delay_model","fields":["features"],"breaking":true,"affects":["delay_model"]}]`},
+		"how long a value counts":        {old, edit("ttl: 6h", "ttl: 7h"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.ttl"],"breaking":false,"affects":["delay_model"]}]`},
+		"importance":                     {old, edit("importance: 2.5", "importance: 3"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.importance"],"breaking":false,"affects":["delay_model"]}]`},
+		"importance of 1 is that of all": {edit("importance: 2.5, ", ""), edit("importance: 2.5", "importance: 1"), `[]`},
+		"slices":                         {old, edit("slices: [carrier]", "slices: [origin, carrier]"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["slices"],"breaking":false,"affects":["delay_model"]}]`},
+		"tag":                            {old, edit("tier: critical", "tier: low"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["tags"],"breaking":false,"affects":["delay_model"]}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := parse(t, tc.next)

@@ -99,6 +99,9 @@ func compareFeatures(a, b *feature.View) (fields []string, breaking bool) {
 		if f.Description != g.Description {
 			fields = append(fields, "features."+f.Name+".description")
 		}
+		if f.Weight() != g.Weight() {
+			fields = append(fields, "features."+f.Name+".importance")
+		}
 		if f.TTL != g.TTL {
 			fields = append(fields, "features."+f.Name+".ttl")
 		}

@@ -90,6 +90,9 @@ func validateFeatures(v *feature.View, key string, found *Problems) {
 		case !f.Type.Valid():
 			found.add("", 0, at+".type", "missing: give a type such as float64 or string")
 		}
+		if !(f.Importance >= 0 && f.Importance <= feature.MaxImportance) {
+			found.add("", 0, at+".importance", "%v: want a number above 0 and at most %d", f.Importance, feature.MaxImportance)
+		}
 		if f.TTL < 0 {
 			found.add("", 0, at+".ttl", "%s is negative: want a duration, or leave it out for that of the view", f.TTL)
 		}

@@ -96,9 +96,24 @@ func (d *decoder) feature(n *yaml.Node, key string) feature.Feature {
 	var f feature.Feature
 	d.mapping(n, key, map[string]setter{
 		"name": d.text(&f.Name), "type": d.typ(&f.Type), "unit": d.text(&f.Unit),
-		"description": d.text(&f.Description), "expect": d.expect(&f.Expect), "ttl": d.duration(&f.TTL),
+		"description": d.text(&f.Description), "expect": d.expect(&f.Expect), "ttl": d.duration(&f.TTL), "importance": d.importance(&f.Importance),
 	})
 	return f
+}
+
+// importance reads a weight, which has no 0: what does not count is said by a small one.
+func (d *decoder) importance(to *float64) setter {
+	return func(n *yaml.Node, key string) {
+		var weight *float64
+		d.number(&weight)(n, key)
+		switch {
+		case weight == nil:
+		case !(*weight > 0 && *weight <= feature.MaxImportance):
+			d.problem(n, key, "%v: want a number above 0 and at most %d; 1 is what features have that do not say", *weight, feature.MaxImportance)
+		default:
+			*to = *weight
+		}
+	}
 }
 
 func (d *decoder) window(w *feature.WindowSpec) setter {
