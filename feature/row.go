@@ -66,7 +66,7 @@ func DecodeRecord(version Version, b []byte) (Record, error) {
 
 // AppendRow appends the packed row of values, one per feature of view in its
 // order: for each value that is not null the feature's id, the length, and the
-// serialized value. Ids are never used twice, so a row outlives changes of the
+// serialized value, of json the packed one. Ids are never used twice, so a row outlives changes of the
 // definition: a feature added later is absent, one removed is passed over.
 func AppendRow(dst []byte, view *View, values []Value) []byte {
 	var scratch [64]byte
@@ -74,7 +74,7 @@ func AppendRow(dst []byte, view *View, values []Value) []byte {
 		if v.IsNull() {
 			continue
 		}
-		value := AppendValue(scratch[:0], v)
+		value := appendStored(scratch[:0], v)
 		dst = binary.AppendUvarint(dst, uint64(view.Features[i].ID))
 		dst = binary.AppendUvarint(dst, uint64(len(value)))
 		dst = append(dst, value...)

@@ -100,11 +100,22 @@ func appendList(dst []byte, v Value) []byte {
 	return append(dst, packed...)
 }
 
-// DecodeValue reads what AppendValue wrote: one field, or nothing for null. Any
-// other bytes give ErrCorrupt. The value shares no memory with b.
+// DecodeValue reads what AppendValue wrote, or what a packed row holds: one field,
+// or nothing for null. Any other bytes give ErrCorrupt. The value shares no memory
+// with b.
 func DecodeValue(b []byte) (Value, error) {
 	if len(b) == 0 {
 		return Null, nil
+	}
+	if packed, ok := packedOf(b); ok {
+		text, rest, err := appendText(nil, packed, 0)
+		if err == nil && len(rest) != 0 {
+			err = errPacked
+		}
+		if err != nil {
+			return Null, fmt.Errorf("decode value: %w", err)
+		}
+		return Value{typ: JSON, text: string(text)}, nil
 	}
 	tag, n := binary.Uvarint(b)
 	if n <= 0 || tag>>3 >= uint64(len(wireType)) {

@@ -49,7 +49,8 @@ type partAnswer struct {
 	unread  int   // rows that the store did not give, nor were kept
 	fault   error // why; nil if all were read
 
-	times []byte // scratch of the JSON encoder
+	times    []byte // scratch of the JSON encoder
+	unpacked []byte // what cells of json features, and of paths into them, point to
 
 	take func(id uint32, value []byte) // fills the cells of row
 	row  int
@@ -82,7 +83,7 @@ func newQuery() *query { return queries.Get().(*query) }
 
 // release puts q back.
 func (q *query) release() {
-	cells := 0
+	cells, unpacked := 0, 0
 	for _, a := range q.answers {
 		cells += cap(a.cells)
 		clear(a.cells)
@@ -90,8 +91,9 @@ func (q *query) release() {
 			a.chains = nil // a store may write into what it is given, and kept rows are not its own
 		}
 		a.part, a.shown, a.fault = nil, nil, nil
+		unpacked += cap(a.unpacked)
 	}
-	if cells > pooledCells || cap(q.arena) > 1<<20 {
+	if cells > pooledCells || cap(q.arena) > 1<<20 || unpacked > 1<<20 {
 		return
 	}
 	q.reset()
@@ -126,6 +128,7 @@ func (q *query) answer(p *part, shown *served) *partAnswer {
 	a.part, a.shown, a.provenance = p, shown, provenance{}
 	a.newest, a.found, a.expired, a.oldest = 0, 0, 0, 0
 	a.kept, a.unread, a.fault = 0, 0, nil
+	a.unpacked = a.unpacked[:0]
 	a.rows = resized(a.rows, q.rows)
 	a.cells = resized(a.cells, q.rows*len(p.features))
 	return a

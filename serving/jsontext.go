@@ -24,7 +24,8 @@ const (
 // appendJSON appends a serialized value as JSON; null for an empty one. Floats
 // always have a fraction or an exponent, so that readers that infer types keep
 // them floats; what is no number in JSON is "NaN", "Infinity" or "-Infinity".
-// float32 values are written as the float64 that they equal.
+// float32 values are written as the float64 that they equal. Type 0 is what the
+// value itself says.
 func appendJSON(dst, value []byte, t feature.Type, style jsonStyle) []byte {
 	if len(value) == 0 {
 		return append(dst, "null"...)
@@ -32,6 +33,9 @@ func appendJSON(dst, value []byte, t feature.Type, style jsonStyle) []byte {
 	_, n := binary.Uvarint(value)
 	if n <= 0 {
 		return append(dst, "null"...)
+	}
+	if t == 0 {
+		t = feature.WireType(value)
 	}
 	if !t.IsList() {
 		dst, _ = appendScalar(dst, value[n:], t, style)

@@ -30,9 +30,10 @@ type plan struct {
 // part is what one view contributes.
 type part struct {
 	view     *view
-	joins    []int // positions in plan.joins, in the order of the view's entities
-	features []*feature.Feature
+	joins    []int              // positions in plan.joins, in the order of the view's entities
+	features []*feature.Feature // of a path into a json feature: its id, and no type
 	slots    slotTable
+	nested   []nested
 	ttl      int64   // of the features, the shortest in nanoseconds; 0: none ever expires
 	ttls     []int64 // by slot, where they differ; else nil
 }
@@ -41,7 +42,7 @@ type part struct {
 func (p *part) expire() {
 	ttls, differ := make([]int64, len(p.features)), false
 	for slot, f := range p.features {
-		ttls[slot] = int64(p.view.TTLOf(p.view.byName[f.Name]))
+		ttls[slot] = int64(p.view.TTLOf(p.view.position(f)))
 		differ = differ || ttls[slot] != ttls[0]
 		if ttls[slot] > 0 && (p.ttl == 0 || ttls[slot] < p.ttl) {
 			p.ttl = ttls[slot]
@@ -106,41 +107,46 @@ func (b *planner) add(ref string) error {
 		}
 		return nil
 	}
-	i, err := v.feature(name)
-	if err != nil {
-		return err
+	if i, ok := v.byName[name]; ok {
+		return b.column(v, i)
 	}
-	return b.column(v, i)
+	return b.path(v, name)
 }
 
 func (b *planner) column(v *view, i int) error {
-	name := b.columnName(v, i)
+	_, err := b.slot(v, &v.Features[i], b.columnNamed(v, v.names[i]))
+	return err
+}
+
+// slot adds a column of that name, and returns the position of its part.
+func (b *planner) slot(v *view, f *feature.Feature, name string) (int, error) {
 	if b.seen[name] {
 		hint := "name each feature once"
 		if b.form == feastForm {
 			hint = "set full_feature_names to tell features of several views apart"
 		}
-		return invalid(hint, "two columns would be named %s", name)
+		return 0, invalid(hint, "two columns would be named %s", name)
 	}
 	b.seen[name] = true
 	at, err := b.part(v)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	p := &b.plan.parts[at]
 	b.plan.columns = append(b.plan.columns, column{part: at, slot: len(p.features), name: name})
-	p.features = append(p.features, &v.Features[i])
-	return nil
+	p.features = append(p.features, f)
+	return at, nil
 }
 
-func (b *planner) columnName(v *view, i int) string {
+// columnNamed returns the name of the column of v's feature, or path, name.
+func (b *planner) columnNamed(v *view, name string) string {
 	switch b.form {
 	case feastForm:
-		return v.names[i]
+		return name
 	case feastFull:
-		return v.Name + "__" + v.names[i]
+		return v.Name + "__" + name
 	}
-	return v.Name + ":" + v.names[i]
+	return v.Name + ":" + name
 }
 
 // part returns the position of v's part, which it makes if need be.
@@ -169,6 +175,7 @@ func (b *planner) finish() (*plan, error) {
 	for i := range b.plan.parts {
 		p := &b.plan.parts[i]
 		p.slots = newSlotTable(p.features)
+		p.nest()
 		p.expire()
 	}
 	if b.form == ownForm {

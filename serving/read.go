@@ -102,6 +102,11 @@ func (a *partAnswer) resolve(vector feature.Vector, now int64) error {
 		if err := feature.EachValue(record.Row, a.take); err != nil {
 			return fmt.Errorf("row %d, version %d: %w", row, record.Version, err)
 		}
+		if len(a.part.nested) > 0 {
+			if err := a.unnest(row); err != nil {
+				return fmt.Errorf("row %d, version %d: %w", row, record.Version, err)
+			}
+		}
 	}
 	a.provenance.Version = version
 	return nil

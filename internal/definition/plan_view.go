@@ -161,7 +161,9 @@ func affected(old, next *feature.Definitions, view string, fields []string) []st
 	return sorted(found)
 }
 
+// touches reports whether a feature, or one that a path leads into, is among fields.
 func touches(fields []string, name string) bool {
+	name, _, _ = strings.Cut(name, ".")
 	return slices.ContainsFunc(fields, func(f string) bool {
 		rest := strings.TrimPrefix(f, "features.")
 		return rest == name || strings.HasPrefix(rest, name+".")

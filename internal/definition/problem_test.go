@@ -93,6 +93,7 @@ func TestProblems(t *testing.T) {
 		"five slices":          {view("  slices: [u, a, b, c, d]"), "a.yaml:5: views.v.slices: 5 slices, and a view takes 4"},
 		"service, no view":     {view("services: [{name: s, features: ['w:x']}]"), `a.yaml:5: services.s.features: "w:x": there is no view "w"`},
 		"service, near":        {"views: [{name: payments, entities: [u], features: [{name: amount, type: bool}]}]\nservices: [{name: s, features: ['payments:amonut']}]", `view payments has no feature "amonut": did you mean amount?`},
+		"service, no path":     {view("services: [{name: s, features: ['v:x.a']}]"), `"v:x.a": x is float64, and only json features have paths`},
 		"service, no feature":  {view("services: [{name: s, features: ['v:amount']}]"), `services.s.features: "v:amount": view v has no feature "amount"`},
 		"service, no colon":    {view("services: [{name: s, features: [v]}]"), `services.s.features: "v": want view:feature`},
 		"service, empty":       {view("services: [{name: s}]"), "services.s.features: empty: list features as view:feature"},

@@ -117,8 +117,23 @@ func unknownRef(defs *feature.Definitions, ref string) string {
 	if v == nil {
 		return fmt.Sprintf("%s: there is no view %s%s", show(ref), show(view), meant(view, viewNames(defs)))
 	}
+	base, path, nested := strings.Cut(name, ".")
+	if i := v.FeatureAt(base); nested && i >= 0 {
+		return pathProblem(ref, &v.Features[i], path)
+	}
 	if v.FeatureAt(name) < 0 {
 		return fmt.Sprintf("%s: view %s has no feature %s%s", show(ref), view, show(name), meant(name, featureNames(v)))
+	}
+	return ""
+}
+
+// pathProblem says what is wrong with a path into a feature; empty if nothing.
+func pathProblem(ref string, f *feature.Feature, path string) string {
+	if f.Type != feature.JSON {
+		return fmt.Sprintf("%s: %s is %s, and only json features have paths", show(ref), f.Name, f.Type)
+	}
+	if _, err := feature.ParsePath(path); err != nil {
+		return fmt.Sprintf("%s: %s", show(ref), err)
 	}
 	return ""
 }
