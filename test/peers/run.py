@@ -87,9 +87,9 @@ def peer(r, name, folder, about, a):
         with open(out + ".seconds") as f:
             start -= float(f.read())
     else:
-        run_peer(name, command, env, a)
-        with open(out + ".seconds", "w") as f:
-            f.write(str(time.time() - start))
+        if run_peer(name, command, env, a):
+            with open(out + ".seconds", "w") as f:
+                f.write(str(time.time() - start))
     r.seconds[name] += time.time() - start
     if not os.path.exists(out):
         return
@@ -97,12 +97,15 @@ def peer(r, name, folder, about, a):
 
 
 def run_peer(name, command, env, a):
+    """Whether it did all that it had time for: what a broken one judged counts in this run, and is not kept for another."""
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=a.limit)
-        if done.returncode:  # what it judged until then counts
-            print(f"{name} ended with {done.returncode}: {done.stderr[-2000:]}", file=sys.stderr)
     except subprocess.TimeoutExpired:
         print(f"{name} was stopped after {a.limit} s", file=sys.stderr)
+        return True
+    if done.returncode:
+        print(f"{name} ended with {done.returncode}: {done.stderr[-2000:]}", file=sys.stderr)
+    return done.returncode == 0
 
 
 def read_peer(r, name, out):
