@@ -350,10 +350,10 @@ func (r *Replay) line(window, name string, v *rules.Verdict) Line {
 	return finite(l)
 }
 
-// finite keeps numbers that JSON has.
+// finite keeps numbers that JSON has, and of the zeros the one that people write.
 func finite(l Line) Line {
 	for _, v := range []*float64{&l.Severity, &l.PValue, &l.Statistic} {
-		if math.IsNaN(*v) || math.IsInf(*v, 0) {
+		if math.IsNaN(*v) || math.IsInf(*v, 0) || *v == 0 {
 			*v = 0
 		}
 	}
