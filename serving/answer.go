@@ -11,6 +11,7 @@ import (
 type query struct {
 	plan   *plan
 	policy policy
+	past   pastVersions // views that are read as of an earlier version; nil: none is
 	rows   int
 
 	// Join keys as serialized values, by join key and row: what is read, and what
@@ -103,7 +104,7 @@ func (q *query) release() {
 // reset empties q.
 func (q *query) reset() {
 	clear(q.wire.columns)
-	q.plan, q.policy, q.rows = nil, 0, 0
+	q.plan, q.policy, q.rows, q.past = nil, 0, 0, nil
 	q.arena, q.keys, q.answers = q.arena[:0], q.keys[:0], q.answers[:0]
 }
 

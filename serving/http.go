@@ -31,9 +31,8 @@ func (s *Server) HTTP() http.Handler {
 	return mux
 }
 
-// Register registers Feast's endpoints and the platform's own read by key:
-// POST /get-online-features, /push, /write-to-online-store, /materialize and
-// /materialize-incremental, GET /health, and POST /api/v1/views/{view}/rows.
+// Register registers Feast's endpoints and the platform's own reads by key: what
+// Patterns lists, and an answer in Feast's form for other methods of its paths.
 func (s *Server) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /health", s.health)
 	for path, method := range feastMethods {

@@ -22,15 +22,30 @@ func (s *Server) read(ctx context.Context, q *query, snap *snapshot, lapsed bool
 		if shown.vector.Refuse {
 			return refuseVector(p.view)
 		}
+		version, past := q.past[p.view.Name]
+		whole := shown.vector
+		if past {
+			var err error
+			if shown, err = s.asOf(ctx, p.view, shown, version, lapsed); err != nil {
+				return err
+			}
+		}
 		a := q.answer(p, shown)
 		q.buildKeys(i)
 		if err := s.fetch(ctx, a); err != nil {
 			return err
 		}
+		if past {
+			if err := a.known(ctx, whole, version); err != nil {
+				return err
+			}
+		}
 		if err := a.resolve(shown.vector, now); err != nil {
 			return readError(ctx, p.view, err)
 		}
-		s.kept.keep(a)
+		if !past {
+			s.kept.keep(a)
+		}
 		s.explain(ctx, a, shown, now, lapsed)
 		if err := q.policy.apply(a, a.age(shown, now)); err != nil {
 			return err
@@ -40,7 +55,8 @@ func (s *Server) read(ctx context.Context, q *query, snap *snapshot, lapsed bool
 		return err
 	}
 	for _, a := range q.answers {
-		s.count(a, now)
+		_, past := q.past[a.part.view.Name]
+		s.count(a, now, !past)
 	}
 	return nil
 }
@@ -148,8 +164,8 @@ func (a *partAnswer) age(shown *served, now int64) int64 {
 }
 
 // count records what is about to be returned: the statuses, how often each version
-// was read, and a sample of the rows.
-func (s *Server) count(a *partAnswer, now int64) {
+// was read, and a sample of the rows if sample is set.
+func (s *Server) count(a *partAnswer, now int64, sample bool) {
 	var n [len(statusNames)]int
 	slots, returned, reads, watch := len(a.part.features), 0, tally{}, a.part.view.watch
 	for row := range a.rows {
@@ -173,7 +189,7 @@ func (s *Server) count(a *partAnswer, now int64) {
 		a.part.view.metrics.kept.Add(float64(a.kept))
 	}
 	reads.count(watch.exposure)
-	if watch.sampler != nil && returned > 0 {
+	if watch.sampler != nil && returned > 0 && sample {
 		watch.sampler.offer(returned, func(at int) { s.sample(a, a.returnedRow(at), now) })
 	}
 }

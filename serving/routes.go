@@ -22,6 +22,8 @@ func (s *Server) routes() []route {
 		{"POST /materialize", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
 		{"POST /materialize-incremental", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
 		{"POST /api/v1/views/{view}/rows", auth.Reader, door{methodRowsHTTP, s.getRows, auth.WriteError}},
+		{"POST /api/v1/services/{service}/rows", auth.Reader, door{methodRowsHTTP, s.getFeatures, auth.WriteError}},
+		{"POST /api/v1/rows", auth.Reader, door{methodRowsHTTP, s.getFeatures, auth.WriteError}},
 	}
 }
 

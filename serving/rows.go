@@ -17,24 +17,30 @@ type rowsRequest struct {
 	Keys     []map[string]json.RawMessage `json:"keys"`     // an object of join keys a row
 	Features []string                     `json:"features"` // none: every feature of the view
 	Policy   string                       `json:"policy"`   // serve | flag | null | default | refuse; empty is serve
+	AsOf     *feature.Version             `json:"as_of_version"`
 }
 
 // parseRows reads the body strictly.
 func parseRows(body []byte) (rowsRequest, error) {
 	const want = `send {"keys":[{"join_key":value}],"features":["name"],"policy":"serve"}`
 	var request rowsRequest
+	return request, decodeBody(body, &request, want)
+}
+
+// decodeBody reads a body strictly; want says how it should have been written.
+func decodeBody(body []byte, to any, want string) error {
 	if !wellFormed(body) {
-		return request, invalid(want, "the body is no JSON in UTF-8")
+		return invalid(want, "the body is no JSON in UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil {
-		return request, invalid(want, "the body cannot be read: %s", quoted(err.Error()))
+	if err := decoder.Decode(to); err != nil {
+		return invalid(want, "the body cannot be read: %s", quoted(err.Error()))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return request, invalid(want, "the body holds more than one value")
+		return invalid(want, "the body holds more than one value")
 	}
-	return request, nil
+	return nil
 }
 
 // getRows answers a read by key in the contract's form.
@@ -58,6 +64,9 @@ func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
 	}
 	if q.plan, err = s.rowsPlan(q, snap.catalog, v, request.Features); err != nil {
 		return dst, err
+	}
+	if request.AsOf != nil {
+		q.past = pastVersions{v.Name: *request.AsOf}
 	}
 	if err := q.bindRows(request.Keys, s.config.MaxEntities); err != nil {
 		return dst, err
@@ -134,12 +143,7 @@ func (q *query) appendRows(dst []byte) []byte {
 	dst = appendJSONString(append(dst, `{"view":`...), a.part.view.Name)
 	dst = append(dst, `,"rows":[`...)
 	for row, r := range a.rows {
-		dst = append(comma(dst, row), `{"key":{`...)
-		for i, join := range q.plan.joins {
-			dst = append(appendJSONString(comma(dst, i), join.Name), ':')
-			dst = appendJSON(dst, q.key(i, row), join.Type, ownStyle)
-		}
-		dst = a.appendRow(append(dst, '}'), row, r)
+		dst = a.appendRow(q.appendKey(append(comma(dst, row), '{'), row), row, r)
 	}
 	dst = append(dst, `],"provenance":`...)
 	return append(a.provenance.appendJSON(dst), '}')

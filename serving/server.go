@@ -155,10 +155,16 @@ func (s *Server) fillWire(ctx context.Context, q *query, in []byte, own bool) er
 		if err := q.policy.check(); err != nil {
 			return err
 		}
+		if q.past, err = q.wire.pastVersions(); err != nil {
+			return err
+		}
 	case q.wire.flag != 0:
 		form = feastFull
 	}
 	if q.plan, err = s.wirePlan(q, snap.catalog, form); err != nil {
+		return err
+	}
+	if err := q.past.check(q.plan); err != nil {
 		return err
 	}
 	if err := q.bindWire(q.wire.columns, s.config.MaxEntities); err != nil {

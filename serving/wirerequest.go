@@ -21,7 +21,8 @@ type wireRequest struct {
 	service  []byte // nil: features names them
 	features []byte // the list message
 	columns  []wireColumn
-	flag     uint64 // full_feature_names, or the policy
+	flag     uint64   // full_feature_names, or the policy
+	past     [][]byte // entries of as_of_versions
 }
 
 // wireColumn is the values of one join key.
@@ -38,12 +39,13 @@ const (
 	fieldFlag     = 4
 	fieldContext  = 5 // Feast: not used
 	fieldMetadata = 6 // Feast: not used
+	fieldPast     = 7 // the platform's own alone
 )
 
 // parse reads b as client libraries write it. Whatever else the protobuf runtime
 // accepts (fields given twice, unknown ones, groups) is errUnusual.
 func (r *wireRequest) parse(b []byte) error {
-	r.service, r.features, r.columns, r.flag = nil, nil, r.columns[:0], 0
+	r.service, r.features, r.columns, r.flag, r.past = nil, nil, r.columns[:0], 0, r.past[:0]
 	seen := 0
 	for len(b) > 0 {
 		if b[0] == fieldFlag<<3 || b[0] == fieldMetadata<<3 {
@@ -73,6 +75,9 @@ func (r *wireRequest) parse(b []byte) error {
 			if err := r.column(value); err != nil {
 				return err
 			}
+			continue
+		case fieldPast:
+			r.past = append(r.past, value)
 			continue
 		default:
 			return errUnusual

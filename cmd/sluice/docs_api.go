@@ -11,7 +11,9 @@ import (
 // otherRoutes are the endpoints of the HTTP listener that are not the control
 // API's.
 var otherRoutes = []control.Route{
-	{Method: "POST", Path: "/api/v1/views/{view}/rows", Need: auth.Reader, Help: "Rows by key, with their provenance."},
+	{Method: "POST", Path: "/api/v1/views/{view}/rows", Need: auth.Reader, Help: "Rows by key, with their provenance. `as_of_version` reads the past."},
+	{Method: "POST", Path: "/api/v1/services/{service}/rows", Need: auth.Reader, Help: "Features of a service by key, with the provenance of each view."},
+	{Method: "POST", Path: "/api/v1/rows", Need: auth.Reader, Help: "Likewise of a list of `view:feature`."},
 	{Method: "POST", Path: "/get-online-features", Need: auth.Reader, Help: "Feast's read."},
 	{Method: "POST", Path: "/push", Need: auth.Writer, Help: "Feast's push; `push_source_name` is the view's name."},
 	{Method: "POST", Path: "/write-to-online-store", Need: auth.Writer, Help: "Feast's write."},

@@ -191,9 +191,13 @@ type GetFeaturesRequest struct {
 	//
 	//	*GetFeaturesRequest_Service
 	//	*GetFeaturesRequest_Features
-	What          isGetFeaturesRequest_What       `protobuf_oneof:"what"`
-	Keys          map[string]*types.RepeatedValue `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // join key to one value a row
-	Policy        Policy                          `protobuf:"varint,4,opt,name=policy,proto3,enum=sluice.v1.Policy" json:"policy,omitempty"`
+	What   isGetFeaturesRequest_What       `protobuf_oneof:"what"`
+	Keys   map[string]*types.RepeatedValue `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // join key to one value a row
+	Policy Policy                          `protobuf:"varint,4,opt,name=policy,proto3,enum=sluice.v1.Policy" json:"policy,omitempty"`
+	// View to version: the view is read as if that version were its newest. Versions
+	// that were taken back stay out. FAILED_PRECONDITION (expired) where the rows that
+	// this needs are no longer kept. Views that are not named show what they show now.
+	AsOfVersions  map[string]uint64 `protobuf:"bytes,7,rep,name=as_of_versions,json=asOfVersions,proto3" json:"as_of_versions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -265,6 +269,13 @@ func (x *GetFeaturesRequest) GetPolicy() Policy {
 		return x.Policy
 	}
 	return Policy_POLICY_SERVE
+}
+
+func (x *GetFeaturesRequest) GetAsOfVersions() map[string]uint64 {
+	if x != nil {
+		return x.AsOfVersions
+	}
+	return nil
 }
 
 type isGetFeaturesRequest_What interface {
@@ -554,15 +565,19 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1fsluice/v1/feature_service.proto\x12\tsluice.v1\x1a\x17feast/types/Value.proto\"\x1f\n" +
 	"\vFeatureRefs\x12\x10\n" +
-	"\x03val\x18\x01 \x03(\tR\x03val\"\xab\x02\n" +
+	"\x03val\x18\x01 \x03(\tR\x03val\"\xc3\x03\n" +
 	"\x12GetFeaturesRequest\x12\x1a\n" +
 	"\aservice\x18\x01 \x01(\tH\x00R\aservice\x124\n" +
 	"\bfeatures\x18\x02 \x01(\v2\x16.sluice.v1.FeatureRefsH\x00R\bfeatures\x12;\n" +
 	"\x04keys\x18\x03 \x03(\v2'.sluice.v1.GetFeaturesRequest.KeysEntryR\x04keys\x12)\n" +
-	"\x06policy\x18\x04 \x01(\x0e2\x11.sluice.v1.PolicyR\x06policy\x1aS\n" +
+	"\x06policy\x18\x04 \x01(\x0e2\x11.sluice.v1.PolicyR\x06policy\x12U\n" +
+	"\x0eas_of_versions\x18\a \x03(\v2/.sluice.v1.GetFeaturesRequest.AsOfVersionsEntryR\fasOfVersions\x1aS\n" +
 	"\tKeysEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
-	"\x05value\x18\x02 \x01(\v2\x1a.feast.types.RepeatedValueR\x05value:\x028\x01B\x06\n" +
+	"\x05value\x18\x02 \x01(\v2\x1a.feast.types.RepeatedValueR\x05value:\x028\x01\x1a?\n" +
+	"\x11AsOfVersionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01B\x06\n" +
 	"\x04what\"@\n" +
 	"\x13GetFeaturesResponse\x12)\n" +
 	"\x05views\x18\x01 \x03(\v2\x13.sluice.v1.ViewRowsR\x05views\"\xa3\x01\n" +
@@ -619,7 +634,7 @@ func file_sluice_v1_feature_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_feature_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_feature_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_sluice_v1_feature_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_sluice_v1_feature_service_proto_goTypes = []any{
 	(Policy)(0),                 // 0: sluice.v1.Policy
 	(Status)(0),                 // 1: sluice.v1.Status
@@ -630,26 +645,28 @@ var file_sluice_v1_feature_service_proto_goTypes = []any{
 	(*Column)(nil),              // 6: sluice.v1.Column
 	(*Provenance)(nil),          // 7: sluice.v1.Provenance
 	nil,                         // 8: sluice.v1.GetFeaturesRequest.KeysEntry
-	(*types.Value)(nil),         // 9: feast.types.Value
-	(*types.RepeatedValue)(nil), // 10: feast.types.RepeatedValue
+	nil,                         // 9: sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
+	(*types.Value)(nil),         // 10: feast.types.Value
+	(*types.RepeatedValue)(nil), // 11: feast.types.RepeatedValue
 }
 var file_sluice_v1_feature_service_proto_depIdxs = []int32{
 	2,  // 0: sluice.v1.GetFeaturesRequest.features:type_name -> sluice.v1.FeatureRefs
 	8,  // 1: sluice.v1.GetFeaturesRequest.keys:type_name -> sluice.v1.GetFeaturesRequest.KeysEntry
 	0,  // 2: sluice.v1.GetFeaturesRequest.policy:type_name -> sluice.v1.Policy
-	5,  // 3: sluice.v1.GetFeaturesResponse.views:type_name -> sluice.v1.ViewRows
-	6,  // 4: sluice.v1.ViewRows.columns:type_name -> sluice.v1.Column
-	7,  // 5: sluice.v1.ViewRows.provenance:type_name -> sluice.v1.Provenance
-	9,  // 6: sluice.v1.Column.values:type_name -> feast.types.Value
-	1,  // 7: sluice.v1.Column.statuses:type_name -> sluice.v1.Status
-	10, // 8: sluice.v1.GetFeaturesRequest.KeysEntry.value:type_name -> feast.types.RepeatedValue
-	3,  // 9: sluice.v1.FeatureService.GetFeatures:input_type -> sluice.v1.GetFeaturesRequest
-	4,  // 10: sluice.v1.FeatureService.GetFeatures:output_type -> sluice.v1.GetFeaturesResponse
-	10, // [10:11] is the sub-list for method output_type
-	9,  // [9:10] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	9,  // 3: sluice.v1.GetFeaturesRequest.as_of_versions:type_name -> sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
+	5,  // 4: sluice.v1.GetFeaturesResponse.views:type_name -> sluice.v1.ViewRows
+	6,  // 5: sluice.v1.ViewRows.columns:type_name -> sluice.v1.Column
+	7,  // 6: sluice.v1.ViewRows.provenance:type_name -> sluice.v1.Provenance
+	10, // 7: sluice.v1.Column.values:type_name -> feast.types.Value
+	1,  // 8: sluice.v1.Column.statuses:type_name -> sluice.v1.Status
+	11, // 9: sluice.v1.GetFeaturesRequest.KeysEntry.value:type_name -> feast.types.RepeatedValue
+	3,  // 10: sluice.v1.FeatureService.GetFeatures:input_type -> sluice.v1.GetFeaturesRequest
+	4,  // 11: sluice.v1.FeatureService.GetFeatures:output_type -> sluice.v1.GetFeaturesResponse
+	11, // [11:12] is the sub-list for method output_type
+	10, // [10:11] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_feature_service_proto_init() }
@@ -667,7 +684,7 @@ func file_sluice_v1_feature_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_feature_service_proto_rawDesc), len(file_sluice_v1_feature_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
