@@ -15,6 +15,9 @@ import (
 	sluicev1 "sluice/api/sluice/v1"
 )
 
+// readBuffer is what a connection reads at once, bytes.
+const readBuffer = 8 << 10
+
 // GRPCOptions returns what a grpc.Server needs for RegisterGRPC: the codec that
 // passes encoded replies through, the limits of the configuration, and the check
 // of tokens.
@@ -25,6 +28,7 @@ func (s *Server) GRPCOptions() []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(uint32(s.config.MaxStreams)),
 		grpc.MaxHeaderListSize(uint32(s.config.MaxHeader)),
 		grpc.ConnectionTimeout(s.config.Handshake),
+		grpc.SharedWriteBuffer(true), grpc.ReadBufferSize(readBuffer), // an idle connection holds no more than it must
 		grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0))), // keep grown stacks; calls beyond them get their own goroutine
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: s.config.MaxAge, MaxConnectionAgeGrace: time.Minute,

@@ -207,8 +207,8 @@ func (s *Store) readShard(ctx context.Context, r *reading, l *lookup) {
 		l.standIn(s.askReplica(ctx, r, l), r.dst)
 		return
 	}
-	tried := s.readShared(ctx, r, l)
-	if !tried || isConnection(firstOf(l.errs)) {
+	tried := s.readShared(ctx, r, l, nil)
+	if tried == nil || isConnection(firstOf(l.errs)) {
 		s.readPooled(ctx, r, l, begun, tried)
 		return
 	}
@@ -216,9 +216,9 @@ func (s *Store) readShard(ctx context.Context, r *reading, l *lookup) {
 	s.readMoved(ctx, r, l, begun)
 }
 
-// readPooled reads the chains of one lookup over connections of the pool; tried says
-// that a shared one has failed to, which was the first try.
-func (s *Store) readPooled(ctx context.Context, r *reading, l *lookup, begun time.Time, tried bool) {
+// readPooled reads the chains of one lookup over connections of the pool; tried is the
+// shared one that has failed to, which was the first try.
+func (s *Store) readPooled(ctx context.Context, r *reading, l *lookup, begun time.Time, tried *wire) {
 	whole := ctx
 	ctx, cancel := context.WithDeadline(ctx, begun.Add(s.cfg.ReadDeadline))
 	defer cancel()
@@ -232,11 +232,11 @@ func (s *Store) readPooled(ctx context.Context, r *reading, l *lookup, begun tim
 	s.readMoved(ctx, r, l, begun)
 }
 
-// readShared reads the chains of a lookup over a connection that many callers share.
-// It returns false if there is none for it.
-func (s *Store) readShared(ctx context.Context, r *reading, l *lookup) bool {
+// readShared reads the chains of a lookup over a connection that many callers share,
+// but not over avoid, and returns it; nil if there is none for it.
+func (s *Store) readShared(ctx context.Context, r *reading, l *lookup, avoid *wire) *wire {
 	if l.at.shared == nil {
-		return false
+		return nil
 	}
 	q := questions.Get().(*question)
 	for n, i := range l.of {
@@ -244,10 +244,10 @@ func (s *Store) readShared(ctx context.Context, r *reading, l *lookup) bool {
 		q.command = s.layout.appendRead(q.command, l.buckets[n], r.view, key)
 	}
 	q.keys = len(l.of)
-	w := l.at.shared.send(q)
+	w := l.at.shared.send(q, avoid)
 	if w == nil {
 		q.free()
-		return false
+		return nil
 	}
 	free, err := w.wait(ctx, q, min(s.cfg.ReadTimeout, s.cfg.ReadDeadline))
 	l.errs = l.errs[:0]
@@ -269,16 +269,20 @@ func (s *Store) readShared(ctx context.Context, r *reading, l *lookup) bool {
 	if free {
 		q.free()
 	}
-	return true
+	return w
 }
 
 // ask reads the chains of one lookup, as often as is configured, and returns what waits
-// for a replica's answer if one was asked meanwhile. tried says that the first try was
-// made, and failed.
-func (s *Store) ask(ctx context.Context, r *reading, l *lookup, tried bool) (second func() *replica) {
+// for a replica's answer if one was asked meanwhile. tried is the shared connection over
+// which the first try was made, and failed: the second is made over another one, if there
+// is one, so that where all reads of one fail at once they need not all dial.
+func (s *Store) ask(ctx context.Context, r *reading, l *lookup, tried *wire) (second func() *replica) {
 	try := ctx
 	for attempt := 0; ; attempt++ {
-		if attempt > 0 || !tried {
+		switch {
+		case attempt == 0 && tried != nil:
+		case attempt == 1 && tried != nil && s.readShared(try, r, l, tried) != nil:
+		default:
 			s.readOnce(try, l.at.quick, l, r.dst)
 		}
 		first := firstOf(l.errs)

@@ -18,12 +18,13 @@ import (
 )
 
 const (
-	wireRounds  = 4        // writes that a caller makes for others before it hands on
-	wireKeys    = 8192     // keys that may be out on a connection; reads beyond take one of the pool
-	wireEager   = 256      // keys out on a connection from which on the next one is used
-	wireBuffer  = 32 << 10 // bytes that are read at once
-	wireKept    = 1 << 20  // bytes of the largest buffer that is kept
-	questionKey = 1024     // keys of the largest read that shares a connection
+	wireRounds  = 4              // writes that a caller makes for others before it hands on
+	wireKeys    = 8192           // keys that may be out on a connection; reads beyond take one of the pool
+	wireEager   = 256            // keys out on a connection from which on the next one is used
+	wireBuffer  = 32 << 10       // bytes that are read at once
+	wireKept    = 1 << 20        // bytes of the largest buffer that is kept
+	wireSilence = breakerSilence // without a byte, while something is asked, after which the connection is given up
+	questionKey = 1024           // keys of the largest read that shares a connection
 )
 
 // wire is a connection over which the reads of many callers go. Callers append to
@@ -34,7 +35,7 @@ type wire struct {
 	conn         net.Conn
 	writeTimeout time.Duration
 	keys         atomic.Int64 // that are out
-	heard        atomic.Int64 // when bytes came last, Unix nanoseconds
+	heard        atomic.Int64 // when bytes came last, or were first waited for, Unix nanoseconds
 
 	mu         sync.Mutex
 	out, spare []byte // what is to be written, and the memory of what was
@@ -91,7 +92,9 @@ func (w *wire) send(q *question) bool {
 		w.mu.Unlock()
 		return false
 	}
-	w.keys.Add(int64(q.keys))
+	if w.keys.Add(int64(q.keys)) == int64(q.keys) {
+		w.heard.Store(time.Now().UnixNano())
+	}
 	w.asked = append(w.asked, q)
 	w.out = append(w.out, q.command...)
 	mine := !w.writing
@@ -140,7 +143,9 @@ func (w *wire) flush() {
 }
 
 // wait waits for the answer to q for at most limit. If there is one, or will be none,
-// q is the caller's again; otherwise free is false.
+// q is the caller's again; otherwise free is false. A connection that was silent for
+// less than wireSilence is kept: a stall of this process, in which many reads run out of
+// time at once, is no fault of it.
 func (w *wire) wait(ctx context.Context, q *question, limit time.Duration) (free bool, err error) {
 	q.timer.Reset(limit)
 	defer q.timer.Stop()
@@ -151,8 +156,8 @@ func (w *wire) wait(ctx context.Context, q *question, limit time.Duration) (free
 		return false, ctx.Err()
 	case <-q.timer.C:
 	}
-	if time.Since(time.Unix(0, w.heard.Load())) >= limit {
-		w.fail(os.ErrDeadlineExceeded) // it is not only slow
+	if time.Since(time.Unix(0, w.heard.Load())) >= wireSilence {
+		w.fail(os.ErrDeadlineExceeded)
 	}
 	return false, os.ErrDeadlineExceeded
 }

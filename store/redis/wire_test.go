@@ -190,7 +190,7 @@ func TestSharedDialsAgain(t *testing.T) {
 		})
 		ask := func() *wire {
 			q := asking("k")
-			w := s.send(q)
+			w := s.send(q, nil)
 			synctest.Wait()
 			if w != nil {
 				if _, err := w.wait(t.Context(), q, time.Second); err != nil {

@@ -47,8 +47,8 @@ func newShared(n int, c Config, name string, log *slog.Logger, dial func(context
 }
 
 // send sends q over the first connection that is not busy, else over the one that is
-// least so; nil if there is none with room.
-func (s *shared) send(q *question) *wire {
+// least so, but not over avoid; nil if there is none with room.
+func (s *shared) send(q *question, avoid *wire) *wire {
 	if s == nil || q.keys > questionKey {
 		return nil
 	}
@@ -59,6 +59,9 @@ func (s *shared) send(q *question) *wire {
 		w := at.live.Load()
 		if w == nil {
 			s.connect(at)
+			continue
+		}
+		if w == avoid {
 			continue
 		}
 		keys := w.keys.Load()
