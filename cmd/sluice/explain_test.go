@@ -25,6 +25,16 @@ func TestExplain(t *testing.T) {
 			func(v *rules.Verdict) { v.State, v.Decision = rules.Pass, "publish" }, feature.StateVisible,
 			[]string{"Verdict vd1 of view pay: pass, decision publish.", "Against  28 baseline windows, baseline b1, layout l1", "it became visible to readers", "Now      version 12 is visible", "nothing has to be done\n"},
 		},
+		"declared day, beside what is pinned": {
+			func(v *rules.Verdict) {
+				v.State, v.Decision, v.Occasion, v.LeftOut = rules.Warn, "publish", "black_friday", "declared occasion black_friday"
+				v.Digests = map[string]string{"pinned": "d"}
+				v.Reasons = []rules.Reason{{Rule: "pinned", Feature: "amount", Method: "pinned", Summary: "location", Severity: 1.5, Text: "amount: away"}}
+			}, "",
+			[]string{"Against  28 baseline windows, baseline b1, the last windows together with the pinned reference, layout l1",
+				"Occasion black_friday, declared in the calendar: what compares it with history only warns\n", "History  it does not enter: declared occasion black_friday\n",
+				"1. amount: rule pinned, method pinned of location"},
+		},
 		"warning": {
 			func(v *rules.Verdict) { v.State, v.Decision = rules.Warn, "publish" }, "",
 			[]string{"a warning never blocks", "`sluice rollback pay --version 12 --reason TEXT`"},

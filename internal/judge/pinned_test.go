@@ -3,9 +3,11 @@ package judge
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/drift"
 	"sluice/feature"
@@ -15,7 +17,7 @@ import (
 
 // pinnedEvidence is of a window after windows that are a little larger than those
 // pinned, and that history has followed.
-func pinnedEvidence(t *testing.T, f *flights) Evidence {
+func pinnedEvidence(t testing.TB, f *flights, times float64) Evidence {
 	t.Helper()
 	e := f.evidence(t, 30)
 	reference, err := drift.BuildReference(f.view, f.layout, e.History)
@@ -35,14 +37,14 @@ func pinnedEvidence(t *testing.T, f *flights) Evidence {
 	}
 	e.History, e.Baseline = nil, sketch.NewProfile(f.view, f.layout, sketch.HashKey{})
 	for i := range 30 {
-		w := f.window(30+i, 300, func(v []feature.Value) { v[0] = feature.Float64Value(1.3 * v[0].Float()) })
+		w := f.window(30+i, 300, func(v []feature.Value) { v[0] = feature.Float64Value(times * v[0].Float()) })
 		if err := e.Baseline.Merge(w.Profile); err != nil {
 			t.Fatal(err)
 		}
 		e.History = append(e.History, w)
 	}
 	e.Recent = e.History[14:]
-	now := f.window(60, 300, func(v []feature.Value) { v[0] = feature.Float64Value(1.3 * v[0].Float()) })
+	now := f.window(60, 300, func(v []feature.Value) { v[0] = feature.Float64Value(times * v[0].Float()) })
 	e.Current, e.Window = []drift.WindowProfile{now}, now.Window
 	return e
 }
@@ -52,7 +54,7 @@ func pinnedEvidence(t *testing.T, f *flights) Evidence {
 func TestPinned(t *testing.T) {
 	f := newFlights()
 	f.pin(t)
-	e := pinnedEvidence(t, f)
+	e := pinnedEvidence(t, f, 1.3)
 	v, c := judged(t, e)
 	if len(v.Reasons) != 1 || v.Reasons[0].Method != rules.Pinned || v.Reasons[0].Feature != "delay" || v.State != rules.Warn ||
 		!strings.Contains(v.Reasons[0].Text, "the 30 pinned ones") || v.Reasons[0].Severity <= 1 {
@@ -91,14 +93,61 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-// A declared occasion, or a rule that enforces, changes what becomes of it as of other shifts.
+// A rule of the method says what becomes of it, which only warns in a declared occasion.
 func TestPinnedRules(t *testing.T) {
 	f := newFlights()
 	f.pin(t)
-	e := pinnedEvidence(t, f)
-	e.Rules = []rules.Rule{{Name: "away", View: "*", Feature: "*", Method: rules.Pinned, For: rules.For{K: 1, N: 1}, Mode: rules.Observe}}
-	if v, _ := judged(t, e); v.State != rules.Pass || len(v.Reasons) != 1 || v.Reasons[0].Outcome != rules.Observed {
-		t.Errorf("observed: %s with %+v", v.State, v.Reasons)
+	e := pinnedEvidence(t, f, 3)
+	for name, tc := range map[string]struct {
+		mode     rules.Mode
+		calendar []feature.Occasion
+		state    rules.State
+		outcome  rules.Outcome
+	}{
+		"observed":                    {rules.Observe, nil, rules.Pass, rules.Observed},
+		"warned of":                   {rules.Notify, nil, rules.Warn, rules.Warned},
+		"enforced":                    {rules.Enforce, nil, rules.Fail, rules.Failed},
+		"enforced, in a declared day": {rules.Enforce, []feature.Occasion{{Name: "sale", From: e.Window.Start.Format(time.RFC3339), To: e.Window.End.Format(time.RFC3339)}}, rules.Warn, rules.Warned},
+	} {
+		view := *f.view
+		view.Calendar = tc.calendar
+		e.View, e.Rules = &view, []rules.Rule{{Name: "away", View: "*", Feature: "*", Method: rules.Pinned, For: rules.For{K: 1, N: 1}, Mode: tc.mode}}
+		if v, _ := judged(t, e); v.State != tc.state || len(v.Reasons) != 1 || v.Reasons[0].Outcome != tc.outcome {
+			t.Errorf("%s: %s with %+v, want %s", name, v.State, v.Reasons, tc.state)
+		}
+	}
+}
+
+// BenchmarkPinned judges a window of four features with and without what is pinned: the case
+// is encoded as well, as at the gate.
+func BenchmarkPinned(b *testing.B) {
+	f := newFlights()
+	f.pin(b)
+	e := pinnedEvidence(b, f, 1)
+	for _, beside := range []bool{false, true} {
+		b.Run(fmt.Sprintf("beside=%v", beside), func(b *testing.B) {
+			in := e
+			if !beside {
+				in.Pinned = nil
+			}
+			builder := NewBuilder()
+			bytes := 0
+			for b.Loop() {
+				c, err := builder.Case(in)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := Judge(c); err != nil {
+					b.Fatal(err)
+				}
+				head, _, err := c.Encode()
+				if err != nil {
+					b.Fatal(err)
+				}
+				bytes = len(head)
+			}
+			b.ReportMetric(float64(bytes), "head-bytes")
+		})
 	}
 }
 
@@ -106,7 +155,7 @@ func TestPinnedRules(t *testing.T) {
 func TestPinnedCorrupt(t *testing.T) {
 	f := newFlights()
 	f.pin(t)
-	e := pinnedEvidence(t, f)
+	e := pinnedEvidence(t, f, 1.3)
 	if _, err := NewPinned([]byte("{"), e.Pinned.baseline, f.layout, 30, e.Pinned.Span); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("no reference: %v, want ErrCorrupt", err)
 	}
