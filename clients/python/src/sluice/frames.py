@@ -1,0 +1,132 @@
+"""Rows from and to pandas and Arrow, which are imported when they are asked for."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import InvalidRequest
+from .schema import Schema, encode
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+    from .rows import Rows
+
+_PANDAS = {
+    "int32": "Int32",
+    "int64": "Int64",
+    "float32": "Float32",
+    "float64": "Float64",
+    "bool": "boolean",
+    "timestamp": "datetime64[ns, UTC]",
+}
+
+
+def records(data: Any) -> Iterator[Mapping[str, Any]]:
+    """Yields the rows of dicts, a DataFrame, an Arrow table or an Arrow record batch. What pandas calls
+    missing is null."""
+    if isinstance(data, Mapping):
+        raise InvalidRequest("push takes a list of rows, not one row", hint="put it into a list")
+    if hasattr(data, "to_pylist"):
+        yield from data.to_pylist()
+    elif hasattr(data, "itertuples") and hasattr(data, "columns"):
+        names = [str(c) for c in data.columns]
+        plain = data.astype(object).where(data.notna(), None)
+        for row in plain.itertuples(index=False, name=None):
+            yield dict(zip(names, row, strict=True))
+    else:
+        yield from data
+
+
+def lines(data: Any, schema: Schema) -> Iterator[bytes]:
+    """Yields rows as JSON lines. Rows without an event_id get one, so that a line that is sent twice counts once."""
+    push, known = uuid.uuid4().hex, _columns(schema)
+    for i, row in enumerate(records(data)):
+        if "values" not in row and "key" not in row:
+            extra = [c for c in row if c not in known]
+            if extra:
+                raise InvalidRequest(
+                    f"row {i}: {', '.join(map(repr, extra))} is no column of view {schema.view}",
+                    hint=f"it has {', '.join(sorted(known))}; leave the rest out, or add it to the definition",
+                )
+        line = {"event_id": f"{push}-{i}", **row}
+        yield json.dumps({k: encode(v) for k, v in line.items()}, separators=(",", ":")).encode() + b"\n"
+
+
+def _columns(schema: Schema) -> set[str]:
+    names = schema.columns or {}
+    own = {names.get(n, n) for n in (*schema.keys, *schema.features)}
+    return own | {schema.event_time, "op", "event_id"}
+
+
+def batches(parts: Iterable[bytes], most_lines: int = 5000, most_bytes: int = 4 << 20) -> Iterator[bytes]:
+    """Yields lines joined to bodies within the server's limits."""
+    body: list[bytes] = []
+    count = size = 0
+    for line in parts:
+        if body and (count == most_lines or size + len(line) > most_bytes):
+            yield b"".join(body)
+            body, count, size = [], 0, 0
+        body.append(line)
+        count, size = count + 1, size + len(line)
+    if body:
+        yield b"".join(body)
+
+
+def to_pandas(columns: Mapping[str, list[Any]], schema: Schema) -> pandas.DataFrame:
+    """Returns columns with pandas types that can be null."""
+    import pandas
+
+    frame = {}
+    for name, values in columns.items():
+        kind = schema.features.get(name) or schema.keys.get(name) or ""
+        if name.endswith("__event_time") and not kind:
+            kind = "timestamp"
+        frame[name] = pandas.Series(values, dtype=_PANDAS.get(kind, "object"))
+    return pandas.DataFrame(frame)
+
+
+def to_arrow(rows: Rows, columns: Mapping[str, list[Any]]) -> pyarrow.Table:
+    """Returns columns with Arrow types; the metadata ``sluice.provenance`` is the provenance as JSON."""
+    import dataclasses
+
+    import pyarrow as pa
+
+    def kind(name: str) -> Any:
+        text = rows.schema.features.get(name) or rows.schema.keys.get(name) or ""
+        if not text:
+            return pa.timestamp("ns", "UTC") if name.endswith("__event_time") else pa.string()
+        return arrow_type(text)
+
+    arrays = {
+        name: pa.array(
+            [json.dumps(v) if v is not None else None for v in values]
+            if rows.schema.features.get(name) == "json"
+            else values,
+            kind(name),
+        )
+        for name, values in columns.items()
+    }
+    about = {"view": rows.view, **dataclasses.asdict(rows.provenance)}
+    return pa.table(arrays).replace_schema_metadata({"sluice.provenance": json.dumps(about)})
+
+
+def arrow_type(text: str) -> Any:
+    """Returns the Arrow type of a declared type."""
+    import pyarrow as pa
+
+    if text.startswith("list<"):
+        return pa.list_(arrow_type(text[len("list<") : -1]))
+    return {
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "float32": pa.float32(),
+        "float64": pa.float64(),
+        "bytes": pa.binary(),
+        "bool": pa.bool_(),
+        "timestamp": pa.timestamp("s", "UTC"),
+    }.get(text, pa.string())

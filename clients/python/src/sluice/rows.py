@@ -1,0 +1,135 @@
+"""What a read returns: rows with values, statuses, event times and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+    from .schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where rows come from, and how far to trust them.
+
+    version is the newest among the rows, verdict the id of the verdict that published
+    it, generation that of the list of visible versions. age_seconds is the age of the
+    newest row. stale says that values may be older than what the store holds. fallback
+    is empty, or why this is not all that the store holds now: ``lease`` and ``store``
+    are the server's words, ``client`` says that the server did not answer and these are
+    rows of an earlier read. cached says that they come from this process's cache.
+    """
+
+    version: int = 0
+    verdict: str = ""
+    generation: int = 0
+    age_seconds: float = 0.0
+    stale: bool = False
+    fallback: str = ""
+    cached: bool = False
+
+    def aged(self, seconds: float, *, fallback: bool) -> Provenance:
+        """Returns the provenance of rows that were kept for seconds."""
+        why = ",".join(p for p in (self.fallback, "client" if fallback else "") if p)
+        age = self.age_seconds + seconds if self.version else 0.0
+        return replace(self, age_seconds=age, stale=self.stale or fallback, fallback=why, cached=True)
+
+
+def merge(parts: Sequence[Provenance]) -> Provenance:
+    """Returns the provenance of rows that were read apart: the newest version, the worst of the rest."""
+    newest = max(parts, key=lambda p: (p.version, p.generation), default=Provenance())
+    ages = [p.age_seconds for p in parts if p.version]
+    why = dict.fromkeys(w for p in parts for w in p.fallback.split(",") if w)
+    return Provenance(
+        newest.version,
+        newest.verdict,
+        max((p.generation for p in parts), default=0),
+        min(ages, default=0.0),
+        any(p.stale for p in parts),
+        ",".join(why),
+        any(p.cached for p in parts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entity's features. A status is PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE or UNAVAILABLE."""
+
+    key: Mapping[str, Any]
+    values: Mapping[str, Any]
+    statuses: Mapping[str, str]
+    event_times: Mapping[str, datetime | None]
+    provenance: Provenance
+
+    def __getitem__(self, feature: str) -> Any:
+        return self.values[feature]
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a row for the key."""
+        return any(s in ("PRESENT", "NULL_VALUE", "OUTSIDE_MAX_AGE") for s in self.statuses.values())
+
+
+@dataclass(frozen=True)
+class Rows(Sequence[Row]):
+    """Rows of one view, in the order of the keys that were asked for."""
+
+    view: str
+    rows: tuple[Row, ...]
+    features: tuple[str, ...]
+    provenance: Provenance
+    schema: Schema
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.rows[at]
+
+    @property
+    def values(self) -> list[Mapping[str, Any]]:
+        """The values of every row."""
+        return [r.values for r in self.rows]
+
+    @property
+    def statuses(self) -> list[Mapping[str, str]]:
+        """The statuses of every row."""
+        return [r.statuses for r in self.rows]
+
+    @property
+    def event_times(self) -> list[Mapping[str, datetime | None]]:
+        """The event times of every row."""
+        return [r.event_times for r in self.rows]
+
+    def to_dict(self, *, statuses: bool = False, event_times: bool = False) -> dict[str, list[Any]]:
+        """Returns columns: join keys, features, and with statuses and event_times ``<feature>__status`` and
+        ``<feature>__event_time``."""
+        columns: dict[str, list[Any]] = {k: [r.key.get(k) for r in self.rows] for k in self.schema.keys}
+        for f in self.features:
+            columns[f] = [r.values[f] for r in self.rows]
+            if statuses:
+                columns[f + "__status"] = [r.statuses[f] for r in self.rows]
+            if event_times:
+                columns[f + "__event_time"] = [r.event_times[f] for r in self.rows]
+        return columns
+
+    def to_pandas(self, *, statuses: bool = False, event_times: bool = False) -> pandas.DataFrame:
+        """Returns to_dict as a DataFrame with the declared types; integers and booleans can be null."""
+        from .frames import to_pandas
+
+        return to_pandas(self.to_dict(statuses=statuses, event_times=event_times), self.schema)
+
+    def to_arrow(self, *, statuses: bool = False, event_times: bool = False) -> pyarrow.Table:
+        """Returns to_dict as a table with the declared types and the provenance as metadata."""
+        from .frames import to_arrow
+
+        return to_arrow(self, self.to_dict(statuses=statuses, event_times=event_times))

@@ -1,0 +1,73 @@
+"""The real binary, embedded, for every test of a run; and a server of raw sockets for faults."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A running `sluice run`."""
+
+    http: str
+    grpc: str
+    pid: int
+
+
+def start(data: Path, clock: str) -> tuple[subprocess.Popen[str], Platform]:
+    """Starts the binary on free ports and returns once it is ready."""
+    binary = Path(os.environ.get("SLUICE_BIN", ROOT / "bin" / "sluice"))
+    assert binary.exists(), f"{binary}: not there; `make build` makes it, SLUICE_BIN names another"
+    listen = [f"--listen.{door}=127.0.0.1:0" for door in ("http", "grpc", "kafka")]
+    log = (data / "log").open("w")
+    command = [str(binary), "run", f"-clock={clock}", f"--data={data / 'data'}", *listen]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    log.close()
+    assert process.stdout
+    line = process.stdout.readline()
+    found = re.search(r"http ([\d.:]+), grpc ([\d.:]+),", line)
+    if not found:
+        process.wait()
+        pytest.fail(f"the server printed {line!r}; its log: {(data / 'log').read_text()[-4000:]}")
+    platform = Platform("http://" + found[1], found[2], process.pid)
+    end = time.monotonic() + 60
+    while not _ready(platform.http):
+        assert process.poll() is None and time.monotonic() < end, (data / "log").read_text()[-4000:]
+    return process, platform
+
+
+def _ready(http: str) -> bool:
+    try:
+        with urlopen(http + "/ready", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except HTTPError:  # 503 names what is not ready yet
+        return False
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ends a process and waits for it."""
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    if process.stdout:
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One platform with a manual clock for all tests; each uses views of its own."""
+    process, running = start(tmp_path_factory.mktemp("platform"), "manual")
+    yield running
+    stop(process)
