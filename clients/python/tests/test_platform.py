@@ -194,3 +194,18 @@ def test_async_has_the_same_surface(platform: Platform) -> None:
             assert (await client.clock(BEGIN + timedelta(hours=9))) == BEGIN + timedelta(hours=9)
 
     asyncio.run(day())
+
+
+def test_rows_that_are_too_old_are_refused(platform: Platform, client: sluice.Client) -> None:
+    view = "aged"
+    client.apply(definition(view).replace("window:", "ttl: 1h\n    window:"))
+    client.push(view, window(0), seal=True, wait=True).check()
+    with sluice.Client(platform.http, timeout=20, keep=sluice.Keep()) as keeping:
+        keeping.row(view, "u1", ["amount"])
+        client.clock(BEGIN + timedelta(hours=9))
+        with pytest.raises(sluice.Refused, match="ttl") as caught:
+            keeping.row(view, "u1", ["amount"], policy="refuse")
+        assert caught.value.status == 503 and "flag" in caught.value.hint
+        row = keeping.row(view, "u1", ["amount"], policy="flag")
+        assert row.provenance.stale and row.provenance.fallback == "" and row.statuses["amount"] == "OUTSIDE_MAX_AGE"
+        assert keeping.row(view, "u1", ["amount"], policy="null")["amount"] is None
