@@ -12,6 +12,7 @@ import (
 )
 
 type importCmd struct {
+	Feast             importFeastCmd `cmd:"" help:"Make definitions of what a Feast registry holds."`
 	GreatExpectations importSuiteCmd `cmd:"" name:"great-expectations" help:"Make a view's expectations of an expectation suite."`
 }
 

@@ -35,3 +35,16 @@ var types = func() map[feasttypes.ValueType_Enum]feature.Type {
 	}
 	return out
 }()
+
+// nearTypes are types of Feast alone that another one can hold, and how it then is
+// read and written.
+var nearTypes = map[feasttypes.ValueType_Enum]struct {
+	typ feature.Type
+	how string
+}{
+	feasttypes.ValueType_MAP:       {feature.JSON, "is kept as json: Feast's clients write it so, and read the text of it"},
+	feasttypes.ValueType_STRUCT:    {feature.JSON, "is kept as json: Feast's clients write it so, and read the text of it"},
+	feasttypes.ValueType_UUID:      {feature.String, "is kept as string, as Feast sends it"},
+	feasttypes.ValueType_TIME_UUID: {feature.String, "is kept as string, as Feast sends it"},
+	feasttypes.ValueType_DECIMAL:   {feature.String, "is kept as string, as Feast sends it"},
+}

@@ -16,14 +16,16 @@ func TestClients(t *testing.T) {
 	python := environment(t)
 	p := start(t)
 	p.load(t)
+	empty := start(t) // what is imported from Feast is applied here
 	cmd := exec.CommandContext(t.Context(), python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", "clients")
-	cmd.Env = append(os.Environ(), "SLUICE_HTTP="+p.http, "SLUICE_GRPC="+p.grpc, "SLUICE_BIN="+p.binary, "PYTHONDONTWRITEBYTECODE=1", "NO_PROXY=127.0.0.1")
+	cmd.Env = append(os.Environ(), "SLUICE_HTTP="+p.http, "SLUICE_GRPC="+p.grpc, "SLUICE_BIN="+p.binary,
+		"SLUICE_IMPORT_HTTP="+empty.http, "SLUICE_IMPORT_GRPC="+empty.grpc, "PYTHONDONTWRITEBYTECODE=1", "NO_PROXY=127.0.0.1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 	begun := time.Now()
 	err := cmd.Run()
 	t.Logf("pytest took %s", time.Since(begun).Round(100*time.Millisecond))
 	if err != nil {
-		t.Errorf("pytest: %v; the server's log:\n%s", err, p.tail())
+		t.Errorf("pytest: %v; the server's log:\n%s", err, p.tail()+empty.tail())
 	}
 }
 
