@@ -10,7 +10,7 @@ import (
 	"sluice/feature"
 )
 
-// read fills q's answers from one snapshot: one batched read a view.
+// read fills q's answers from one snapshot: one batched read a view, all at once.
 func (s *Server) read(ctx context.Context, q *query, snap *snapshot, lapsed bool) error {
 	now := int64(0)
 	if t := s.deps.Now(); !t.IsZero() {
@@ -22,21 +22,23 @@ func (s *Server) read(ctx context.Context, q *query, snap *snapshot, lapsed bool
 		if shown.vector.Refuse {
 			return refuseVector(p.view)
 		}
-		version, past := q.past[p.view.Name]
-		whole := shown.vector
-		if past {
+		if version, past := q.past[p.view.Name]; past {
 			var err error
 			if shown, err = s.asOf(ctx, p.view, shown, version, lapsed); err != nil {
 				return err
 			}
 		}
-		a := q.answer(p, shown)
+		q.answer(p, shown)
 		q.buildKeys(i)
-		if err := s.fetch(ctx, a); err != nil {
-			return err
-		}
+	}
+	if err := s.fetchAll(ctx, q.answers); err != nil {
+		return err
+	}
+	for _, a := range q.answers {
+		p, shown := a.part, a.shown
+		version, past := q.past[p.view.Name]
 		if past {
-			if err := a.known(ctx, whole, version); err != nil {
+			if err := a.known(ctx, snap.served[p.view.index].vector, version); err != nil {
 				return err
 			}
 		}
