@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,3 +60,11 @@ def open_shop(client: Client, view: str, windows: int = GOOD) -> None:
     client.apply(definition(view))
     rows = [row for at in range(windows) for row in window(at)]
     client.push(view, rows, seal=True, wait=True).check()
+    settle(client, view)
+
+
+def settle(client: Client, view: str) -> None:
+    """Returns once reads show what was decided: servers follow within their lease of a second."""
+    end, decided = time.monotonic() + 30, client.view(view).generation
+    while client.row(view, "u1").provenance.generation < decided:
+        assert time.monotonic() < end, f"{view}: generation {decided} is not served"

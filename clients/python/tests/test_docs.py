@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sluice
-from conftest import ROOT, Platform
+from conftest import ROOT, Platform, start, stop
 from shop import open_shop
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -30,3 +30,12 @@ def test_readme(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     with sluice.Client(timeout=20) as client:
         open_shop(client, "payments")
     assert check(ROOT / "clients" / "python" / "README.md") > 10
+
+
+def test_quick_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process, running = start(tmp_path, "wall")
+    try:
+        monkeypatch.setenv("SLUICE_SERVER", running.http)
+        assert check(ROOT / "docs" / "quickstart-python.md") > 15
+    finally:
+        stop(process)

@@ -13,7 +13,7 @@ import pytest
 
 import sluice
 from conftest import Platform
-from shop import BEGIN, GOOD, definition, open_shop, window
+from shop import BEGIN, GOOD, definition, open_shop, settle, window
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +99,12 @@ def test_a_bad_batch(client: sluice.Client) -> None:
     assert client.row(view, "u1", ["amount"]).values == good.values
 
     acted = client.approve(view, GOOD + 1, "we sell gold now", by="eve")
+    settle(client, view)
     assert client.row(view, "u1", ["amount"])["amount"] == window(GOOD, scale=100)[1]["amount"]
     with pytest.raises(sluice.Conflict):
         client.rollback(view, acted.visible[-1], "no", if_generation=1)
     client.rollback(view, acted.visible[-1], "we do not")
+    settle(client, view)
     assert client.row(view, "u1", ["amount"]).values == good.values
     assert [v.state for v in client.versions(view).items][-2:] == ["rejected", "rolled_back"]
     assert {"approve", "rollback"} <= {a["action"] for a in client.audit()}
@@ -117,6 +119,7 @@ def test_pushes_of_arrow_and_rows_that_are_refused(client: sluice.Client) -> Non
     client.apply(definition(view))
     table = pyarrow.Table.from_pylist([{k: v for k, v in r.items() if k != "about"} for r in window(0)])
     assert client.push(view, table, seal=True, wait=True).check().sent == 200
+    settle(client, view)
     sent = window(0)[3]
     assert client.row(view, "u3", ["visits", "photo", "last", "seen"]).values == {
         f: sent[f] for f in ("visits", "photo", "last", "seen")
@@ -147,6 +150,7 @@ def test_cache(platform: Platform, client: sluice.Client) -> None:
         assert again[0].values == first.values and again[0].provenance.cached and not again[1].provenance.cached
         assert again.provenance.cached and not again.provenance.stale
         client.push(view, window(2), seal=True, wait=True).check()
+        settle(client, view)
         assert keeping.row(view, "u1", ["amount"]).provenance.version == first.provenance.version
         keeping.row(view, "u9", ["amount"])  # tells of the new generation
         assert keeping.row(view, "u1", ["amount"]).provenance.version == first.provenance.version + 1
@@ -200,6 +204,7 @@ def test_rows_that_are_too_old_are_refused(platform: Platform, client: sluice.Cl
     view = "aged"
     client.apply(definition(view).replace("window:", "ttl: 1h\n    window:"))
     client.push(view, window(0), seal=True, wait=True).check()
+    settle(client, view)
     with sluice.Client(platform.http, timeout=20, keep=sluice.Keep()) as keeping:
         keeping.row(view, "u1", ["amount"])
         client.clock(BEGIN + timedelta(hours=9))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from .rows import Row
@@ -30,6 +30,7 @@ class Cache:
 
     def __init__(self, keep: Keep) -> None:
         self._keep, self._lock = keep, threading.Lock()
+        self.on = keep.rows > 0 and max(keep.fresh, keep.last_good) > 0
         self._rows: OrderedDict[tuple[str, Hashable], tuple[float, Row]] = OrderedDict()
         self._generation: dict[str, int] = {}
 
@@ -43,10 +44,8 @@ class Cache:
             self._rows.move_to_end((view, key))
         return replace(found[1], provenance=found[1].provenance.aged(age, fallback=fallback))
 
-    def put(self, view: str, rows: list[tuple[Hashable, Row]], generation: int) -> None:
+    def put(self, view: str, rows: Sequence[tuple[Hashable, Row]], generation: int) -> None:
         """Keeps rows of one answer, unless a newer generation is known or they cannot be relied on."""
-        if max(self._keep.fresh, self._keep.last_good) <= 0:
-            return
         now = time.monotonic()
         with self._lock:
             known = self._generation.get(view, 0)

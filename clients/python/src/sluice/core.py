@@ -92,13 +92,13 @@ class Core:
                 found[i] = row
         rows = tuple(r for r in found if r is not None)
         listed = names if names is not None else tuple(rows[0].values)
-        provenance = merge([*dict.fromkeys(r.provenance for r in rows)])
+        provenance = merge([*{id(r.provenance): r.provenance for r in rows}.values()])
         return Rows(view, rows, listed, provenance, schema)
 
     def _kept(
         self, view: str, question: Hashable, key: Mapping[str, Any], policy: str, *, fallback: bool
     ) -> Row | None:
-        if policy not in _KEPT:
+        if policy not in _KEPT or not self._cache.on:
             return None
         return self._cache.get(view, (question, _hashed(key)), fallback=fallback)
 
@@ -122,10 +122,9 @@ class Core:
         if any(f not in schema.features for f in answer["rows"][0]["values"]):
             schema = yield from self.schema(schema.view, deadline, anew=True)
         rows = _decode(schema, answer["rows"], provenance)
-        kept: list[tuple[Hashable, Row]] = [
-            (((names, policy), _hashed(k)), row) for k, row in zip(keys, rows, strict=True)
-        ]
-        self._cache.put(schema.view, kept, provenance.generation)
+        if self._cache.on:
+            kept = [(((names, policy), _hashed(k)), row) for k, row in zip(keys, rows, strict=True)]
+            self._cache.put(schema.view, kept, provenance.generation)
         return schema, rows
 
     def _last_good(
