@@ -13,6 +13,7 @@ type Config struct {
 	Renew       time.Duration `yaml:"renew"`        // longest time between two confirmations
 	Grace       time.Duration `yaml:"grace"`        // how long a lapsed snapshot is still served, flagged; then reads are refused
 	MaxEntities int           `yaml:"max_entities"` // rows of a request
+	MaxBulk     int           `yaml:"max_bulk"`     // rows of a request that is answered in parts of max_entities
 	MaxFeatures int           `yaml:"max_features"` // features of a request
 	MaxBody     int           `yaml:"max_body"`     // bytes of a request
 	MaxHeader   int           `yaml:"max_header"`   // bytes of a request's headers
@@ -28,7 +29,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Lease: time.Second, Renew: 250 * time.Millisecond, Grace: 30 * time.Second,
-		MaxEntities: 1000, MaxFeatures: 500,
+		MaxEntities: 1000, MaxBulk: 100_000, MaxFeatures: 500,
 		MaxBody: 4 << 20, MaxHeader: 16 << 10, MaxStreams: 100,
 		Handshake: 5 * time.Second, MaxAge: 30 * time.Minute,
 		SampleRate: 50, KeptRows: 0, KeptAge: 5 * time.Minute,
@@ -56,7 +57,7 @@ func (c Config) Validate() error {
 		key                string
 		value, least, most int
 	}{
-		{"max_entities", c.MaxEntities, 1, 1 << 20}, {"max_features", c.MaxFeatures, 1, 1<<15 - 1}, {"max_body", c.MaxBody, 1, 1 << 30},
+		{"max_entities", c.MaxEntities, 1, 1 << 20}, {"max_bulk", c.MaxBulk, 1, 1 << 24}, {"max_features", c.MaxFeatures, 1, 1<<15 - 1}, {"max_body", c.MaxBody, 1, 1 << 30},
 		{"max_header", c.MaxHeader, 1, 1 << 24}, {"max_streams", c.MaxStreams, 1, 1 << 20},
 		{"sample_rate", c.SampleRate, 0, 1000}, {"kept_rows", c.KeptRows, 0, 10_000_000},
 	} {

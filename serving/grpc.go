@@ -65,6 +65,7 @@ var (
 	ownService = grpc.ServiceDesc{
 		ServiceName: sluicev1.FeatureService_ServiceDesc.ServiceName, HandlerType: (*any)(nil), Metadata: sluicev1.FeatureService_ServiceDesc.Metadata,
 		Methods: []grpc.MethodDesc{readMethod("GetFeatures", sluicev1.FeatureService_GetFeatures_FullMethodName, true)},
+		Streams: []grpc.StreamDesc{streamMethod},
 	}
 	feastService = grpc.ServiceDesc{
 		ServiceName: feastserving.ServingService_ServiceDesc.ServiceName, HandlerType: (*any)(nil), Metadata: feastserving.ServingService_ServiceDesc.Metadata,

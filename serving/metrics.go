@@ -25,10 +25,12 @@ const (
 	methodFeastHTTP
 	methodRowsHTTP
 	methodPushHTTP
+	methodBulkGRPC
+	methodBulkHTTP
 	methods
 )
 
-var methodNames = [methods]string{"feast_grpc", "own_grpc", "push_grpc", "feast_http", "rows_http", "push_http"}
+var methodNames = [methods]string{"feast_grpc", "own_grpc", "push_grpc", "feast_http", "rows_http", "push_http", "bulk_grpc", "bulk_http"}
 
 // outcome is how a request ended.
 type outcome uint8

@@ -137,40 +137,49 @@ func pooled(n int, encode func([]byte) []byte) mem.Buffer {
 
 // fillWire reads what in asks for into q.
 func (s *Server) fillWire(ctx context.Context, q *query, in []byte, own bool) error {
-	if err := q.wire.parse(in); err != nil {
-		return err
-	}
-	snap, lapsed, err := s.take()
+	snap, lapsed, err := s.prepareWire(q, in, own, s.config.MaxEntities)
 	if err != nil {
 		return err
+	}
+	return s.read(ctx, q, snap, lapsed)
+}
+
+// prepareWire makes q of what in asks for, with at most limit rows, and returns the
+// snapshot that its plan is of.
+func (s *Server) prepareWire(q *query, in []byte, own bool, limit int) (snap *snapshot, lapsed bool, err error) {
+	if err := q.wire.parse(in); err != nil {
+		return nil, false, err
+	}
+	if snap, lapsed, err = s.take(); err != nil {
+		return nil, false, err
 	}
 	form := feastForm
 	switch {
 	case own:
 		form = ownForm
 		if q.wire.flag > uint64(policyRefuse) {
-			return invalid("want POLICY_SERVE to POLICY_REFUSE", "policy %d is not known", q.wire.flag)
+			return nil, false, invalid("want POLICY_SERVE to POLICY_REFUSE", "policy %d is not known", q.wire.flag)
 		}
 		q.policy = policy(q.wire.flag)
 		if err := q.policy.check(); err != nil {
-			return err
+			return nil, false, err
 		}
 		if q.past, err = q.wire.pastVersions(); err != nil {
-			return err
+			return nil, false, err
 		}
 	case q.wire.flag != 0:
 		form = feastFull
 	}
 	if q.plan, err = s.wirePlan(q, snap.catalog, form); err != nil {
-		return err
+		return nil, false, err
 	}
 	if err := q.past.check(q.plan); err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := q.bindWire(q.wire.columns, s.config.MaxEntities); err != nil {
-		return err
+	if err := q.bindWire(q.wire.columns, limit); err != nil {
+		return nil, false, err
 	}
-	return s.read(ctx, q, snap, lapsed)
+	return snap, lapsed, nil
 }
 
 // wirePlan returns the plan of q.wire, compiled if it is not kept.

@@ -338,6 +338,59 @@ func (x *GetFeaturesResponse) GetViews() []*ViewRows {
 	return nil
 }
 
+// FeaturesPart is the answer to a run of the rows of a request.
+type FeaturesPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	First         uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"` // position of its first row in the request
+	Rows          *GetFeaturesResponse   `protobuf:"bytes,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FeaturesPart) Reset() {
+	*x = FeaturesPart{}
+	mi := &file_sluice_v1_feature_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FeaturesPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FeaturesPart) ProtoMessage() {}
+
+func (x *FeaturesPart) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_feature_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FeaturesPart.ProtoReflect.Descriptor instead.
+func (*FeaturesPart) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_feature_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FeaturesPart) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *FeaturesPart) GetRows() *GetFeaturesResponse {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
 // ViewRows is what one view answered.
 type ViewRows struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -353,7 +406,7 @@ type ViewRows struct {
 
 func (x *ViewRows) Reset() {
 	*x = ViewRows{}
-	mi := &file_sluice_v1_feature_service_proto_msgTypes[3]
+	mi := &file_sluice_v1_feature_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -365,7 +418,7 @@ func (x *ViewRows) String() string {
 func (*ViewRows) ProtoMessage() {}
 
 func (x *ViewRows) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_feature_service_proto_msgTypes[3]
+	mi := &file_sluice_v1_feature_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,7 +431,7 @@ func (x *ViewRows) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ViewRows.ProtoReflect.Descriptor instead.
 func (*ViewRows) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_feature_service_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_feature_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ViewRows) GetView() string {
@@ -421,7 +474,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_sluice_v1_feature_service_proto_msgTypes[4]
+	mi := &file_sluice_v1_feature_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -433,7 +486,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_feature_service_proto_msgTypes[4]
+	mi := &file_sluice_v1_feature_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -446,7 +499,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_feature_service_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_feature_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Column) GetFeature() string {
@@ -489,7 +542,7 @@ type Provenance struct {
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_sluice_v1_feature_service_proto_msgTypes[5]
+	mi := &file_sluice_v1_feature_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +554,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_feature_service_proto_msgTypes[5]
+	mi := &file_sluice_v1_feature_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +567,7 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_feature_service_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_feature_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Provenance) GetVersion() uint64 {
@@ -580,7 +633,10 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01B\x06\n" +
 	"\x04what\"@\n" +
 	"\x13GetFeaturesResponse\x12)\n" +
-	"\x05views\x18\x01 \x03(\v2\x13.sluice.v1.ViewRowsR\x05views\"\xa3\x01\n" +
+	"\x05views\x18\x01 \x03(\v2\x13.sluice.v1.ViewRowsR\x05views\"X\n" +
+	"\fFeaturesPart\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\x04R\x05first\x122\n" +
+	"\x04rows\x18\x02 \x01(\v2\x1e.sluice.v1.GetFeaturesResponseR\x04rows\"\xa3\x01\n" +
 	"\bViewRows\x12\x12\n" +
 	"\x04view\x18\x01 \x01(\tR\x04view\x12\x1f\n" +
 	"\vevent_times\x18\x02 \x03(\x10R\n" +
@@ -617,9 +673,10 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"NULL_VALUE\x10\x02\x12\r\n" +
 	"\tNOT_FOUND\x10\x03\x12\x13\n" +
 	"\x0fOUTSIDE_MAX_AGE\x10\x04\x12\x0f\n" +
-	"\vUNAVAILABLE\x10\x052^\n" +
+	"\vUNAVAILABLE\x10\x052\xaa\x01\n" +
 	"\x0eFeatureService\x12L\n" +
-	"\vGetFeatures\x12\x1d.sluice.v1.GetFeaturesRequest\x1a\x1e.sluice.v1.GetFeaturesResponseB\x1fZ\x1dsluice/api/sluice/v1;sluicev1b\x06proto3"
+	"\vGetFeatures\x12\x1d.sluice.v1.GetFeaturesRequest\x1a\x1e.sluice.v1.GetFeaturesResponse\x12J\n" +
+	"\x0eStreamFeatures\x12\x1d.sluice.v1.GetFeaturesRequest\x1a\x17.sluice.v1.FeaturesPart0\x01B\x1fZ\x1dsluice/api/sluice/v1;sluicev1b\x06proto3"
 
 var (
 	file_sluice_v1_feature_service_proto_rawDescOnce sync.Once
@@ -634,39 +691,43 @@ func file_sluice_v1_feature_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_feature_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_feature_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_sluice_v1_feature_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_sluice_v1_feature_service_proto_goTypes = []any{
 	(Policy)(0),                 // 0: sluice.v1.Policy
 	(Status)(0),                 // 1: sluice.v1.Status
 	(*FeatureRefs)(nil),         // 2: sluice.v1.FeatureRefs
 	(*GetFeaturesRequest)(nil),  // 3: sluice.v1.GetFeaturesRequest
 	(*GetFeaturesResponse)(nil), // 4: sluice.v1.GetFeaturesResponse
-	(*ViewRows)(nil),            // 5: sluice.v1.ViewRows
-	(*Column)(nil),              // 6: sluice.v1.Column
-	(*Provenance)(nil),          // 7: sluice.v1.Provenance
-	nil,                         // 8: sluice.v1.GetFeaturesRequest.KeysEntry
-	nil,                         // 9: sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
-	(*types.Value)(nil),         // 10: feast.types.Value
-	(*types.RepeatedValue)(nil), // 11: feast.types.RepeatedValue
+	(*FeaturesPart)(nil),        // 5: sluice.v1.FeaturesPart
+	(*ViewRows)(nil),            // 6: sluice.v1.ViewRows
+	(*Column)(nil),              // 7: sluice.v1.Column
+	(*Provenance)(nil),          // 8: sluice.v1.Provenance
+	nil,                         // 9: sluice.v1.GetFeaturesRequest.KeysEntry
+	nil,                         // 10: sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
+	(*types.Value)(nil),         // 11: feast.types.Value
+	(*types.RepeatedValue)(nil), // 12: feast.types.RepeatedValue
 }
 var file_sluice_v1_feature_service_proto_depIdxs = []int32{
 	2,  // 0: sluice.v1.GetFeaturesRequest.features:type_name -> sluice.v1.FeatureRefs
-	8,  // 1: sluice.v1.GetFeaturesRequest.keys:type_name -> sluice.v1.GetFeaturesRequest.KeysEntry
+	9,  // 1: sluice.v1.GetFeaturesRequest.keys:type_name -> sluice.v1.GetFeaturesRequest.KeysEntry
 	0,  // 2: sluice.v1.GetFeaturesRequest.policy:type_name -> sluice.v1.Policy
-	9,  // 3: sluice.v1.GetFeaturesRequest.as_of_versions:type_name -> sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
-	5,  // 4: sluice.v1.GetFeaturesResponse.views:type_name -> sluice.v1.ViewRows
-	6,  // 5: sluice.v1.ViewRows.columns:type_name -> sluice.v1.Column
-	7,  // 6: sluice.v1.ViewRows.provenance:type_name -> sluice.v1.Provenance
-	10, // 7: sluice.v1.Column.values:type_name -> feast.types.Value
-	1,  // 8: sluice.v1.Column.statuses:type_name -> sluice.v1.Status
-	11, // 9: sluice.v1.GetFeaturesRequest.KeysEntry.value:type_name -> feast.types.RepeatedValue
-	3,  // 10: sluice.v1.FeatureService.GetFeatures:input_type -> sluice.v1.GetFeaturesRequest
-	4,  // 11: sluice.v1.FeatureService.GetFeatures:output_type -> sluice.v1.GetFeaturesResponse
-	11, // [11:12] is the sub-list for method output_type
-	10, // [10:11] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 3: sluice.v1.GetFeaturesRequest.as_of_versions:type_name -> sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
+	6,  // 4: sluice.v1.GetFeaturesResponse.views:type_name -> sluice.v1.ViewRows
+	4,  // 5: sluice.v1.FeaturesPart.rows:type_name -> sluice.v1.GetFeaturesResponse
+	7,  // 6: sluice.v1.ViewRows.columns:type_name -> sluice.v1.Column
+	8,  // 7: sluice.v1.ViewRows.provenance:type_name -> sluice.v1.Provenance
+	11, // 8: sluice.v1.Column.values:type_name -> feast.types.Value
+	1,  // 9: sluice.v1.Column.statuses:type_name -> sluice.v1.Status
+	12, // 10: sluice.v1.GetFeaturesRequest.KeysEntry.value:type_name -> feast.types.RepeatedValue
+	3,  // 11: sluice.v1.FeatureService.GetFeatures:input_type -> sluice.v1.GetFeaturesRequest
+	3,  // 12: sluice.v1.FeatureService.StreamFeatures:input_type -> sluice.v1.GetFeaturesRequest
+	4,  // 13: sluice.v1.FeatureService.GetFeatures:output_type -> sluice.v1.GetFeaturesResponse
+	5,  // 14: sluice.v1.FeatureService.StreamFeatures:output_type -> sluice.v1.FeaturesPart
+	13, // [13:15] is the sub-list for method output_type
+	11, // [11:13] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_feature_service_proto_init() }
@@ -684,7 +745,7 @@ func file_sluice_v1_feature_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_feature_service_proto_rawDesc), len(file_sluice_v1_feature_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

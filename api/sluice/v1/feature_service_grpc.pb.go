@@ -22,7 +22,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	FeatureService_GetFeatures_FullMethodName = "/sluice.v1.FeatureService/GetFeatures"
+	FeatureService_GetFeatures_FullMethodName    = "/sluice.v1.FeatureService/GetFeatures"
+	FeatureService_StreamFeatures_FullMethodName = "/sluice.v1.FeatureService/StreamFeatures"
 )
 
 // FeatureServiceClient is the client API for FeatureService service.
@@ -36,6 +37,11 @@ type FeatureServiceClient interface {
 	// domain "sluice" whose reason is a code of the contract and whose metadata
 	// may hold a hint.
 	GetFeatures(ctx context.Context, in *GetFeaturesRequest, opts ...grpc.CallOption) (*GetFeaturesResponse, error)
+	// StreamFeatures reads more entities than one GetFeatures takes, up to max_bulk of
+	// the server, in parts. Each part is read when the part before it was taken, from one
+	// snapshot of its own, and comes with its own provenance; parts may be of different
+	// generations. An error ends the stream; the parts before it are good.
+	StreamFeatures(ctx context.Context, in *GetFeaturesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FeaturesPart], error)
 }
 
 type featureServiceClient struct {
@@ -56,6 +62,25 @@ func (c *featureServiceClient) GetFeatures(ctx context.Context, in *GetFeaturesR
 	return out, nil
 }
 
+func (c *featureServiceClient) StreamFeatures(ctx context.Context, in *GetFeaturesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FeaturesPart], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FeatureService_ServiceDesc.Streams[0], FeatureService_StreamFeatures_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GetFeaturesRequest, FeaturesPart]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FeatureService_StreamFeaturesClient = grpc.ServerStreamingClient[FeaturesPart]
+
 // FeatureServiceServer is the server API for FeatureService service.
 // All implementations must embed UnimplementedFeatureServiceServer
 // for forward compatibility.
@@ -67,6 +92,11 @@ type FeatureServiceServer interface {
 	// domain "sluice" whose reason is a code of the contract and whose metadata
 	// may hold a hint.
 	GetFeatures(context.Context, *GetFeaturesRequest) (*GetFeaturesResponse, error)
+	// StreamFeatures reads more entities than one GetFeatures takes, up to max_bulk of
+	// the server, in parts. Each part is read when the part before it was taken, from one
+	// snapshot of its own, and comes with its own provenance; parts may be of different
+	// generations. An error ends the stream; the parts before it are good.
+	StreamFeatures(*GetFeaturesRequest, grpc.ServerStreamingServer[FeaturesPart]) error
 	mustEmbedUnimplementedFeatureServiceServer()
 }
 
@@ -79,6 +109,9 @@ type UnimplementedFeatureServiceServer struct{}
 
 func (UnimplementedFeatureServiceServer) GetFeatures(context.Context, *GetFeaturesRequest) (*GetFeaturesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetFeatures not implemented")
+}
+func (UnimplementedFeatureServiceServer) StreamFeatures(*GetFeaturesRequest, grpc.ServerStreamingServer[FeaturesPart]) error {
+	return status.Error(codes.Unimplemented, "method StreamFeatures not implemented")
 }
 func (UnimplementedFeatureServiceServer) mustEmbedUnimplementedFeatureServiceServer() {}
 func (UnimplementedFeatureServiceServer) testEmbeddedByValue()                        {}
@@ -119,6 +152,17 @@ func _FeatureService_GetFeatures_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _FeatureService_StreamFeatures_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetFeaturesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FeatureServiceServer).StreamFeatures(m, &grpc.GenericServerStream[GetFeaturesRequest, FeaturesPart]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FeatureService_StreamFeaturesServer = grpc.ServerStreamingServer[FeaturesPart]
+
 // FeatureService_ServiceDesc is the grpc.ServiceDesc for FeatureService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -131,6 +175,12 @@ var FeatureService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _FeatureService_GetFeatures_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamFeatures",
+			Handler:       _FeatureService_StreamFeatures_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "sluice/v1/feature_service.proto",
 }
