@@ -369,6 +369,10 @@ func openAPICases(t *testing.T, d *document) []openAPICase {
 
 // readCases are those of the reads of several views at once.
 var readCases = []openAPICase{
+	{"GET /api/v1/services", "/api/v1/services", "", 200},
+	{"GET /api/v1/services", "/api/v1/services?limit=x", "", 400},
+	{"GET /api/v1/services/{service}", "/api/v1/services/fraud", "", 200},
+	{"GET /api/v1/services/{service}", "/api/v1/services/fruad", "", 404},
 	{"POST /api/v1/views/{view}/rows", "/api/v1/views/payments/rows", `{"keys":[{"user":"001","card":1}],"as_of_version":3}`, 200},
 	{"POST /api/v1/views/{view}/rows", "/api/v1/views/payments/rows", `{"keys":[{"user":"001","card":1}],"as_of_version":99}`, 400},
 	{"POST /api/v1/rows", "/api/v1/rows", `{"keys":[{"user":"001","card":1},{"user":"x","card":2}],"features":["payments:*"],"policy":"flag","as_of_versions":{"payments":4}}`, 200},
