@@ -14,9 +14,10 @@ import (
 // to standard output.
 func TestClients(t *testing.T) {
 	python := environment(t)
-	p := start(t)
+	binary := build(t)
+	p := start(t, binary)
 	p.load(t)
-	empty := start(t) // what is imported from Feast is applied here
+	empty := start(t, binary) // what is imported from Feast is applied here
 	cmd := exec.CommandContext(t.Context(), python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", "clients")
 	cmd.Env = append(os.Environ(), "SLUICE_HTTP="+p.http, "SLUICE_GRPC="+p.grpc, "SLUICE_BIN="+p.binary,
 		"SLUICE_IMPORT_HTTP="+empty.http, "SLUICE_IMPORT_GRPC="+empty.grpc, "PYTHONDONTWRITEBYTECODE=1", "NO_PROXY=127.0.0.1")

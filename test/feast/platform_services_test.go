@@ -27,11 +27,18 @@ type platform struct {
 
 var addresses = regexp.MustCompile(`http (\S+), grpc (\S+), kafka`)
 
-// start builds the binary and runs it on free ports until the test ends.
-func start(t *testing.T) *platform {
+// build builds the binary.
+func build(t *testing.T) string {
 	t.Helper()
-	p := &platform{binary: filepath.Join(t.TempDir(), "sluice")}
-	command(t, "go", "build", "-o", p.binary, "sluice/cmd/sluice")
+	binary := filepath.Join(t.TempDir(), "sluice")
+	command(t, "go", "build", "-o", binary, "sluice/cmd/sluice")
+	return binary
+}
+
+// start runs the binary on free ports until the test ends.
+func start(t *testing.T, binary string) *platform {
+	t.Helper()
+	p := &platform{binary: binary}
 	p.cmd = exec.Command(p.binary, "run", "-target=all", "-clock=manual", "--data="+t.TempDir(),
 		"--listen.http=127.0.0.1:0", "--listen.grpc=127.0.0.1:0", "--listen.kafka=127.0.0.1:0", "--log.level=warn")
 	p.cmd.Stderr = &p.log
