@@ -3,7 +3,6 @@ package drift
 import (
 	"fmt"
 	"maps"
-	"math"
 
 	"sluice/feature"
 	"sluice/quality/sketch"
@@ -104,12 +103,6 @@ func (s *Samples) begin() {
 	maps.DeleteFunc(s.known, func(_ sampleOf, n newcomer) bool { return n.build < s.builds-2 })
 }
 
-// newcomers finds, in row samples, the largest share of one value that has no
-// bin of its own. It is used again for the next feature.
-type newcomers struct {
-	seen map[string]int32 // below 0: a category
-}
-
 // count fills in the newcomer of a column of feature at from its profile's row
 // sample; which is the position of the column in the profile. A column whose bins
 // hold nothing outside the categories has a newcomer of 0.
@@ -130,12 +123,12 @@ func (n *newcomers) count(at *sketch.FeatureLayout, p *sketch.Profile, which int
 		}
 		held++
 		text := v.Text()
-		k := n.seen[text] + 1
-		if k <= 0 {
+		at := n.find(text)
+		if at.category {
 			continue
 		}
-		n.seen[text] = k
-		if k > best || k == best && text < name {
+		at.count++
+		if k := at.count; k > best || k == best && text < name {
 			best, name = k, text
 		}
 	}
@@ -143,17 +136,6 @@ func (n *newcomers) count(at *sketch.FeatureLayout, p *sketch.Profile, which int
 		c.newcomer = float64(best) / float64(held)
 	}
 	return name
-}
-
-// reset forgets what was counted and marks the categories of at.
-func (n *newcomers) reset(at *sketch.FeatureLayout) {
-	if n.seen == nil {
-		n.seen = make(map[string]int32, 2*sketch.SampleRows)
-	}
-	clear(n.seen)
-	for _, name := range at.Categories {
-		n.seen[name] = math.MinInt32
-	}
 }
 
 // position returns the place of a column in its profile; -1 if it is nil.
