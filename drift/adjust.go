@@ -42,12 +42,28 @@ type tail struct {
 
 // weight returns the share of a feature's level that a summary has, against others.
 // Location and scale, which most faults move, have more of it.
-func (j *judge) weight(s Summary) float64 {
-	if j.reference.Method >= weighted && (s == Location || s == Scale) {
+func (j *judge) weight(s Summary, of class) float64 {
+	switch {
+	case j.reference.Method >= guarded && of == numeric:
+		return numericWeights[s]
+	case j.reference.Method >= guarded:
+		return 1
+	case j.reference.Method >= weighted && (s == Location || s == Scale):
 		return mainWeight
 	}
 	return 1
 }
+
+// numericWeights are those of numbers since method 3. A change of scale at a thousand rows
+// takes most of a level to see; what a distance shows, location, scale or tails show better.
+var numericWeights = func() (w [summaries]float64) {
+	for s := range w {
+		w[s] = 1
+	}
+	w[Location], w[Scale] = 5, 10
+	w[KSDistance], w[TVDistance], w[HellingerDistance] = 0.3, 0.3, 0.3
+	return w
+}()
 
 // blockRatio is how many times less likely than the level what blocks must be: a warning
 // that is wrong costs a look, a block a window.
@@ -69,16 +85,12 @@ func (r *Reference) clip() float64 {
 	return scoreClip
 }
 
-// mainWeight is the weight of location and scale.
+// mainWeight is the weight of location and scale in method 2.
 const mainWeight = 4
 
 // quantile returns the t of a p-value under the law of s, on the side of now.
 func (j *judge) quantile(s *Spread, df int, p, now float64) float64 {
-	at := tail{p, df}
-	if !summarySpecs[s.Summary].oneSided {
-		at.p /= 2
-	}
-	t := known.of(at)
+	t := known.of(tail{p / s.sides(now), df})
 	if s.Heavy != nil && now > 0 {
 		t = max(t, s.Heavy.quantile(p))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ var (
 	binnedRows       = flag.Int("binned.rows", 1000, "rows of a window in the tests on drawn bins")
 	binnedReferences = flag.Int("binned.references", 6, "references of each family in the tests on drawn bins")
 	binnedWindows    = flag.Int("binned.windows", 40, "windows judged by each of them")
+	binnedOnly       = flag.String("binned.only", "", "the families or faults whose name holds this, in the tests on drawn bins")
 	binnedSeed       = flag.Uint64("binned.seed", 1, "of the tests on drawn bins")
 )
 
@@ -228,6 +230,9 @@ func TestBinnedFalseAlarms(t *testing.T) {
 			t.Parallel()
 			var all tally
 			for k, l := range laws {
+				if !strings.Contains(l.name, *binnedOnly) {
+					continue
+				}
 				var n tally
 				by := map[string]int{}
 				for i := range max(1, *binnedReferences/benchCopies) {
@@ -299,6 +304,9 @@ func TestBinnedPower(t *testing.T) {
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
 			for k, f := range spoils {
+				if !strings.Contains(f.name, *binnedOnly) {
+					continue
+				}
 				var n tally
 				by := map[string]int{}
 				for i := range max(1, *binnedReferences/benchCopies) {

@@ -11,7 +11,7 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 	for k := range ref.Spreads {
 		if s := ref.Spreads[k].Summary; !math.IsNaN(shift.now[s]) {
 			out.tests++
-			weights += j.weight(s)
+			weights += j.weight(s, f.class)
 		}
 	}
 	var all [summaries]rival
@@ -23,10 +23,16 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			continue
 		}
 		expected, spread, wide := s.expected(j.phases)
-		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), df: j.freedom(s), now: now, expected: expected, tests: weights / j.weight(s.Summary)}
-		if s.Summary.tail() && r.t > 0 && j.reference.Method >= weighted {
+		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), df: j.freedom(s), now: now, expected: expected, tests: weights / j.weight(s.Summary, f.class)}
+		if (s.Summary.tail() || s.Rare != nil) && r.t > 0 && j.reference.Method >= weighted {
 			r.rows = float64(m) / inverse[s.Summary]
+		}
+		if s.Summary.tail() && r.rows > 0 {
 			r.rise, r.end = j.explained(ref, f, s.Summary, now)
+		}
+		if s.Follow != nil && r.t > 0 && m == 1 && !math.IsNaN(shift.now[Location]) {
+			extra := s.Unit * max(0, inverse[s.Summary]-s.Inverse)
+			r.rise, r.end = s.Follow.interval(shift.now[Location], now, extra), s.Follow.DF
 		}
 		r.effect = j.past(&r, j.blocking()/r.tests) && shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m)
 		rivals = enter(rivals, r)
@@ -53,8 +59,8 @@ type rival struct {
 	effect        bool
 	now, expected float64 // transformed
 	tests         float64 // what its p-value is multiplied by
-	rows          float64 // of a tail that rises: the windows' rows; 0 for others
-	rise          float64 // Student's statistic of the move that would explain it,
+	rows          float64 // of a tail, or rare nulls, that rise: the windows' rows; 0 for others
+	rise          float64 // Student's statistic of the move that would explain it, or of scale when the location is known,
 	end           int     // with its degrees of freedom; 0: none would
 }
 
@@ -62,22 +68,14 @@ type rival struct {
 func (r *rival) pvalue() float64 {
 	p := 0.0
 	if r.rows > 0 && r.spread.Rare != nil {
-		p = min(1, r.sides()*r.spread.Rare.atLeast(r.spread.Summary.natural(r.now), r.rows))
+		p = min(1, r.spread.sides(r.t)*r.spread.Rare.atLeast(r.spread.Summary.natural(r.now), r.rows))
 	} else {
 		p = r.spread.tailOf(r.t, r.df)
 	}
 	if r.end > 0 {
-		p = max(p, min(1, r.sides()*studentTail(r.rise, float64(r.end))))
+		p = max(p, min(1, r.spread.sides(r.t)*studentTail(r.rise, float64(r.end))))
 	}
 	return p
-}
-
-// sides returns in how many directions the summary may be past its level.
-func (r *rival) sides() float64 {
-	if summarySpecs[r.spread.Summary].oneSided {
-		return 1
-	}
-	return 2
 }
 
 // past reports whether r's p-value is at most p.
@@ -89,7 +87,7 @@ func (j *judge) past(r *rival, p float64) bool {
 	} else if r.t < 1 { // not worth the law
 		return false
 	}
-	return r.rows == 0 || r.pvalue() <= p
+	return r.rows == 0 && r.end == 0 || r.pvalue() <= p
 }
 
 // strength orders statistics of the same law: the larger, the smaller the p-value.
@@ -105,7 +103,7 @@ func (r *rival) strength() float64 {
 func enter(rivals []rival, r rival) []rival {
 	for i := range rivals {
 		o := &rivals[i]
-		if o.spread.Heavy == nil && r.spread.Heavy == nil && o.rows == 0 && r.rows == 0 && o.tests == r.tests && o.effect == r.effect && o.df == r.df && summarySpecs[o.spread.Summary].oneSided == summarySpecs[r.spread.Summary].oneSided {
+		if o.spread.Heavy == nil && r.spread.Heavy == nil && o.end == 0 && r.end == 0 && o.rows == 0 && r.rows == 0 && o.tests == r.tests && o.effect == r.effect && o.df == r.df && o.spread.sides(o.t) == r.spread.sides(r.t) && summarySpecs[o.spread.Summary].oneSided == summarySpecs[r.spread.Summary].oneSided {
 			if r.strength() > o.strength() {
 				*o = r
 			}

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Heavy is the upper tail of the residuals of a summary where they are not near normal.
+// Heavy is the upper tail of the residuals of a scale that varies more than sampling gives.
 //
 // The scale of values with hard bounds that move as a whole follows the square of the
 // move: a little in most windows and much in a few, in either direction of the move.
@@ -23,11 +23,12 @@ type Heavy struct {
 	Share float64 `json:"share"` // of all residuals
 }
 
-// newHeavy returns the tail of residuals with standard deviation sd; nil if they are
-// near normal or too few to tell.
+// newHeavy returns the tail of residuals with standard deviation sd; nil if they do not
+// vary or are too few to tell. Where residuals are not what sampling gives, their law is not
+// known, and some dozens of them do not show how skewed it is.
 func newHeavy(residuals []float64, sd float64) *Heavy {
 	n := float64(len(residuals))
-	if n < MinWindows || !skewed(residuals) {
+	if n < MinWindows {
 		return nil
 	}
 	sorted := slices.Clone(residuals)
@@ -41,24 +42,6 @@ func newHeavy(residuals []float64, sd float64) *Heavy {
 		return nil
 	}
 	return &h
-}
-
-// curvedSkew is how many standard errors of its own the skewness of a normal law would
-// have to be from 0.
-const curvedSkew = 2.2
-
-// skewed reports whether the skewness of residuals rules out a normal law.
-func skewed(residuals []float64) bool {
-	n := float64(len(residuals))
-	var m1, m2, m3 float64
-	for _, r := range residuals {
-		m1 += r / n
-	}
-	for _, r := range residuals {
-		d := r - m1
-		m2, m3 = m2+d*d/n, m3+d*d*d/n
-	}
-	return m2 > 0 && m3/math.Pow(m2, 1.5) > curvedSkew*math.Sqrt(6/n)
 }
 
 // tail returns the probability that a window exceeds t; 1 below From.

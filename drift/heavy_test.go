@@ -23,7 +23,7 @@ func TestHeavyQuantileInvertsTail(t *testing.T) {
 func TestHeavyKeepsItsLevel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	const windows, level = 28, 0.01
-	exceeded, learned, normal := 0, 0, 0
+	exceeded, learned := 0, 0
 	draw := func(n int, one func() float64) []float64 {
 		x := make([]float64, n)
 		for i := range x {
@@ -39,18 +39,12 @@ func TestHeavyKeepsItsLevel(t *testing.T) {
 				exceeded++
 			}
 		}
-		if newHeavy(draw(windows, rng.NormFloat64), 1) != nil {
-			normal++
-		}
 	}
 	if learned < 10_000 {
-		t.Errorf("%d of 20000 exponential histories depart from a normal law, want more than half", learned)
+		t.Errorf("%d of 20000 exponential histories have a tail, want more than half", learned)
 	}
 	if share := float64(exceeded) / float64(learned); share > 1.3*level {
 		t.Errorf("the quantile of %v was exceeded by %v", level, share)
-	}
-	if normal > 3000 {
-		t.Errorf("%d of 20000 normal histories depart from a normal law, want fewer than 15 %%", normal)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// Rare is the law of how many rows of a window lie in a tail, where few do.
+// Rare is the law of how many rows of a window lie in a tail, or are null, where few are.
 //
 // The root of a small count is far from normal, and Student's law with it: two rows a
 // window on average would have to become seventeen. So the count x of n rows is judged
@@ -37,15 +37,25 @@ const (
 	rareExcess = 2
 )
 
+// leastBursts is the least index of dispersion of nulls, which come several at a time:
+// history without any must not make an alarm of three in one window.
+const leastBursts = 1.5
+
 // newRare returns the law of the shares (arcsin sqrt) that windows of so many rows had
-// in a tail; nil if counts are large, or vary more between windows than their index of
+// in a tail or without a value; nil if counts are large, or vary more between windows than their index of
 // dispersion can say. Windows that do not measure the share are not numbers.
-func newRare(shares []float64, columns []counts) *Rare {
-	var r Rare
+func newRare(s Summary, shares []float64, columns []counts) *Rare {
+	r := Rare{Dispersion: 1}
+	switch {
+	case s == Nulls:
+		r.Dispersion = leastBursts
+	case !s.tail():
+		return nil
+	}
 	windows := 0.0
 	for i, v := range shares {
 		if !math.IsNaN(v) {
-			n := float64(columns[i].n)
+			n := observations(s, &columns[i])
 			r.Events, r.Rows, windows = r.Events+n*LowTail.natural(v), r.Rows+n, windows+1
 		}
 	}
@@ -55,13 +65,13 @@ func newRare(shares []float64, columns []counts) *Rare {
 	rate, squares := (r.Events+.5)/r.Rows, 0.0
 	for i, v := range shares {
 		if !math.IsNaN(v) {
-			expected := rate * float64(columns[i].n)
-			d := float64(columns[i].n)*LowTail.natural(v) - expected
+			expected := rate * observations(s, &columns[i])
+			d := observations(s, &columns[i])*LowTail.natural(v) - expected
 			squares += d * d / expected
 		}
 	}
-	r.Dispersion = max(1, squares/(windows-1))
-	if r.Dispersion > 1+rareExcess*math.Sqrt(2/(windows-1)) {
+	r.Dispersion = max(r.Dispersion, squares/(windows-1))
+	if squares/(windows-1) > 1+rareExcess*math.Sqrt(2/(windows-1)) {
 		return nil
 	}
 	return &r

@@ -32,6 +32,10 @@ const tellingKinds = 1
 // methods before it, which verdicts that are stored name, are read with equal ones.
 const weighted = 2
 
+// guarded is the method since which no shift blocks that sampling alone could give, by
+// whatever law, and a move of the whole feature is told as one.
+const guarded = 3
+
 // FeatureReference is the part of one feature.
 type FeatureReference struct {
 	Name    string   `json:"name"`
@@ -65,7 +69,7 @@ func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, hist
 		return nil, fmt.Errorf("build reference of %s: %w", view.Name, err)
 	}
 	history = slices.DeleteFunc(slices.Clone(history), func(w WindowProfile) bool { return w.Profile.Profiled() == 0 })
-	r := &Reference{Layout: layout.Digest(), Method: weighted, Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
+	r := &Reference{Layout: layout.Digest(), Method: guarded, Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
 	s.begin()
 	b := newBuilder(view, layout, history)
 	b.least, b.samples = least, s
@@ -181,8 +185,11 @@ func (b *builder) feature(i int) FeatureReference {
 			continue
 		}
 		if spread, ok := newSpread(k, b.values[k], b.phases, b.least, inverse, f.noise(k, inverse)); ok {
-			if k.tail() && spread.Season == "" {
-				spread.Rare = newRare(b.values[k], b.columns)
+			if k == Scale && spread.Season == "" {
+				spread.Follow = newFollow(b.values[Location], b.values[k], f.noise(k, inverse).prior)
+			}
+			if spread.Season == "" {
+				spread.Rare = newRare(k, b.values[k], b.columns)
 			}
 			out.Spreads = append(out.Spreads, spread)
 		}

@@ -172,6 +172,13 @@ func (j *judge) weigh(i int, ref *FeatureReference, f *frame, windows []reduced)
 	}
 	now, inverse := mean(windows)
 	shift := moved{now: now, strict: j.reference.Method >= weighted}
+	if j.reference.Method >= guarded {
+		shift.unlikely, shift.inverse, shift.pooled = -math.Log(j.blocking()/noiseRatio), &inverse, f.n
+		shift.windows = float64(max(1, len(windows)))
+		if c := columnOf(j.baseline, j.view, i); c != nil {
+			shift.rows = float64(c.Rows())
+		}
+	}
 	unmeasured(&shift.expected)
 	for k := range ref.Spreads {
 		s := &ref.Spreads[k]
@@ -262,6 +269,10 @@ func (j *judge) score(f *finding) feature.Score {
 	}
 	alarm := f.adjusted <= j.level
 	s.Effect = f.effect && alarm
+	if alarm {
+		j.lead(f)
+		s.Summary, s.Statistic = f.summary.String(), f.t
+	}
 	s.Threshold = j.quantile(f.spread, f.df, j.level/f.parts, f.t)
 	if f.summary == Volume {
 		s.Method = MethodVolume

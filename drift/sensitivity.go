@@ -78,10 +78,7 @@ func (f *FeatureReference) sensitivity(def *feature.Feature, c *sketch.Column, l
 // smallest returns the rise of the summary, transformed, at which a window of the usual
 // number of rows has the p-value p.
 func (s *Spread) smallest(p float64) float64 {
-	if !summarySpecs[s.Summary].oneSided {
-		p /= 2
-	}
-	t, inverse := studentQuantile(p, float64(s.DF)), 1/float64(s.N)
+	t, inverse := studentQuantile(p/s.sides(1), float64(s.DF)), 1/float64(s.N)
 	if s.Heavy != nil {
 		t = max(t, s.Heavy.quantile(p))
 	}

@@ -27,8 +27,12 @@ type Spread struct {
 	Moving []float64 `json:"moving"`
 	Season string    `json:"season,omitempty"` // the season kept; empty: pooled
 	Phases []Phase   `json:"phases,omitempty"`
-	Heavy  *Heavy    `json:"heavy,omitempty"` // of references before method 2: the upper tail of a tail's share that is not near normal
-	Rare   *Rare     `json:"rare,omitempty"`  // of a tail that few rows of a window are in, or none are: the law of its rise
+	// Rise is the share of the level that a rise has, where it has more than a fall; 0: half.
+	Rise  float64 `json:"rise,omitempty"`
+	Heavy *Heavy  `json:"heavy,omitempty"` // of scale where it varies more than sampling gives, and before method 2 of a tail's share
+	// Follow is how scale goes with location, where it does.
+	Follow *Follow `json:"follow,omitempty"`
+	Rare   *Rare   `json:"rare,omitempty"` // of a share that few rows of a window are in, or none are: the law of its rise
 }
 
 // Phase is one phase of a season.
@@ -44,7 +48,7 @@ type Phase struct {
 // newSpread reduces the values of a summary over the windows of history; false
 // if fewer than least are measured. inverse is the windows' mean 1/n.
 func newSpread(s Summary, x []float64, p phases, least int, inverse float64, floor noise) (Spread, bool) {
-	out := Spread{Summary: s, Inverse: inverse, Unit: floor.unit}
+	out := Spread{Summary: s, Inverse: inverse, Unit: floor.unit, Rise: s.rise()}
 	sum := 0.0
 	for _, v := range x {
 		if !math.IsNaN(v) {
@@ -67,10 +71,10 @@ func newSpread(s Summary, x []float64, p phases, least int, inverse float64, flo
 	}
 	out.DF = max(1, out.DF)
 	out.SD = max(floor.sd, math.Sqrt(squares/float64(out.DF)))
-	out.lean(floor.prior)
+	alike := out.lean(floor.prior)
 	out.widen(x, p)
 	out.Excursions, out.Moving = excursions(residuals)
-	if s == Scale {
+	if s == Scale && !alike {
 		out.Heavy = newHeavy(residuals, out.SD)
 	}
 	out.Mean = max(out.Mean, floor.mean)
@@ -81,14 +85,26 @@ func newSpread(s Summary, x []float64, p phases, least int, inverse float64, flo
 }
 
 // leaning is how many times the variance of sampling a history's may be to be that.
-const leaning = 1.5
+const leaning = 1.7
+
+// leanShare is how many times the degrees of freedom of history the variance that
+// sampling gives counts for.
+const leanShare = 2
 
 // lean takes the standard deviation that sampling gives for what it is where history
-// varies about as much: the mean of both variances then has twice the degrees of freedom.
-func (s *Spread) lean(sampling float64) {
-	if sampling > 0 && s.SD*s.SD <= leaning*sampling*sampling {
-		s.SD, s.DF = math.Sqrt((s.SD*s.SD+sampling*sampling)/2), 2*s.DF
+// varies about as much, and reports whether it does: the mean of both variances, by their
+// degrees of freedom, then has those of both.
+//
+// Source: the form is that of G. K. Smyth, Linear models and empirical Bayes methods,
+// Statistical Applications in Genetics and Molecular Biology 3(1), 2004, with a prior
+// that theory gives.
+func (s *Spread) lean(sampling float64) bool {
+	alike := sampling > 0 && s.SD*s.SD <= leaning*sampling*sampling
+	if alike {
+		s.SD = math.Sqrt((s.SD*s.SD + leanShare*sampling*sampling) / (1 + leanShare))
+		s.DF *= 1 + leanShare
 	}
+	return alike
 }
 
 // phaseShrink is how many windows the variance of all counts for in that of a phase.
@@ -254,12 +270,26 @@ func (s *Spread) tailOf(t float64, df int) float64 {
 	if summarySpecs[s.Summary].oneSided {
 		p = studentTail(t, float64(df))
 	} else {
-		p = min(1, 2*studentTail(math.Abs(t), float64(df)))
+		p = min(1, s.sides(t)*studentTail(math.Abs(t), float64(df)))
 	}
 	if s.Heavy != nil && t > 0 {
 		p = max(p, s.Heavy.tail(t))
 	}
 	return p
+}
+
+// sides returns what the probability of one direction is multiplied by, where a rise and
+// a fall share the level: 2 where they do so evenly, 1 where only a rise counts.
+func (s *Spread) sides(t float64) float64 {
+	switch {
+	case summarySpecs[s.Summary].oneSided:
+		return 1
+	case s.Rise == 0:
+		return 2
+	case t > 0:
+		return 1 / s.Rise
+	}
+	return 1 / (1 - s.Rise)
 }
 
 // quantile returns the t that a rise exceeds with probability p, where only a rise

@@ -76,12 +76,13 @@ func normalQuantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
 
 // valid reports whether a decoded spread can be judged with.
 func (s *Spread) valid(summary Summary) bool {
-	ok := s.Summary == summary && s.N >= 1 && s.DF >= 1 && s.DF < 1<<31 && s.SD > 0
+	ok := s.Summary == summary && s.N >= 1 && s.DF >= 1 && s.DF < 1<<31 && s.SD > 0 && s.Rise >= 0 && s.Rise < 1
 	for i := range s.Phases {
 		ok = ok && s.Phases[i].N >= 1 && s.Phases[i].Wide >= 1
 	}
 	if h := s.Heavy; h != nil {
 		ok = ok && h.N >= 1 && h.Mean > 0 && h.Share > 0
 	}
+	ok = ok && (s.Follow == nil || s.Follow.valid())
 	return ok && (s.Rare == nil || s.Rare.valid())
 }

@@ -96,6 +96,19 @@ func (s Summary) tail() bool { return s >= LowTail && s <= HighExtreme || s == E
 // measured reports whether s is read from a column.
 func (s Summary) measured() bool { return s < Volume || s == Extremes }
 
+// rise returns the share of the level that a rise of s has, where it says more than a
+// fall: values that become more spread out, or go to an end or to null, against those
+// that become fewer there. 0 for half.
+func (s Summary) rise() float64 {
+	switch s {
+	case Scale:
+		return 0.9
+	case LowTail, HighTail, Nulls:
+		return 0.8
+	}
+	return 0
+}
+
 // natural turns a transformed value back into a share, a distance or rows.
 func (s Summary) natural(x float64) float64 {
 	switch summarySpecs[s].domain {
@@ -132,6 +145,13 @@ type moved struct {
 	now, expected [summaries]float64 // NaN where not measured
 	sampling      float64            // the total variation distance that sampling alone gives
 	strict        bool               // distances are held against what is usual as well: since method 2
+
+	// Since method 3 what blocks must be out of reach of sampling: see beyondSampling.
+	unlikely float64             // -ln of how likely sampling may give it; 0: not asked
+	inverse  *[summaries]float64 // 1/n of a window, of what each summary rests on
+	pooled   float64             // observations of history in bins
+	rows     float64             // the rows of them, with those without a value
+	windows  float64             // that now is the mean of
 }
 
 // large reports whether the shift in s is past its effect floor.
@@ -149,17 +169,17 @@ func (m *moved) large(s Summary) bool {
 	case Scale:
 		return beyondRatio(now, expected, effectScale)
 	case LowTail, HighTail, LowExtreme, HighExtreme, Extremes:
-		return now-expected >= effectTail
+		return now-expected >= effectTail && m.beyondSampling(s, now, expected)
 	case Nulls:
-		return now-expected >= effectNulls
+		return now-expected >= effectNulls && m.beyondSampling(s, now, expected)
 	case Unseen:
-		return now-expected >= effectUnseen
+		return now-expected >= effectUnseen && m.beyondSampling(s, now, expected)
 	case Outliers:
 		return now-expected >= effectOutliers
 	case Share1, Share2, Share3, Share4, Other:
-		return math.Abs(now-expected) >= effectShare
+		return math.Abs(now-expected) >= effectShare && m.beyondSampling(s, now, expected)
 	case Newcomer:
-		return now-expected >= effectShare
+		return now-expected >= effectShare && m.beyondSampling(s, now, expected)
 	case Volume:
 		return beyondRatio(now, expected, effectVolume)
 	}
@@ -175,7 +195,7 @@ func (m *moved) apart(s Summary) bool {
 	if m.strict && !(m.now[s]-m.expected[s] > 0 && s.natural(m.now[s])-s.natural(m.expected[s]) >= effectBeyond) {
 		return false
 	}
-	return d >= effectDistance
+	return d >= max(effectDistance, m.reach(s))
 }
 
 func beyondRatio(now, expected, ratio float64) bool {

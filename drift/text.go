@@ -59,7 +59,7 @@ var distanceNames = map[Summary]string{KSDistance: "Kolmogorov-Smirnov", TVDista
 
 // moments tells a shift of location or scale in the feature's own unit.
 func (j *judge) moments(f *finding) string {
-	now, err := merge(j.view, j.layout, j.windows)
+	now, err := j.merged()
 	if err != nil {
 		return fmt.Sprintf("%s moved from %s to %s", f.summary, number(f.expected), number(f.now))
 	}
@@ -71,6 +71,14 @@ func (j *judge) moments(f *finding) string {
 		return fmt.Sprintf("the standard deviation went from %s to %s", number(b.SD()), number(c.SD()))
 	}
 	return fmt.Sprintf("the mean went from %s to %s", number(b.Mean()), number(c.Mean()))
+}
+
+// merged returns the current windows as one.
+func (j *judge) merged() (*sketch.Profile, error) {
+	if len(j.windows) == 1 {
+		return j.windows[0].Profile, nil
+	}
+	return merge(j.view, j.layout, j.windows)
 }
 
 // missing says of what kind most of the values are that count as nulls.

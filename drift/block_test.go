@@ -1,0 +1,109 @@
+package drift
+
+import (
+	"flag"
+	"math"
+	"strings"
+	"testing"
+
+	"sluice/feature"
+)
+
+var (
+	blockWindows = flag.Int("block.windows", 400, "stable windows of a view that TestBlocks judges, about")
+	blockSeed    = flag.Uint64("block.seed", 1, "of TestBlocks")
+)
+
+// blockRows are the rows of a window in TestBlocks, and the share of windows that have
+// so many.
+var blockRows = []struct {
+	rows  int
+	share float64
+}{{100, .3}, {210, .3}, {500, .2}, {1000, .12}, {3000, .05}, {10_000, .03}}
+
+// blockFaults spoil a column of regimeStream; row counts from 0.
+var blockFaults = []struct {
+	name   string
+	number bool // numeric columns only
+	spoil  func(row int, v, first feature.Value) feature.Value
+}{
+	{"times 100", true, func(_ int, v, _ feature.Value) feature.Value {
+		if v.IsNull() {
+			return v
+		}
+		if v.Type() == feature.Int64 {
+			return feature.Int64Value(100 * v.Int())
+		}
+		return feature.Float64Value(100 * v.Float())
+	}},
+	{"a fifth null", false, func(row int, v, _ feature.Value) feature.Value {
+		if row%5 == 0 {
+			return feature.Null
+		}
+		return v
+	}},
+	{"constant", false, func(_ int, _, first feature.Value) feature.Value { return first }},
+}
+
+// TestBlocks wants no window of a stable view blocked, and every one in which a column is
+// in another unit, lacks a fifth of its values or is constant, at any number of rows.
+func TestBlocks(t *testing.T) {
+	const each = 60 // stable windows of a reference
+	missed, faults := map[string]int{}, map[string]int{}
+	blocked, judged := 0, 0
+	for k, at := range blockRows {
+		references := max(2, int(math.Round(at.share*float64(*blockWindows)/each)))
+		wrong := 0
+		for i := range references {
+			g := regimes[i%2]
+			l := learn(t, regimeStream(g, *blockSeed*1_000_003+uint64(10_000*k+i), at.rows, 1), g.history)
+			for n := range each {
+				judged++
+				for _, s := range l.score(t, testLevel, l.window(g.history+n, nil)) {
+					if s.Effect {
+						wrong++
+						t.Logf("%d rows, %s: %s (p %.2g)", at.rows, g.name, s.Text, s.PValue)
+					}
+				}
+			}
+			for f := range blockFaults {
+				name := blockFaults[f].name
+				for column := range columns {
+					if blockFaults[f].number && columns[column].number == nil {
+						continue
+					}
+					faults[name]++
+					if s := l.spoiled(t, f, column); !s.Effect {
+						missed[name]++
+						t.Logf("%d rows, %s: %s, %s does not block: p %.2g %s", at.rows, g.name, columns[column].name, name, s.PValue, s.Text)
+					} else if strings.Contains(name, "times") && s.Summary == "scale" && s.Statistic < 0 {
+						t.Errorf("%s, %s is told as a falling scale: %s", columns[column].name, name, s.Text)
+					}
+				}
+			}
+		}
+		blocked += wrong
+		t.Logf("%6d rows: %d of %d stable windows blocked", at.rows, wrong, references*each)
+	}
+	t.Logf("%d of %d stable windows of %d features blocked; missed of faults: %v of %v", blocked, judged, len(columns), missed, faults)
+	if blocked > 0 || len(missed) > 0 {
+		t.Errorf("%d of %d stable windows are blocked, and %v of %v faults not, want none", blocked, judged, missed, faults)
+	}
+}
+
+// spoiled judges a window with a fault in one column, and returns that column's score.
+func (l learned) spoiled(t *testing.T, fault, column int) feature.Score {
+	t.Helper()
+	row, first := 0, feature.Null
+	w := l.window(l.reference.Windows+1000, func(v []feature.Value) {
+		if row == 0 {
+			first = v[column]
+			if first.IsNull() {
+				first = feature.Float64Value(0)
+			}
+		}
+		v[column] = blockFaults[fault].spoil(row, v[column], first)
+		row++
+	})
+	return find(t, l.score(t, testLevel, w), l.view.Features[column].Name)
+}
