@@ -30,6 +30,7 @@ const (
 	maxTapLag      = 300  // seconds
 	maxDeadLetters = 0.01 // share of a topic's records
 	maxServeErrors = 0.01 // share of requests
+	maxShed        = 0.01 // share of requests, by priority
 	maxUnavailable = 0.01 // share of a view's values
 
 	// blindAfter is how long rows may arrive without a verdict. Views with
@@ -120,6 +121,12 @@ func platformAlerts() []Rule {
 		alert("SluiceServeErrors", "critical", fmt.Sprintf("sluice_serve_errors:ratio5m > %g", maxServeErrors), "5m",
 			"{{ $value | humanizePercentage }} of requests for features fail",
 			"Requests end in an error of the server, not of the caller."),
+		alert("SluiceServeShedding", "critical", fmt.Sprintf(`sum by (priority) (rate(sluice_serve_shed_total{reason=~"full|slow|late"}[5m])) / scalar(sum(histogram_count(rate(sluice_serve_request_duration_seconds[5m])))) > %g`, maxShed), "2m",
+			"{{ $value | humanizePercentage }} of requests are turned away, of priority {{ $labels.priority }}",
+			"There are more reads than the servers can do. They were answered 429 or RESOURCE_EXHAUSTED at once, the lowest priority first; the others are served."),
+		alert("SluiceConnectionsRefused", "critical", "sum by (door) (rate(sluice_serve_connections_refused_total[5m])) > 0", "2m",
+			"New connections of door {{ $labels.door }} are closed at once",
+			"As many connections are open as serve.max_connections allows. Clients that have one are served."),
 		alert("SluiceRowsUnavailable", "critical", fmt.Sprintf(`sum by (view) (rate(sluice_serve_values_total{status="UNAVAILABLE"}[5m])) / (sum by (view) (rate(sluice_serve_values_total[5m])) > 0) > %g`, maxUnavailable), "2m",
 			"{{ $value | humanizePercentage }} of the values of {{ $labels.view }} cannot be read",
 			"Some of the row store does not answer. The other rows of the same requests are served."),

@@ -125,6 +125,17 @@ func platformTests() []RuleTest {
 		ruleTest("requests that all succeed are no alert",
 			[]Series{{`sluice_serve_request_duration_seconds{method="feast_http",code="ok"}`, "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:70 count:70 buckets:[70]}}x40"}},
 			quiet("SluiceServeErrors", "20m")),
+		ruleTest("reads that are shed are reported, those over the rate of their token are the caller's",
+			[]Series{
+				{`sluice_serve_request_duration_seconds{method="own_grpc",code="ok"}`, "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:90 count:90 buckets:[90]}}x40"},
+				{`sluice_serve_request_duration_seconds{method="own_grpc",code="shed"}`, "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:10 count:10 buckets:[10]}}x40"},
+				{`sluice_serve_shed_total{priority="sheddable",reason="slow"}`, "0+5x40"},
+				{`sluice_serve_shed_total{priority="default",reason="token"}`, "0+5x40"},
+			},
+			fires("SluiceServeShedding", "20m", "5%", "priority", "sheddable")),
+		ruleTest("connections that are refused are reported",
+			[]Series{{`sluice_serve_connections_refused_total{door="grpc"}`, "0+50x40"}, {`sluice_serve_connections_refused_total{door="http"}`, "0x40"}},
+			fires("SluiceConnectionsRefused", "20m", "", "door", "grpc")),
 		ruleTest("a lost shard is reported for the views that have rows on it; entities that do not exist are not",
 			[]Series{
 				{`sluice_serve_values_total{view="payments",status="PRESENT"}`, "0+90x40"},

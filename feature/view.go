@@ -145,7 +145,11 @@ func (v *View) FeatureAt(name string) int {
 type Service struct {
 	Name     string   `json:"name"`
 	Features []string `json:"features"`
+	Priority string   `json:"priority,omitempty"` // under overload: one of ServicePriorities; empty is default
 }
+
+// ServicePriorities are the words that Service.Priority may have beside none, highest first.
+var ServicePriorities = []string{"critical", "default", "sheddable"}
 
 // Definitions is everything that one apply puts in force. Rules is the text of
 // the rules file, which package rules reads.

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"sluice/feature"
+	"sluice/internal/admission"
 )
 
 // query is a request, and then its answer. It is taken from a pool and put back
@@ -13,6 +14,8 @@ type query struct {
 	policy policy
 	past   pastVersions // views that are read as of an earlier version; nil: none is
 	rows   int
+
+	priority admission.Priority // that the client asks for; the plan's may be lower, and then holds
 
 	// Join keys as serialized values, by join key and row: what is read, and what
 	// Feast's reply repeats. arena holds their bytes.
@@ -104,7 +107,7 @@ func (q *query) release() {
 // reset empties q.
 func (q *query) reset() {
 	clear(q.wire.columns)
-	q.plan, q.policy, q.rows, q.past = nil, 0, 0, nil
+	q.plan, q.policy, q.priority, q.rows, q.past = nil, 0, 0, 0, nil
 	q.arena, q.keys, q.answers = q.arena[:0], q.keys[:0], q.answers[:0]
 }
 

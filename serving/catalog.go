@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/internal/admission"
 )
 
 // catalog is one generation of the definitions, compiled. It is immutable, but
@@ -15,6 +16,7 @@ type catalog struct {
 	views      []*view
 	byName     map[string]*view
 	services   map[string][]string // its features, as view:feature
+	priorities map[string]admission.Priority
 	plans      planCache
 }
 
@@ -34,6 +36,7 @@ func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics, r
 		generation: generation,
 		byName:     make(map[string]*view, len(defs.Views)),
 		services:   make(map[string][]string, len(defs.Services)),
+		priorities: make(map[string]admission.Priority, len(defs.Services)),
 	}
 	for i := range defs.Views {
 		v := newView(defs.Views[i], len(c.views))
@@ -42,6 +45,8 @@ func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics, r
 	}
 	for _, s := range defs.Services {
 		c.services[s.Name] = s.Features
+		// A word that this version does not know is the default.
+		c.priorities[s.Name], _ = admission.ParsePriority(s.Priority)
 	}
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"sluice/internal/admission"
 )
 
 // Config says how reads are served. Lease, Renew and Grace are on the real
@@ -23,6 +25,11 @@ type Config struct {
 	SampleRate  int           `yaml:"sample_rate"`  // rows of a view, of those returned, that are sampled in a second; 0 samples none
 	KeptRows    int           `yaml:"kept_rows"`    // rows kept to answer with, flagged stale, while their shard does not; 0 keeps none
 	KeptAge     time.Duration `yaml:"kept_age"`     // how long after it was read a row may be given in that way
+	MaxTime     time.Duration `yaml:"max_time"`     // for the whole of an HTTP request to arrive
+
+	Admission    admission.Config   `yaml:"admission"`     // reads at work at once; most 0: any number
+	TokenRates   map[string]float64 `yaml:"token_rates"`   // requests/s by token; * is each other one
+	ProjectRates map[string]float64 `yaml:"project_rates"` // likewise by project, of all its tokens together
 }
 
 // DefaultConfig returns the configuration that the reference page documents.
@@ -33,6 +40,7 @@ func DefaultConfig() Config {
 		MaxBody: 4 << 20, MaxHeader: 16 << 10, MaxStreams: 100,
 		Handshake: 5 * time.Second, MaxAge: 30 * time.Minute,
 		SampleRate: 50, KeptRows: 0, KeptAge: 5 * time.Minute,
+		MaxTime: 30 * time.Second, Admission: admission.DefaultConfig(),
 	}
 }
 
@@ -42,7 +50,7 @@ func (c Config) Validate() error {
 	for _, d := range []struct {
 		key   string
 		value time.Duration
-	}{{"lease", c.Lease}, {"renew", c.Renew}, {"handshake", c.Handshake}, {"max_age", c.MaxAge}, {"kept_age", c.KeptAge}} {
+	}{{"lease", c.Lease}, {"renew", c.Renew}, {"handshake", c.Handshake}, {"max_age", c.MaxAge}, {"kept_age", c.KeptAge}, {"max_time", c.MaxTime}} {
 		if d.value <= 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is not positive", d.key, d.value))
 		}

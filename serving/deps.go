@@ -63,13 +63,14 @@ type ServedFunc func(ctx context.Context, rows []feature.ServedRow) error
 type Deps struct {
 	Rows      Rows
 	Source    Source
-	Version   VersionFunc      // nil: provenance names no verdict
-	Push      PushFunc         // nil: pushes are refused as unavailable
-	Exposed   ExposedFunc      // nil: reads are not counted by version
-	Served    ServedFunc       // nil: nothing is sampled
-	Authorize auth.Authorize   // nil: everything is allowed
-	Now       func() time.Time // the platform's clock; nil: the wall clock; a zero time: not set, nothing has an age
-	Leaving   func() error     // returns an error once the process is about to stop, from several goroutines; nil: it stays
+	Version   VersionFunc               // nil: provenance names no verdict
+	Push      PushFunc                  // nil: pushes are refused as unavailable
+	Exposed   ExposedFunc               // nil: reads are not counted by version
+	Served    ServedFunc                // nil: nothing is sampled
+	Authorize auth.Authorize            // nil: everything is allowed
+	Project   func(token string) string // project of the token of that name, empty for none; nil: of no token
+	Now       func() time.Time          // the platform's clock; nil: the wall clock; a zero time: not set, nothing has an age
+	Leaving   func() error              // returns an error once the process is about to stop, from several goroutines; nil: it stays
 
 	Registerer prometheus.Registerer // nil: metrics are kept but not exported
 	Log        *slog.Logger          // nil: no lines

@@ -8,6 +8,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"sluice/feature"
 )
@@ -102,7 +104,8 @@ func grpcCode(err error) codes.Code {
 }
 
 // grpcError returns err as a gRPC status with an ErrorInfo that names the
-// contract's code and the hint.
+// contract's code and the hint. Only one with a RetryInfo is worth another try: the
+// request was shed.
 func grpcError(err error) error {
 	var known *feature.Error
 	if !errors.As(err, &known) {
@@ -114,8 +117,12 @@ func grpcError(err error) error {
 		info.Metadata = map[string]string{"hint": known.Hint}
 		message += " (" + known.Hint + ")"
 	}
+	details := []protoadapt.MessageV1{info}
+	if shed := (*shedError)(nil); errors.As(err, &shed) {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(shed.after)})
+	}
 	st := status.New(grpcCode(err), message)
-	if detailed, err := st.WithDetails(info); err == nil {
+	if detailed, err := st.WithDetails(details...); err == nil {
 		st = detailed
 	}
 	return st.Err()

@@ -63,7 +63,8 @@ func noPushSourceGRPC(err error) error {
 
 // writeFeastError answers err as Feast's Python server does: a string that holds
 // JSON where the SDK raises the exception again, and otherwise a list of details.
-// A client's mistake is 404, 413 or 422, never what the SDK would retry.
+// A client's mistake is 404, 413 or 422, never what the SDK would retry; 429 is a request
+// that was shed, which it retries after Retry-After.
 func writeFeastError(w http.ResponseWriter, err error) {
 	var known *feature.Error
 	if !errors.As(err, &known) {
@@ -73,7 +74,7 @@ func writeFeastError(w http.ResponseWriter, err error) {
 	if known.Hint != "" {
 		text += " (" + known.Hint + ")"
 	}
-	code := known.Code.HTTPStatus()
+	code := auth.HTTPStatus(err, known)
 	if code == http.StatusUnauthorized {
 		auth.Challenge(w)
 	}

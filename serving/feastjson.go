@@ -114,7 +114,7 @@ func (s *Server) jsonPlan(q *query, c *catalog, request *jsonRequest) (*plan, er
 		form = feastFull
 	}
 	if request.features == nil {
-		q.planKey = append(append(q.planKey[:0], 's', byte(form)), request.service...)
+		q.planKey = append(append(q.planKey[:0], planService, byte(form)), request.service...)
 	} else {
 		q.planKey = append(append(q.planKey[:0], 'j', byte(form)), request.features...)
 	}

@@ -49,6 +49,9 @@ func (s *Server) getFeatures(r *http.Request, body, dst []byte) ([]byte, error) 
 	}
 	q := newQuery()
 	defer q.release()
+	if q.priority, err = loweredHTTP(r); err != nil {
+		return dst, err
+	}
 	snap, lapsed, err := s.take()
 	if err != nil {
 		return dst, err
@@ -81,7 +84,7 @@ func (s *Server) bindFeatures(q *query, c *catalog, service string, request *fea
 // empty. That of a service is the one that gRPC uses.
 func (s *Server) featuresPlan(q *query, c *catalog, service string, names []string) (*plan, error) {
 	if service != "" {
-		q.planKey = append(append(q.planKey[:0], 's', byte(ownForm)), service...)
+		q.planKey = append(append(q.planKey[:0], planService, byte(ownForm)), service...)
 	} else {
 		if len(names) > s.config.MaxFeatures {
 			return nil, overLimit("features", len(names), s.config.MaxFeatures, "max_features")

@@ -2,12 +2,16 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"runtime"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/proto"
 
@@ -99,9 +103,14 @@ func readMethod(name, full string, own bool) grpc.MethodDesc {
 		handle := func(ctx context.Context, _ any) (any, error) {
 			begun := time.Now()
 			s := srv.(*Server)
-			buffer, err := s.readWire(ctx, request.data, own)
+			var buffer mem.Buffer
+			err := s.door.charge(ctx)
+			if err == nil {
+				buffer, err = s.readWire(ctx, request.data, own)
+			}
 			s.observe(kind, begun, err)
 			if err != nil {
+				pushBack(ctx, err)
 				return nil, grpcError(err)
 			}
 			return rawReply{buffer}, nil
@@ -113,6 +122,16 @@ func readMethod(name, full string, own bool) grpc.MethodDesc {
 	}}
 }
 
+// pushBack tells clients that retry by themselves how long to wait with it.
+//
+// Source: gRPC proposal A6, grpc-retry-pushback-ms.
+func pushBack(ctx context.Context, err error) {
+	if shed := (*shedError)(nil); errors.As(err, &shed) {
+		// Without a stream, as in tests, there is nobody to tell.
+		_ = grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", strconv.FormatInt(max(1, shed.after.Milliseconds()), 10)))
+	}
+}
+
 // typedMethod describes a call of decoded messages.
 func typedMethod[In, Out any](name, full string, call func(*Server, context.Context, *In) (*Out, error)) grpc.MethodDesc {
 	return grpc.MethodDesc{MethodName: name, Handler: func(srv any, ctx context.Context, decode func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
@@ -121,7 +140,13 @@ func typedMethod[In, Out any](name, full string, call func(*Server, context.Cont
 			return nil, err
 		}
 		handle := func(ctx context.Context, in any) (any, error) {
-			out, err := call(srv.(*Server), ctx, in.(*In))
+			s := srv.(*Server)
+			err := s.door.charge(ctx)
+			if err != nil {
+				pushBack(ctx, err)
+				return nil, grpcError(err)
+			}
+			out, err := call(s, ctx, in.(*In))
 			if err != nil {
 				return nil, grpcError(err)
 			}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -14,11 +16,13 @@ import (
 )
 
 // NewHTTPServer returns an http.Server for handler with the limits of config:
-// time to send headers, their size, and that of a body.
+// time to send headers and all of it, size of headers and of a body. Sizes are the
+// limits of any handler, which may have a lower one.
 func NewHTTPServer(config Config, handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           http.MaxBytesHandler(handler, int64(config.MaxBody)),
 		ReadHeaderTimeout: config.Handshake,
+		ReadTimeout:       config.MaxTime, // does not count while a handler works
 		MaxHeaderBytes:    config.MaxHeader,
 		IdleTimeout:       2 * time.Minute,
 	}
@@ -97,15 +101,19 @@ func (s *Server) handle(d door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun, b := time.Now(), buffers.Get().(*buffer)
 		defer b.release()
-		err := readBody(w, r, &b.in, s.config.MaxBody)
+		err := s.door.charge(r.Context())
 		if err == nil {
-			b.out, err = d.answer(r, b.in.Bytes(), b.out[:0])
+			err = readBody(w, r, &b.in, s.config.MaxBody)
+		}
+		if err == nil {
+			b.out, err = answerInTime(d, r, b)
 		}
 		s.observe(d.method, begun, err)
 		if err != nil {
 			if errors.Is(err, ErrRefused) {
 				w.Header().Set("Sluice-Refused", "true") // so that clients neither ask again nor fall back to rows of an earlier read
 			}
+			tellRetry(w.Header(), err)
 			d.refuse(w, httpError(err))
 			return
 		}
@@ -115,6 +123,26 @@ func (s *Server) handle(d door) http.Handler {
 		// The client may be gone; there is nobody else to tell.
 		_, _ = w.Write(b.out)
 	})
+}
+
+// answerInTime lets d answer within the time that the client says it waits.
+func answerInTime(d door, r *http.Request, b *buffer) ([]byte, error) {
+	ctx, cancel, err := withTimeout(r)
+	defer cancel()
+	if err != nil {
+		return b.out, err
+	}
+	if ctx != r.Context() {
+		r = r.WithContext(ctx)
+	}
+	return d.answer(r, b.in.Bytes(), b.out[:0])
+}
+
+// tellRetry says in seconds when a request that was shed is worth another try.
+func tellRetry(header http.Header, err error) {
+	if shed := (*shedError)(nil); errors.As(err, &shed) {
+		header.Set("Retry-After", strconv.Itoa(int(max(1, math.Ceil(shed.after.Seconds())))))
+	}
 }
 
 var jsonContent = []string{"application/json"}
@@ -128,6 +156,8 @@ func readBody(w http.ResponseWriter, r *http.Request, dst *bytes.Buffer, limit i
 		return problem(feature.CodeTooLarge, "split the request; max_body sets the limit", "the body is longer than the limit of %d bytes", limit)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return invalid("send as many bytes as Content-Length says", "the body ends early")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return invalid("send the whole body at once", "the body did not arrive in time")
 	case err != nil:
 		return invalid("send the request again", "the body cannot be read")
 	}
@@ -147,6 +177,10 @@ func httpError(err error) error {
 func (s *Server) getOnlineFeatures(r *http.Request, body, dst []byte) ([]byte, error) {
 	q := newQuery()
 	defer q.release()
+	var err error
+	if q.priority, err = loweredHTTP(r); err != nil {
+		return dst, at("body", err)
+	}
 	if err := s.readFeast(r.Context(), q, body); err != nil {
 		return dst, err
 	}

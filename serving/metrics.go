@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,10 +41,11 @@ const (
 	outcomeInvalid             // the client's mistake, or not allowed
 	outcomeRefused             // what is left to show is too old
 	outcomeUnavailable         // no snapshot, no store, no log, no time left
+	outcomeShed                // too many requests
 	outcomes
 )
 
-var outcomeNames = [outcomes]string{"ok", "invalid", "refused", "unavailable"}
+var outcomeNames = [outcomes]string{"ok", "invalid", "refused", "unavailable", "shed"}
 
 // report is what became of something that serving hands on.
 type report uint8
@@ -87,7 +89,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		duration: auto.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "serve", Name: "request_duration_seconds",
 			Help: "Time to answer a request, by method (feast_grpc, own_grpc, push_grpc, feast_http, rows_http, push_http) " +
-				"and code (ok, invalid, refused, unavailable).",
+				"and code (ok, invalid, refused, unavailable, shed).",
 			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"method", "code"}),
 		values: auto.NewCounterVec(prometheus.CounterOpts{
@@ -182,6 +184,9 @@ func (m *metrics) observe(method method, begun time.Time, err error) {
 func outcomeOf(err error) outcome {
 	if err == nil {
 		return outcomeOK
+	}
+	if shed := (*shedError)(nil); errors.As(err, &shed) {
+		return outcomeShed
 	}
 	switch grpcCode(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Internal:

@@ -57,8 +57,8 @@ sluice_served_version_timestamp_seconds{store="online",view="users"} 1.7954352e+
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
-	if n, err := testutil.GatherAndCount(registry, "sluice_serve_request_duration_seconds"); err != nil || n != int(methods)*int(outcomes) || n > 24 {
-		t.Errorf("%d series of request durations (%v), want %d, at most 24", n, err, int(methods)*int(outcomes))
+	if n, err := testutil.GatherAndCount(registry, "sluice_serve_request_duration_seconds"); err != nil || n != int(methods)*int(outcomes) || n > 40 {
+		t.Errorf("%d series of request durations (%v), want %d, at most 40", n, err, int(methods)*int(outcomes))
 	}
 	counts := requestCounts(t, registry)
 	for key, want := range map[string]uint64{"feast_http ok": 1, "rows_http ok": 1, "rows_http refused": 1, "push_http invalid": 1, "rows_http unavailable": 0} {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/feature"
+	"sluice/internal/admission"
 )
 
 // form is the form of a reply; it decides what a list of features may hold.
@@ -22,6 +23,8 @@ type plan struct {
 	joins   []feature.Entity // join keys of all views, each once
 	parts   []part           // one a view, in the order in which the list names them
 	columns []column         // in the order of the list
+
+	priority admission.Priority // that its feature service declares
 
 	metadata []byte // field metadata of Feast's reply, complete
 	tail     []byte // the same at the end of Feast's JSON reply
@@ -67,7 +70,7 @@ func (c *catalog) compile(refs []string, form form, limit int) (*plan, error) {
 	if len(refs) > limit {
 		return nil, overLimit("features", len(refs), limit, "max_features")
 	}
-	b := planner{catalog: c, form: form, plan: &plan{}, seen: map[string]bool{}}
+	b := planner{catalog: c, form: form, plan: &plan{priority: admission.Default}, seen: map[string]bool{}}
 	for _, ref := range refs {
 		if err := b.add(ref); err != nil {
 			return nil, err

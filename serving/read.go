@@ -10,8 +10,19 @@ import (
 	"sluice/feature"
 )
 
-// read fills q's answers from one snapshot: one batched read a view, all at once.
+// read lets q in and fills its answers, unless the server is overloaded.
 func (s *Server) read(ctx context.Context, q *query, snap *snapshot, lapsed bool) error {
+	ticket, err := s.door.enter(ctx, q)
+	if err != nil {
+		return err
+	}
+	err = s.fill(ctx, q, snap, lapsed)
+	s.door.leave(ticket, q, err)
+	return err
+}
+
+// fill fills q's answers from one snapshot: one batched read a view, all at once.
+func (s *Server) fill(ctx context.Context, q *query, snap *snapshot, lapsed bool) error {
 	now := int64(0)
 	if t := s.deps.Now(); !t.IsZero() {
 		now = t.UnixNano()

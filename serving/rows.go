@@ -54,6 +54,9 @@ func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
 	if q.policy, err = parsePolicy(request.Policy); err != nil {
 		return dst, err
 	}
+	if q.priority, err = loweredHTTP(r); err != nil {
+		return dst, err
+	}
 	snap, lapsed, err := s.take()
 	if err != nil {
 		return dst, err

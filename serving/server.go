@@ -24,6 +24,7 @@ type Server struct {
 	verdicts verdicts
 	kept     *keptRows
 	report   *reporter
+	door     *doorkeeper
 
 	logged       atomic.Int64 // when a failing request was last logged, Unix nanoseconds
 	unreadLogged atomic.Int64 // likewise, rows that could not be read
@@ -41,8 +42,12 @@ func New(config Config, deps Deps) (*Server, error) {
 	deps = deps.withDefaults()
 	m := newMetrics(deps.Registerer)
 	report := newReporter(config, deps, m)
+	door, err := newDoorkeeper(config, deps)
+	if err != nil {
+		return nil, fmt.Errorf("serving: %w", err)
+	}
 	return &Server{
-		config: config, deps: deps, metrics: m, report: report, kept: newKeptRows(config.KeptRows, config.KeptAge),
+		config: config, deps: deps, metrics: m, report: report, door: door, kept: newKeptRows(config.KeptRows, config.KeptAge),
 		lease: &lease{config: config, source: deps.Source, version: deps.Version, metrics: m, report: report, log: deps.Log},
 	}, nil
 }
@@ -141,6 +146,9 @@ func (s *Server) fillWire(ctx context.Context, q *query, in []byte, own bool) er
 	if err != nil {
 		return err
 	}
+	if q.priority, err = loweredGRPC(ctx); err != nil {
+		return err
+	}
 	return s.read(ctx, q, snap, lapsed)
 }
 
@@ -186,7 +194,7 @@ func (s *Server) prepareWire(q *query, in []byte, own bool, limit int) (snap *sn
 func (s *Server) wirePlan(q *query, c *catalog, form form) (*plan, error) {
 	text, kind := q.wire.features, byte('f')
 	if q.wire.service != nil {
-		text, kind = q.wire.service, 's'
+		text, kind = q.wire.service, planService
 	}
 	q.planKey = append(append(q.planKey[:0], kind, byte(form)), text...)
 	if p := c.plans.get(q.planKey); p != nil {
@@ -205,11 +213,17 @@ func (s *Server) wirePlan(q *query, c *catalog, form form) (*plan, error) {
 	return c.plan(q.planKey, refs, form, s.config.MaxFeatures)
 }
 
+// planService begins the key of a plan of a feature service: its form and name follow.
+const planService = 's'
+
 // plan compiles refs and keeps the plan under key.
 func (c *catalog) plan(key []byte, refs []string, form form, limit int) (*plan, error) {
 	p, err := c.compile(refs, form, limit)
 	if err != nil {
 		return nil, err
+	}
+	if key[0] == planService {
+		p.priority = c.priorities[string(key[2:])]
 	}
 	c.plans.put(key, p)
 	return p, nil

@@ -19,11 +19,12 @@ var allowed = map[string][]string{
 	"tap":            {"feature", "quality", "quality/sketch"},
 	"store":          {"feature", "quality/sketch"},
 	"materialize":    {"feature", "quality/sketch", "rules"},
-	"serving":        {"feature", "api", "internal/auth"},
+	"serving":        {"feature", "api", "internal/auth", "internal/admission"},
 
 	"serving/feastregistry": {"feature", "api", "internal/feast"},
 
 	"internal/admin":      {"feature"},
+	"internal/admission":  {},
 	"internal/arch":       {},
 	"internal/auth":       {"feature"},
 	"internal/backtest":   {"feature", "rules"},

@@ -66,13 +66,23 @@ func RequireOr(authorize Authorize, need Role, next http.Handler, refuse func(ht
 // Challenge sets the header that goes with 401.
 func Challenge(w http.ResponseWriter) { w.Header().Set("WWW-Authenticate", `Bearer realm="sluice"`) }
 
+// HTTPStatus returns the status of err, in which known was found: what err says itself by
+// a method HTTPStatus, or that of the code.
+func HTTPStatus(err error, known *feature.Error) int {
+	var own interface{ HTTPStatus() int }
+	if errors.As(err, &own) {
+		return own.HTTPStatus()
+	}
+	return known.Code.HTTPStatus()
+}
+
 // WriteError answers err in the contract's shape. An error that is no
 // *feature.Error is answered as 500 without its text, which is not the client's.
 func WriteError(w http.ResponseWriter, err error) {
 	status, body := http.StatusInternalServerError, &feature.Error{Code: "internal", Message: "internal error", Hint: "see the server's log"}
 	var known *feature.Error
 	if errors.As(err, &known) {
-		status, body = known.Code.HTTPStatus(), known
+		status, body = HTTPStatus(err, known), known
 	}
 	if status == http.StatusUnauthorized {
 		Challenge(w)

@@ -27,9 +27,10 @@ type Tokens struct {
 }
 
 type entry struct {
-	name   string
-	role   Role
-	digest [sha256.Size]byte
+	name    string
+	role    Role
+	project string
+	digest  [sha256.Size]byte
 }
 
 // Load reads the tokens file at path; an empty path gives nil, which allows
@@ -45,14 +46,15 @@ func Load(path string) (*Tokens, error) {
 	return Parse(text)
 }
 
-// Parse reads a YAML list of {name, role, sha256}. Unknown keys, empty lists,
-// names or digests given twice and anything malformed are ErrTokens, all
-// problems at once.
+// Parse reads a YAML list of {name, role, sha256, project}, of which project may be left
+// out. Unknown keys, empty lists, names or digests given twice and anything malformed are
+// ErrTokens, all problems at once.
 func Parse(text []byte) (*Tokens, error) {
 	var raw []struct {
-		Name   string `yaml:"name"`
-		Role   string `yaml:"role"`
-		SHA256 string `yaml:"sha256"`
+		Name    string `yaml:"name"`
+		Project string `yaml:"project"`
+		Role    string `yaml:"role"`
+		SHA256  string `yaml:"sha256"`
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
@@ -68,6 +70,10 @@ func Parse(text []byte) (*Tokens, error) {
 	tokens, problems := &Tokens{}, []error(nil)
 	for i, r := range raw {
 		e, err := newEntry(r.Name, r.Role, r.SHA256)
+		e.project = r.Project
+		if err == nil && r.Project != "" && !feature.ValidName(r.Project) {
+			err = fmt.Errorf("project %.80q: want a name of lower-case letters, digits and _", r.Project)
+		}
 		if err == nil {
 			err = tokens.add(e)
 		}
@@ -79,6 +85,19 @@ func Parse(text []byte) (*Tokens, error) {
 		return nil, errors.Join(problems...)
 	}
 	return tokens, nil
+}
+
+// Project returns the project of the token of that name; empty if it has none.
+func (t *Tokens) Project(name string) string {
+	if t == nil {
+		return ""
+	}
+	for _, e := range t.entries {
+		if e.name == name {
+			return e.project
+		}
+	}
+	return ""
 }
 
 func newEntry(name, role, digest string) (entry, error) {

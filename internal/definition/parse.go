@@ -137,7 +137,7 @@ func (d *decoder) joinKey(n *yaml.Node, key string) feature.Entity {
 func (p *parser) service(d *decoder) setter {
 	return func(n *yaml.Node, key string) {
 		var s feature.Service
-		d.mapping(n, key, map[string]setter{"name": d.text(&s.Name), "features": d.texts(&s.Features)})
+		d.mapping(n, key, map[string]setter{"name": d.text(&s.Name), "features": d.texts(&s.Features), "priority": d.text(&s.Priority)})
 		if s.Name == "" {
 			d.problem(n, key, "a service needs a name")
 			return

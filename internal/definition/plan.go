@@ -172,7 +172,7 @@ func planServices(old, next *feature.Definitions) []Change {
 		a, hadIt := before[name]
 		b, hasIt := after[name]
 		switch {
-		case hadIt && hasIt && slices.Equal(a.Features, b.Features):
+		case hadIt && hasIt && slices.Equal(a.Features, b.Features) && a.Priority == b.Priority:
 			continue
 		case !hadIt:
 			c.Op = OpAdd
@@ -180,7 +180,12 @@ func planServices(old, next *feature.Definitions) []Change {
 			c.Op, c.Breaking = OpRemove, true
 		default:
 			c.Op = OpChange
-			c.Fields = []string{"features"}
+			if !slices.Equal(a.Features, b.Features) {
+				c.Fields = append(c.Fields, "features")
+			}
+			if a.Priority != b.Priority {
+				c.Fields = append(c.Fields, "priority")
+			}
 			c.Breaking = slices.ContainsFunc(a.Features, func(f string) bool { return !slices.Contains(b.Features, f) })
 		}
 		changes = append(changes, c)

@@ -33,6 +33,7 @@ func TestPlan(t *testing.T) {
 			`[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.origin"],"breaking":true,"affects":[]}]`},
 		"expectation and window":         {old, edit("max: 2000", "max: 3000", "lateness: 30s", "lateness: 1m"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.expect","window.lateness"],"breaking":false,"affects":["delay_model"]}]`},
 		"window size":                    {old, edit("size: 5m", "size: 10m"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["window.size"],"breaking":true,"affects":["delay_model"]}]`},
+		"service, priority":              {old, edit(`{name: delay_model`, `{priority: critical, name: delay_model`), `[{"op":"change","kind":"service","name":"delay_model","fields":["priority"],"breaking":false,"affects":["delay_model"]}]`},
 		"service shrinks":                {old, edit(`, "carrier_delays:origin"`, ""), `[{"op":"change","kind":"service","name":"delay_model","fields":["features"],"breaking":true,"affects":["delay_model"]}]`},
 		"how long a value counts":        {old, edit("ttl: 6h", "ttl: 7h"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.ttl"],"breaking":false,"affects":["delay_model"]}]`},
 		"importance":                     {old, edit("importance: 2.5", "importance: 3"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.importance"],"breaking":false,"affects":["delay_model"]}]`},

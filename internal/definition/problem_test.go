@@ -96,6 +96,7 @@ func TestProblems(t *testing.T) {
 		"service, no path":     {view("services: [{name: s, features: ['v:x.a']}]"), `"v:x.a": x is float64, and only json features have paths`},
 		"service, no feature":  {view("services: [{name: s, features: ['v:amount']}]"), `services.s.features: "v:amount": view v has no feature "amount"`},
 		"service, no colon":    {view("services: [{name: s, features: [v]}]"), `services.s.features: "v": want view:feature`},
+		"service, priority":    {view("services: [{name: s, features: ['v:amount'], priority: critcal}]"), `services.s.priority: "critcal": want critical, default, sheddable`},
 		"service, empty":       {view("services: [{name: s}]"), "services.s.features: empty: list features as view:feature"},
 		"budget of none":       {"alerts_per_week: 0", `a.yaml:1: alerts_per_week: 0: want a number above 0, such as 1, and at most 10080: how many incidents a week may be false alarms`},
 		"budget is a text":     {"alerts_per_week: few", `a.yaml:1: alerts_per_week: "few": want a number`},

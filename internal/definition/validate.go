@@ -97,6 +97,9 @@ func validateService(defs *feature.Definitions, s *feature.Service, key string, 
 	if len(s.Features) == 0 {
 		found.add("", 0, key+".features", "empty: list features as view:feature")
 	}
+	if s.Priority != "" && !slices.Contains(feature.ServicePriorities, s.Priority) {
+		found.add("", 0, key+".priority", "%s: want %s: which reads go on when there are too many%s", show(s.Priority), strings.Join(feature.ServicePriorities, ", "), meant(s.Priority, feature.ServicePriorities))
+	}
 	for _, ref := range s.Features {
 		if text := unknownRef(defs, ref); text != "" {
 			found.add("", 0, key+".features", "%s", text)

@@ -66,17 +66,6 @@ type RegistryConfig struct {
 	Postgres string `yaml:"postgres" help:"PostgreSQL connection string; empty: the embedded registry." placeholder:"URL"`
 }
 
-const maxKeptRows = 10_000_000
-
-const maxDrain = 600 // seconds
-
-// ServeConfig says what serving keeps for the case that a shard does not answer, and how
-// it leaves.
-type ServeConfig struct {
-	Drain    int `yaml:"drain" name:"drain" help:"Seconds for which a process of target serve, told to stop, still answers but says that it is not ready, so that balancers send the next requests elsewhere; longer than their health checks take to notice." placeholder:"SECONDS"`
-	KeptRows int `yaml:"kept_rows" name:"kept_rows" help:"Rows kept in memory for up to 5 minutes, given flagged as stale while their shard of the store does not answer; 0 keeps none." placeholder:"N"`
-}
-
 // SlackConfig says where people are told.
 type SlackConfig struct {
 	TokenEnv string `yaml:"token_env" name:"token_env" help:"Environment variable that holds the bot token." placeholder:"NAME"`
@@ -85,7 +74,7 @@ type SlackConfig struct {
 
 // AuthConfig names the tokens file; see package auth.
 type AuthConfig struct {
-	TokensFile string `yaml:"tokens_file" name:"tokens_file" help:"YAML list of {name, role: reader|writer|operator, sha256}; empty: everybody may do everything." placeholder:"FILE"`
+	TokensFile string `yaml:"tokens_file" name:"tokens_file" help:"YAML list of {name, role: reader|writer|operator, sha256, project}, project optional; empty: everybody may do everything." placeholder:"FILE"`
 }
 
 // LogConfig says what the process logs, to standard error.
@@ -104,7 +93,7 @@ func DefaultConfig() Config {
 			DeadLetters: "sluice.dead", Group: "sluice",
 		},
 		Redis: RedisConfig{Addrs: []string{}, Prefix: "sl:"},
-		Serve: ServeConfig{Drain: 5},
+		Serve: defaultServe(),
 		Slack: SlackConfig{TokenEnv: "SLACK_TOKEN"},
 		Log:   LogConfig{Level: "info", Format: "text"},
 	}
@@ -179,12 +168,7 @@ func (c Config) Validate() error {
 	if p := c.Registry.Postgres; p != "" && !strings.Contains(p, "=") && !strings.HasPrefix(p, "postgres://") && !strings.HasPrefix(p, "postgresql://") {
 		add("registry.postgres: want postgres://USER@HOST/DATABASE, or key=value pairs")
 	}
-	if c.Serve.KeptRows < 0 || c.Serve.KeptRows > maxKeptRows {
-		add("serve.kept_rows: %d: want 0 to %d", c.Serve.KeptRows, maxKeptRows)
-	}
-	if c.Serve.Drain < 0 || c.Serve.Drain > maxDrain {
-		add("serve.drain: %d: want 0 to %d seconds", c.Serve.Drain, maxDrain)
-	}
+	c.Serve.validate(add)
 	if c.Slack.Channel != "" && (c.Slack.TokenEnv == "" || os.Getenv(c.Slack.TokenEnv) == "") {
 		add("slack.token_env: %q: no such variable in the environment, and slack.channel is set: put the bot token there", c.Slack.TokenEnv)
 	}

@@ -59,6 +59,12 @@ func TestConfigValidate(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
+		"no running":       {func(c *Config) { c.Serve.MaxRunning = 3 }, "serve.max_running: 3: want 64 to 1000000, or 0 for any number"},
+		"no connections":   {func(c *Config) { c.Serve.MaxConnections = 0 }, "serve.max_connections: 0: want 1 to 1000000"},
+		"rate of nobody":   {func(c *Config) { c.Serve.TokenRates = []string{"=5"} }, `serve.token_rates: "=5": want NAME=N`},
+		"rate is no rate":  {func(c *Config) { c.Serve.ProjectRates = []string{"a=fast"} }, `serve.project_rates: "a=fast": want NAME=N`},
+		"rate below none":  {func(c *Config) { c.Serve.TokenRates = []string{"a=-1"} }, `serve.token_rates: rate of "a": -1 is not in`},
+		"rate twice":       {func(c *Config) { c.Serve.TokenRates = []string{"a=1", "a=2"} }, `serve.token_rates: "a": given twice`},
 		"no data":          {func(c *Config) { c.Data = "" }, "data: empty: name a folder"},
 		"no port":          {func(c *Config) { c.Listen.HTTP = "127.0.0.1" }, `listen.http: "127.0.0.1": want HOST:PORT`},
 		"port too large":   {func(c *Config) { c.Listen.GRPC = "127.0.0.1:99999" }, `listen.grpc: "127.0.0.1:99999": want HOST:PORT`},

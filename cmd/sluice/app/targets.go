@@ -151,12 +151,14 @@ func (a *App) buildTap() error {
 
 func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
 	r, sampler := a.parts.registry, a.buildSampler()
-	cfg := serving.DefaultConfig()
-	cfg.KeptRows = a.cfg.Serve.KeptRows
+	cfg, err := a.cfg.Serve.serving()
+	if err != nil {
+		return err
+	}
 	s, err := serving.New(cfg, serving.Deps{
 		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics}.Push,
 		Exposed: r.AddExposure, Served: sampler.Take,
-		Authorize: tokens.Authorize, Now: a.parts.clock.age, Leaving: a.leaving.ready, Registerer: a.metrics, Log: a.opts.Log,
+		Authorize: tokens.Authorize, Project: tokens.Project, Now: a.parts.clock.age, Leaving: a.leaving.ready, Registerer: a.metrics, Log: a.opts.Log,
 	})
 	if err != nil {
 		return err
@@ -208,6 +210,7 @@ func (a *App) listen(mux *http.ServeMux) error {
 	if a.http, err = net.Listen("tcp", a.cfg.Listen.HTTP); err != nil {
 		return fmt.Errorf("listen.http: %w", err)
 	}
+	a.http = a.crowd("http", a.http)
 	limits := serving.DefaultConfig()
 	limits.MaxBody = control.MaxWrites // the reads have a lower limit of their own
 	server := serving.NewHTTPServer(limits, a.leaving.polite(mux))
@@ -222,6 +225,7 @@ func (a *App) listenGRPC() (err error) {
 	if a.grpc, err = net.Listen("tcp", a.cfg.Listen.GRPC); err != nil {
 		return fmt.Errorf("listen.grpc: %w", err)
 	}
+	a.grpc = a.crowd("grpc", a.grpc)
 	server := a.serving.NewGRPC()
 	feastregistry.New(a.parts.catalog.InForce).Register(server)
 	a.add("grpc", func(ctx context.Context) error { return serveGRPC(ctx, server, a.grpc) })

@@ -1,0 +1,69 @@
+package serving
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+
+	"sluice/internal/admission"
+)
+
+// What clients may say of a request beside its body: headers of HTTP, and the first as
+// metadata of gRPC too.
+const (
+	headerPriority = "Sluice-Priority"
+	headerTimeout  = "Sluice-Timeout-Ms"
+	headerEnvoy    = "X-Envoy-Expected-Rq-Timeout-Ms" // likewise, by an Envoy in between
+	metaPriority   = "sluice-priority"
+)
+
+// lowered reads the priority that a client asks for. It can only lower that of the
+// feature service, so critical changes nothing, and neither does default for plain
+// features.
+func lowered(text string) (admission.Priority, error) {
+	if text == "" {
+		return admission.Critical, nil
+	}
+	p, err := admission.ParsePriority(text)
+	if err != nil {
+		return p, invalid("send critical, default or sheddable, or nothing", "header %s is %s", metaPriority, quoted(text))
+	}
+	return p, nil
+}
+
+func loweredHTTP(r *http.Request) (admission.Priority, error) {
+	return lowered(r.Header.Get(headerPriority))
+}
+
+func loweredGRPC(ctx context.Context) (admission.Priority, error) {
+	if values := metadata.ValueFromIncomingContext(ctx, metaPriority); len(values) > 0 {
+		return lowered(values[0])
+	}
+	return admission.Critical, nil
+}
+
+// maxTimeout bounds what a client may say that it waits for.
+const maxTimeout = time.Hour
+
+// withTimeout returns a context for r that ends when the client says that it does not
+// wait any more.
+func withTimeout(r *http.Request) (context.Context, context.CancelFunc, error) {
+	name := headerTimeout
+	text := r.Header.Get(name)
+	if text == "" {
+		name = headerEnvoy
+		text = r.Header.Get(name)
+	}
+	if text == "" {
+		return r.Context(), func() {}, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n == 0 || time.Duration(n)*time.Millisecond > maxTimeout {
+		return r.Context(), func() {}, invalid("send whole milliseconds, 1 to 3600000, or nothing", "header %s is %s", name, quoted(text))
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(n)*time.Millisecond)
+	return ctx, cancel, nil
+}
