@@ -32,7 +32,7 @@ func (s *Server) GRPCOptions() []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(uint32(s.config.MaxStreams)),
 		grpc.MaxHeaderListSize(uint32(s.config.MaxHeader)),
 		grpc.ConnectionTimeout(s.config.Handshake),
-		grpc.SharedWriteBuffer(true), grpc.ReadBufferSize(readBuffer), // an idle connection holds no more than it must
+		grpc.ReadBufferSize(readBuffer),                          // an idle connection holds no more than it must
 		grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0))), // keep grown stacks; calls beyond them get their own goroutine
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: s.config.MaxAge, MaxConnectionAgeGrace: time.Minute,
