@@ -79,7 +79,7 @@ var Catalog = []Metric{
 	{"sluice_served_version_timestamp_seconds", Gauge, "serving", []Label{view, {Name: "store", Values: []string{"online"}}},
 		"End of the newest event-time window that readers see, Unix seconds; 0 before the first."},
 	{"sluice_serve_request_duration_seconds", Histogram, "serving", []Label{
-		{Name: "method", Values: []string{"feast_grpc", "own_grpc", "push_grpc", "feast_http", "rows_http", "push_http"}},
+		{Name: "method", Values: []string{"feast_grpc", "own_grpc", "push_grpc", "feast_http", "rows_http", "push_http", "bulk_grpc", "bulk_http"}},
 		{Name: "code", Values: []string{"ok", "invalid", "refused", "unavailable", "shed"}}},
 		"Time to answer a request."},
 	{"sluice_serve_shed_total", Counter, "serving", []Label{
