@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"internal/load":       {"api"},
 	"internal/notify":     {"feature", "rules"},
 
+	"client":  {"api"},
 	"clients": {"feature", "api"},
 	"cmd":     {anything},
 	"test":    {}, // scenarios and the services they run on; test files are free
@@ -62,7 +63,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx":             {"store", "test"},
 	"modernc.org/sqlite":               {"store"},
 	"database/sql":                     {"store"},
-	"google.golang.org/grpc":           {"serving", "serving/feastregistry", "api", "cmd", "clients"},
+	"google.golang.org/grpc":           {"serving", "serving/feastregistry", "api", "cmd", "client", "clients"},
 	"github.com/slack-go/slack":        {"internal/notify"},
 	"gonum.org/v1/gonum":               {"drift"},
 	"cel.dev/cel-go":                   {"quality"},
