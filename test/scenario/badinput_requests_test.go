@@ -224,7 +224,7 @@ func (h *house) badFeast(t *testing.T) {
 		"too large":              post(read, `{"features":["`+strings.Repeat("x", 5<<20)+`"],`+entities+`}`, 413, "too_large", "4194304"),
 		"push malformed":         post(push, `{`, 422, "invalid_argument", "JSON"),
 		"push nowhere":           post(push, `{"df":{}}`, 422, "invalid_argument", "push_source_name"),
-		"push unknown view":      post(push, frame("typde", `{"id":["a"]}`), 404, "FeatureViewNotFoundException", "typed"),
+		"push unknown view":      post(push, frame("typde", `{"id":["a"]}`), 422, "PushSourceNotFoundException", "typed"),
 		"push no rows":           post(push, frame("typed", `{"id":[]}`), 422, "invalid_argument", "rows"),
 		"push no df":             post(push, `{"push_source_name":"typed"}`, 422, "invalid_argument", "df"),
 		"push no time":           post(push, frame("typed", `{"id":["a"],"f64":[1]}`), 422, "invalid_argument", "event times"),
