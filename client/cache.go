@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -133,6 +134,7 @@ func (c *cache) put(q question, asked []entity, rows []Row, begun time.Time) {
 			continue
 		}
 		at := place{q.text, asked[i].text}
+		row.cells, row.times = slices.Clone(row.cells), slices.Clone(row.times) // not those of the whole answer
 		if old := c.rows[at]; old != nil {
 			c.recent.Remove(old)
 		}

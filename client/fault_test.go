@@ -7,13 +7,10 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,100 +20,10 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	sluicev1 "sluice/api/sluice/v1"
 	"sluice/client"
 )
-
-// link is a listener in front of the platform's gRPC port that can be cut.
-type link struct {
-	listener net.Listener
-	budget   atomic.Int64 // bytes from the platform until every connection is cut; below 0: no end
-
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]bool
-}
-
-func listen(t *testing.T) *link {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &link{listener: listener, conns: map[net.Conn]bool{}}
-	l.budget.Store(-1)
-	go l.serve()
-	t.Cleanup(func() {
-		listener.Close()
-		l.set(true)
-	})
-	return l
-}
-
-func (l *link) address() string { return l.listener.Addr().String() }
-
-func (l *link) serve() {
-	for {
-		near, err := l.listener.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("tcp", os.Getenv("SLUICE_GRPC"))
-		if err != nil || !l.hold(near, far) {
-			near.Close()
-			continue
-		}
-		go func() { _, _ = io.Copy(far, near); far.Close() }()
-		go func() { _, _ = io.Copy(near, &metered{far, l}); near.Close() }()
-	}
-}
-
-// hold remembers connections; it closes them and is false if the link is cut.
-func (l *link) hold(conns ...net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range conns {
-		l.conns[c] = true
-		if l.cut {
-			c.Close()
-		}
-	}
-	return !l.cut
-}
-
-// set cuts the link, which then drops every connection, or mends it.
-func (l *link) set(cut bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cut = cut
-	for c := range l.conns {
-		if cut {
-			c.Close()
-			delete(l.conns, c)
-		}
-	}
-}
-
-// metered reads until the link's budget is used up.
-type metered struct {
-	net.Conn
-	link *link
-}
-
-func (m *metered) Read(p []byte) (int, error) {
-	n, err := m.Conn.Read(p)
-	if left := m.link.budget.Load(); left >= 0 {
-		if left = m.link.budget.Add(-int64(n)); left <= 0 {
-			m.link.budget.Store(-1)
-			m.Close()
-			return 0, io.EOF
-		}
-	}
-	return n, err
-}
 
 // TestStreamGoesOn cuts the connection in the middle of a stream: no row is lost, none
 // comes twice.
@@ -214,52 +121,6 @@ func TestFresh(t *testing.T) {
 	if _, err := c.Rows(t.Context(), ask); code(err) != "unavailable" {
 		t.Errorf("a row that had to go: %v", err)
 	}
-}
-
-// scripted answers reads with one error after another, and then with an empty answer.
-type scripted struct {
-	sluicev1.UnimplementedFeatureServiceServer
-	calls  atomic.Int64
-	answer func(ctx context.Context, n int64) error
-}
-
-func (s *scripted) GetFeatures(ctx context.Context, _ *sluicev1.GetFeaturesRequest) (*sluicev1.GetFeaturesResponse, error) {
-	if err := s.answer(ctx, s.calls.Add(1)); err != nil {
-		return nil, err
-	}
-	return &sluicev1.GetFeaturesResponse{}, nil
-}
-
-// script serves on a real port.
-func script(t *testing.T, answer func(ctx context.Context, n int64) error, options ...grpc.ServerOption) (*scripted, string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, server := &scripted{answer: answer}, grpc.NewServer(options...)
-	sluicev1.RegisterFeatureServiceServer(server, s)
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return s, listener.Addr().String()
-}
-
-func failure(c codes.Code, details ...protoadapt.MessageV1) error {
-	st, err := status.New(c, "no (try later)").WithDetails(details...)
-	if err != nil {
-		panic(err)
-	}
-	return st.Err()
-}
-
-func info(reason string) *errdetails.ErrorInfo {
-	return &errdetails.ErrorInfo{Reason: reason, Domain: "sluice", Metadata: map[string]string{"hint": "try later"}}
 }
 
 // TestRetried counts the tries that each error gets.
@@ -422,52 +283,5 @@ func TestDropped(t *testing.T) {
 	}
 	if _, err := c.Versions(t.Context(), "v"); code(err) != "unavailable" || !strings.Contains(err.Error(), "sluice run") {
 		t.Errorf("HTTP: %v", err)
-	}
-}
-
-// TestRetriedHTTP counts the tries that each answer gets: an action gets one, since it may
-// have arrived.
-func TestRetriedHTTP(t *testing.T) {
-	for name, tc := range map[string]struct {
-		status       int
-		header, body string
-		tries, acted int64
-		code         string
-	}{
-		"draining":       {503, "", `{"error":{"code":"unavailable","message":"no","hint":"h"}}`, 3, 1, "unavailable"},
-		"balancer":       {502, "", "<html>", 3, 1, "unavailable"},
-		"shed":           {429, "Retry-After: 0", `{"error":{"code":"limit","message":"no"}}`, 3, 1, "limit"},
-		"limit":          {429, "", `{"error":{"code":"limit","message":"no"}}`, 1, 1, "limit"},
-		"refused":        {503, "Sluice-Refused: true", `{"error":{"code":"unavailable","message":"no"}}`, 1, 1, "unavailable"},
-		"conflict":       {409, "", `{"error":{"code":"conflict","message":"no"}}`, 1, 1, "conflict"},
-		"no Sluice":      {404, "", "not here", 1, 1, "internal"},
-		"led elsewhere":  {302, "Location: http://127.0.0.1:9/", "", 1, 1, "internal"},
-		"no JSON though": {200, "", "<html>", 1, 1, "decode"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var calls atomic.Int64
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				calls.Add(1)
-				if name, value, ok := strings.Cut(tc.header, ": "); ok {
-					w.Header().Set(name, value)
-				}
-				w.WriteHeader(tc.status)
-				_, _ = io.WriteString(w, tc.body)
-			}))
-			defer server.Close()
-			c := dial(t, client.Config{HTTP: server.URL, Timeout: time.Minute, Retry: client.Retry{Attempts: 3, Base: time.Millisecond}})
-			if _, err := c.Versions(t.Context(), "v"); code(err) != tc.code || errors.Is(err, client.ErrRefused) != (name == "refused") {
-				t.Errorf("%v, want %s", err, tc.code)
-			}
-			if got := calls.Swap(0); got != tc.tries {
-				t.Errorf("%d tries, want %d", got, tc.tries)
-			}
-			if _, err := c.Act(t.Context(), client.Action{Kind: client.Freeze, View: "v"}); code(err) != tc.code {
-				t.Errorf("action: %v, want %s", err, tc.code)
-			}
-			if got := calls.Load(); got != tc.acted {
-				t.Errorf("%d tries of an action, want %d", got, tc.acted)
-			}
-		})
 	}
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,16 +41,27 @@ func (c *Client) Rows(ctx context.Context, request Request) (*Rows, error) {
 			missing = append(missing, i)
 		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(together)
-	for from := 0; from < len(missing); from += c.config.MaxEntities {
-		part := missing[from:min(from+c.config.MaxEntities, len(missing))]
-		group.Go(func() error { return c.part(ctx, q, asked, part, rows) })
-	}
-	if err := group.Wait(); err != nil {
+	if err := c.parts(ctx, q, asked, missing, rows); err != nil {
 		return nil, err
 	}
 	return gather(rows), nil
+}
+
+// parts reads the missing ones of asked into rows, as many requests as it takes.
+func (c *Client) parts(ctx context.Context, q question, asked []entity, missing []int, rows []Row) error {
+	most := c.config.MaxEntities
+	if len(missing) == 0 {
+		return nil
+	}
+	if len(missing) <= most {
+		return c.part(ctx, q, asked, missing, rows)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(together)
+	for part := range slices.Chunk(missing, most) {
+		group.Go(func() error { return c.part(ctx, q, asked, part, rows) })
+	}
+	return group.Wait()
 }
 
 // Row reads one entity: Rows of one key.

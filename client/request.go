@@ -91,9 +91,9 @@ func entities(keys []Key, from int) ([]entity, error) {
 	if len(names) == 0 {
 		return nil, invalid("give the join keys of the view", "row %d has no join keys", from)
 	}
-	out := make([]entity, len(keys))
+	out, values := make([]entity, len(keys)), make([]*feasttypes.Value, len(keys)*len(names))
 	for i, key := range keys {
-		e := entity{key: key, names: names, values: make([]*feasttypes.Value, len(names))}
+		e := entity{key: key, names: names, values: cut(values, i, len(names))}
 		if len(key) != len(names) {
 			return nil, uneven(from, from+i, key, names)
 		}
@@ -138,6 +138,9 @@ func (q question) message(asked []entity) *sluicev1.GetFeaturesRequest {
 	return out
 }
 
+// cut is the part of row i of a slice that holds width values a row.
+func cut[T any](of []T, i, width int) []T { return of[i*width : (i+1)*width : (i+1)*width] }
+
 // rows reads an answer, which has a row for each of asked.
 func (q question) rows(answer *sluicev1.GetFeaturesResponse, asked []entity) ([]Row, error) {
 	s, provenance := &shape{at: map[string]int{}}, []*Provenance{}
@@ -157,8 +160,9 @@ func (q question) rows(answer *sluicev1.GetFeaturesResponse, asked []entity) ([]
 		}
 	}
 	out := make([]Row, len(asked))
+	cells, times := make([]cell, len(asked)*len(s.columns)), make([]int64, len(asked)*len(s.views))
 	for i, e := range asked {
-		row := Row{Key: e.key, shape: s, cells: make([]cell, 0, len(s.columns)), times: make([]int64, len(s.views)), provenance: provenance}
+		row := Row{Key: e.key, shape: s, cells: cut(cells, i, len(s.columns))[:0], times: cut(times, i, len(s.views)), provenance: provenance}
 		for v, view := range answer.GetViews() {
 			for _, c := range view.GetColumns() {
 				row.times[v] = view.GetEventTimes()[i]

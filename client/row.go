@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,9 +105,12 @@ func (r *Rows) All() iter.Seq2[int, Row] {
 func gather(rows []Row) *Rows {
 	out := &Rows{Rows: rows, Provenance: map[string]Provenance{}}
 	seen := map[*Provenance]bool{}
-	for _, row := range rows {
+	for i, row := range rows {
 		if out.Columns == nil {
 			out.Columns = row.shape.columns
+		}
+		if i > 0 && row.shape == rows[i-1].shape && slices.Equal(row.provenance, rows[i-1].provenance) {
+			continue
 		}
 		for v, p := range row.provenance {
 			if seen[p] {
