@@ -24,6 +24,7 @@ import (
 
 	feastserving "sluice/api/feast/serving"
 	feasttypes "sluice/api/feast/types"
+	sluicev1 "sluice/api/sluice/v1"
 )
 
 // slowRows answers when it is told to. Closing free lets all through.
@@ -241,6 +242,18 @@ func TestRatesOfDoors(t *testing.T) {
 		if code != tc.status || !strings.Contains(text, tc.says) || !json.Valid([]byte(text)) && text != "" {
 			t.Errorf("%s by %s: %d %s, want %d that says %q", tc.path, tc.token, code, text, tc.status, tc.says)
 		}
+	}
+	stream := `{"keys":[{"user_id":"a"}],"features":["users:f00"]}`
+	if code, text := f.post(t, "/api/v1/rows/stream", stream, "Authorization", "Bearer batch"); code != 429 || !strings.Contains(text, "token batch is over its limit") {
+		t.Errorf("a stream over HTTP beyond the rate: %d %s, want 429", code, text)
+	}
+	reads, err := sluicev1.NewFeatureServiceClient(f.dial(t)).StreamFeatures(
+		metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer batch"), ownRequest(columnsOf{"user_id": texts("a")}, sluicev1.Policy_POLICY_SERVE, "users:f00"))
+	if err == nil {
+		_, err = reads.Recv()
+	}
+	if status.Code(err) != codes.ResourceExhausted || len(reads.Trailer().Get("grpc-retry-pushback-ms")) != 1 {
+		t.Errorf("a stream over gRPC beyond the rate: %v, trailer %v, want RESOURCE_EXHAUSTED and how long to wait", err, reads.Trailer())
 	}
 	if _, err := New(Config{}, Deps{}); err == nil {
 		t.Error("New takes an empty configuration")

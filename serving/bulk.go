@@ -111,11 +111,15 @@ var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: 
 	}
 	defer request.free()
 	s, begun := srv.(*Server), time.Now()
-	err := s.streamWire(stream, request.data)
+	err := s.door.charge(stream.Context()) // once: what a stream may ask for is bounded
+	if err == nil {
+		err = s.streamWire(stream, request.data)
+	}
 	s.observe(methodBulkGRPC, begun, err)
 	if err == nil {
 		return nil
 	}
+	pushBack(stream.Context(), err)
 	return grpcError(err)
 }}
 
@@ -181,10 +185,16 @@ const (
 func (s *Server) getBulk(w http.ResponseWriter, r *http.Request) {
 	begun, b := time.Now(), buffers.Get().(*buffer)
 	defer b.release()
-	sent, err := s.sendBulk(w, r, b)
+	sent, err := false, s.door.charge(r.Context())
+	if err == nil {
+		sent, err = s.sendBulk(w, r, b)
+	}
 	s.observe(methodBulkHTTP, begun, err)
 	if err == nil {
 		return
+	}
+	if !sent {
+		tellRetry(w.Header(), err)
 	}
 	err = httpError(err)
 	if !sent {

@@ -30,12 +30,21 @@ func AuthorizeUnary(authorize auth.Authorize) grpc.UnaryServerInterceptor {
 // AuthorizeStream is AuthorizeUnary for streams.
 func AuthorizeStream(authorize auth.Authorize) grpc.StreamServerInterceptor {
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-		if _, err := authorizeCall(stream.Context(), authorize, info.FullMethod); err != nil {
+		ctx, err := authorizeCall(stream.Context(), authorize, info.FullMethod)
+		if err != nil {
 			return grpcError(err)
 		}
-		return handle(srv, stream)
+		return handle(srv, knownStream{stream, ctx})
 	}
 }
+
+// knownStream is a stream whose context knows whose token opened it.
+type knownStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s knownStream) Context() context.Context { return s.ctx }
 
 func authorizeCall(ctx context.Context, authorize auth.Authorize, method string) (context.Context, error) {
 	need := auth.Reader
