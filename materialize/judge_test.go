@@ -15,7 +15,7 @@ import (
 func realJudge(builder *judge.Builder) JudgeFunc {
 	return func(e Evidence) (Opinion, error) {
 		in := judge.Evidence{Kind: e.Kind, View: e.View, Window: e.Window, Versions: e.Versions, Layout: e.Layout,
-			Current: drifts(e.Current), History: drifts(e.History), Recent: drifts(e.Recent), Baseline: e.Baseline, Rules: rules.Default(), Level: 0.001}
+			Current: drifts(e.Current), History: drifts(e.History), Recent: drifts(e.Recent), Baseline: e.Baseline, Rules: warnOfPinned(), Level: 0.001}
 		if len(e.Alarms) > 0 {
 			if err := json.Unmarshal(e.Alarms, &in.Memory); err != nil {
 				return Opinion{}, err
@@ -92,4 +92,15 @@ func TestRealJudge(t *testing.T) {
 		t.Errorf("judged together: %s and %s, by %s and %s", few.State, next.State, few.Verdict, next.Verdict)
 	}
 	recompute(t, w)
+}
+
+// warnOfPinned returns the default rules, with a warning of what they only record.
+func warnOfPinned() []rules.Rule {
+	all := rules.Default()
+	for i := range all {
+		if all[i].Method == rules.Pinned {
+			all[i].Mode = rules.Notify
+		}
+	}
+	return all
 }

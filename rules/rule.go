@@ -60,7 +60,7 @@ const maxFor = 64
 
 // Default returns the rules that hold where a file says nothing else: calibrated,
 // expect, nulls, volume and iforest for every view and feature, enforced at the
-// methods' own thresholds, and pinned, which warns.
+// methods' own thresholds, and pinned, which is recorded.
 func Default() []Rule {
 	var out []Rule
 	for _, r := range []struct {
@@ -68,7 +68,7 @@ func Default() []Rule {
 		mode         Mode
 	}{
 		{"drift", Calibrated, Enforce}, {"expect", Expect, Enforce}, {"nulls", Nulls, Enforce}, {"volume", Volume, Enforce}, {"joint", Forest, Enforce},
-		{"pinned", Pinned, Notify},
+		{"pinned", Pinned, Observe},
 	} {
 		out = append(out, Rule{Name: r.name, View: "*", Feature: "*", Method: r.method, For: For{1, 1}, Mode: r.mode, Default: true})
 	}

@@ -46,6 +46,11 @@ func pinnedEvidence(t testing.TB, f *flights, times float64) Evidence {
 	e.Recent = e.History[14:]
 	now := f.window(60, 300, func(v []feature.Value) { v[0] = feature.Float64Value(times * v[0].Float()) })
 	e.Current, e.Window = []drift.WindowProfile{now}, now.Window
+	for i := range e.Rules {
+		if e.Rules[i].Method == rules.Pinned {
+			e.Rules[i].Mode = rules.Notify
+		}
+	}
 	return e
 }
 
