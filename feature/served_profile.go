@@ -10,6 +10,21 @@ type VersionReads struct {
 	Last    time.Time `json:"last_read,omitzero"`  // likewise
 }
 
+// SumReads returns the reads of several versions, from the first of them to the last, as
+// those of no version.
+func SumReads(reads []VersionReads) (all VersionReads) {
+	for _, r := range reads {
+		all.Reads += r.Reads
+		if all.First.IsZero() || !r.First.IsZero() && r.First.Before(all.First) {
+			all.First = r.First
+		}
+		if r.Last.After(all.Last) {
+			all.Last = r.Last
+		}
+	}
+	return all
+}
+
 // ServedProfile is what one serving process sampled of the rows that it returned in
 // one window of the platform's clock: each entity at most once, with the row it was
 // last given.

@@ -3,6 +3,7 @@ package feature
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -173,6 +174,16 @@ func (d *Definitions) View(name string) *View {
 		}
 	}
 	return nil
+}
+
+// Reads reports whether s names a feature of a view, or a path into it; any feature of the
+// view if name is empty.
+func (s *Service) Reads(view, name string) bool {
+	return slices.ContainsFunc(s.Features, func(ref string) bool {
+		of, rest, _ := strings.Cut(ref, ":")
+		base, _, _ := strings.Cut(rest, ".") // a name has no dot
+		return of == view && (name == "" || base == name)
+	})
 }
 
 // Service returns the service of that name; nil if there is none.

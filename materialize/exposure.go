@@ -27,22 +27,12 @@ func (g *Gate) exposed(ctx context.Context, view *feature.View, v *rules.Verdict
 // seenBy says how often versions were read, and from the first read to the last how
 // long.
 func seenBy(exposure []feature.VersionReads) string {
-	var reads uint64
-	var first, last time.Time
-	for _, e := range exposure {
-		reads += e.Reads
-		if !e.First.IsZero() && (first.IsZero() || e.First.Before(first)) {
-			first = e.First
-		}
-		if e.Last.After(last) {
-			last = e.Last
-		}
-	}
+	all := feature.SumReads(exposure)
 	switch {
-	case reads == 0:
+	case all.Reads == 0:
 		return "seen by no read"
-	case first.IsZero():
-		return fmt.Sprintf("seen by %d reads", reads)
+	case all.First.IsZero():
+		return fmt.Sprintf("seen by %d reads", all.Reads)
 	}
-	return fmt.Sprintf("seen by %d reads in %s", reads, last.Sub(first).Round(time.Second))
+	return fmt.Sprintf("seen by %d reads in %s", all.Reads, all.Last.Sub(all.First).Round(time.Second))
 }

@@ -20,9 +20,10 @@ func (g *Gate) score(view *feature.View, v *rules.Verdict) {
 	defer g.scored.Unlock()
 	g.scores[view.Name] = impact
 	g.metrics.score.WithLabelValues(view.Name).Set(impact.Score / 100)
+	impacts := g.impacts()
 	for i := range services {
 		s := &services[i]
-		if of := rules.ServiceImpact(s, g.impacts()); of.Measured {
+		if of := rules.ServiceImpact(s, impacts); of.Measured {
 			g.metrics.service.WithLabelValues(s.Name).Set(of.Score / 100)
 		}
 	}

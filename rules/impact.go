@@ -3,8 +3,6 @@ package rules
 import (
 	"math"
 	"slices"
-	"strings"
-	"time"
 
 	"sluice/feature"
 )
@@ -63,11 +61,11 @@ func ViewImpact(view *feature.View, services []feature.Service, v *Verdict, read
 	for i := range view.Features {
 		f := &view.Features[i]
 		if severity, ok := v.Severity(f.Name); ok {
-			parts = append(parts, part(view.Name, f.Name, severity, f.Weight(), naming(services, view.Name+":"+f.Name)))
+			parts = append(parts, part(view.Name, f.Name, severity, f.Weight(), readers(services, view.Name, f.Name)))
 		}
 	}
 	if severity, ok := v.Severity(""); ok {
-		parts = append(parts, part(view.Name, "", severity, 1, naming(services, view.Name+":")))
+		parts = append(parts, part(view.Name, "", severity, 1, readers(services, view.Name, "")))
 	}
 	return weigh(parts, readsPerHour)
 }
@@ -85,8 +83,7 @@ func ServiceImpact(s *feature.Service, views []Impact) Impact {
 	for i := range views {
 		used := false
 		for _, p := range views[i].Parts {
-			whole := p.Feature == "" && naming([]feature.Service{*s}, p.View+":") > 0
-			if whole || p.Feature != "" && slices.Contains(s.Features, p.View+":"+p.Feature) {
+			if s.Reads(p.View, p.Feature) {
 				p.Weight, used = p.Importance, true
 				parts = append(parts, p)
 			}
@@ -103,11 +100,10 @@ func part(view, name string, severity, importance float64, services int) Feature
 		Weight: importance * float64(1+services)}
 }
 
-// naming counts the services that name a feature, or with a name that ends in a colon
-// any feature of the view.
-func naming(services []feature.Service, name string) (n int) {
+// readers counts the services that read a feature, or any of the view if name is empty.
+func readers(services []feature.Service, view, name string) (n int) {
 	for i := range services {
-		if slices.ContainsFunc(services[i].Features, func(f string) bool { return f == name || strings.HasSuffix(name, ":") && strings.HasPrefix(f, name) }) {
+		if services[i].Reads(view, name) {
 			n++
 		}
 	}
@@ -151,19 +147,9 @@ func weigh(parts []FeatureImpact, readsPerHour float64) Impact {
 // the versions that are visible: their reads over the time from the first to the last of
 // these, at least a minute. It is 0 without reads, or while their times are not known.
 func ReadsPerHour(reads []feature.VersionReads) float64 {
-	var n uint64
-	var first, last time.Time
-	for _, r := range reads {
-		n += r.Reads
-		if first.IsZero() || !r.First.IsZero() && r.First.Before(first) {
-			first = r.First
-		}
-		if r.Last.After(last) {
-			last = r.Last
-		}
-	}
-	if first.IsZero() || last.Before(first) {
+	all := feature.SumReads(reads)
+	if all.First.IsZero() || all.Last.Before(all.First) {
 		return 0
 	}
-	return float64(n) / max(last.Sub(first).Hours(), 1.0/60)
+	return float64(all.Reads) / max(all.Last.Sub(all.First).Hours(), 1.0/60)
 }

@@ -49,6 +49,21 @@ func TestViewImpact(t *testing.T) {
 	}
 }
 
+// A service that reads paths into a json feature reads the feature.
+func TestImpactOfPaths(t *testing.T) {
+	view := &feature.View{Name: "users", Features: []feature.Feature{{Name: "profile", Type: feature.JSON}, {Name: "pro"}}}
+	services := []feature.Service{{Name: "model", Features: []string{"users:profile.address.city", "users:profile.age"}}}
+	got := ViewImpact(view, services, &Verdict{Scores: []feature.Score{{Feature: "profile", Severity: 1}, {Feature: "pro", Severity: 3}}}, 0)
+	for _, p := range got.Parts {
+		if want := map[string]int{"profile": 1, "pro": 0}[p.Feature]; p.Services != want {
+			t.Errorf("%s is read by %d services, want %d", p.Feature, p.Services, want)
+		}
+	}
+	if of := ServiceImpact(&services[0], []Impact{got}); len(of.Parts) != 1 || of.Parts[0].Feature != "profile" || !near(of.Score, 50) {
+		t.Errorf("the service scores %+v, want 50 of profile alone", of)
+	}
+}
+
 func TestServiceImpact(t *testing.T) {
 	view, services, v := scored()
 	views := []Impact{ViewImpact(view, services, v, 1200), ViewImpact(&feature.View{Name: "payments_old", Features: view.Features}, services, &Verdict{}, 7)}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"sluice/feature"
 	"sluice/rules"
@@ -77,12 +78,7 @@ func servicesByName(all []feature.Service) []*feature.Service {
 	for i := range all {
 		list = append(list, &all[i])
 	}
-	slices.SortFunc(list, func(a, b *feature.Service) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(list, func(a, b *feature.Service) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -92,13 +88,16 @@ func (a *API) serviceImpact(ctx context.Context, defs *feature.Definitions, s *f
 	var views []rules.Impact
 	for i := range defs.Views {
 		v := &defs.Views[i]
-		if !slices.ContainsFunc(s.Features, func(f string) bool { return len(f) > len(v.Name) && f[:len(v.Name)+1] == v.Name+":" }) {
+		if !s.Reads(v.Name, "") {
 			continue
 		}
 		impact, read := known[v.Name]
 		if !read {
-			var err error
-			if impact, err = a.impact(ctx, defs, v); err != nil {
+			vector, err := a.deps.Registry.Vector(ctx, v.ID)
+			if err != nil {
+				return item, fmt.Errorf("read vector of %s: %w", v.Name, err)
+			}
+			if impact, err = a.impact(ctx, defs, v, vector); err != nil {
 				return item, err
 			}
 			known[v.Name] = impact
@@ -111,11 +110,7 @@ func (a *API) serviceImpact(ctx context.Context, defs *feature.Definitions, s *f
 
 // impact scores a view by the verdict on its newest judged window, and by how often its
 // visible versions are read.
-func (a *API) impact(ctx context.Context, defs *feature.Definitions, v *feature.View) (rules.Impact, error) {
-	vector, err := a.deps.Registry.Vector(ctx, v.ID)
-	if err != nil {
-		return rules.Impact{}, fmt.Errorf("read vector of %s: %w", v.Name, err)
-	}
+func (a *API) impact(ctx context.Context, defs *feature.Definitions, v *feature.View, vector feature.Vector) (rules.Impact, error) {
 	latest, err := a.latest(ctx, v, vector)
 	if err != nil {
 		return rules.Impact{}, fmt.Errorf("read the newest verdict of %s: %w", v.Name, err)

@@ -69,11 +69,15 @@ func (a *API) view(r *http.Request) (any, error) {
 
 // scored describes a view as it is now, with its score.
 func (a *API) scored(ctx context.Context, defs *feature.Definitions, v *feature.View) (viewItem, error) {
-	item, err := a.state(ctx, v)
+	vector, err := a.deps.Registry.Vector(ctx, v.ID)
+	if err != nil {
+		return viewItem{}, fmt.Errorf("read vector of %s: %w", v.Name, err)
+	}
+	item, err := a.state(ctx, v, vector)
 	if err != nil {
 		return item, err
 	}
-	impact, err := a.impact(ctx, defs, v)
+	impact, err := a.impact(ctx, defs, v, vector)
 	if err != nil {
 		return item, err
 	}
@@ -84,11 +88,7 @@ func (a *API) scored(ctx context.Context, defs *feature.Definitions, v *feature.
 }
 
 // state describes a view as it is now.
-func (a *API) state(ctx context.Context, v *feature.View) (viewItem, error) {
-	vector, err := a.deps.Registry.Vector(ctx, v.ID)
-	if err != nil {
-		return viewItem{}, fmt.Errorf("read vector of %s: %w", v.Name, err)
-	}
+func (a *API) state(ctx context.Context, v *feature.View, vector feature.Vector) (viewItem, error) {
 	item := viewItem{
 		Project: v.Project, Mode: v.Publish.Mode, State: "serving", Generation: vector.Generation,
 		ServedVersion: vector.Newest(), AgeSeconds: a.age(v), ViewForm: definition.ViewFormOf(v),
