@@ -79,7 +79,7 @@ func (b *bulk) replan(c *catalog) error {
 
 // take fills q with the rows [from, to) of whole.
 func (q *query) take(whole *query, from, to int) {
-	q.plan, q.policy, q.past, q.rows = whole.plan, whole.policy, whole.past, to-from
+	q.plan, q.policy, q.past, q.priority, q.rows = whole.plan, whole.policy, whole.past, whole.priority, to-from
 	for join := range whole.plan.joins {
 		for row := from; row < to; row++ {
 			at := len(q.arena)
@@ -138,6 +138,9 @@ func (s *Server) streamWire(stream grpc.ServerStream, in []byte) error {
 	}
 	if err != nil {
 		return bulkOver(err)
+	}
+	if whole.priority, err = loweredGRPC(stream.Context()); err != nil {
+		return err
 	}
 	b := &bulk{server: s, whole: whole, catalog: snap.catalog, plan: func(c *catalog) (*plan, error) { return s.wirePlan(whole, c, ownForm) }}
 	return b.each(stream.Context(), func(first int, part *query) error {
@@ -215,21 +218,25 @@ func (s *Server) sendBulk(w http.ResponseWriter, r *http.Request, b *buffer) (se
 	if err := readBody(w, r, &b.in, s.config.MaxBody); err != nil {
 		return false, err
 	}
-	request, err := parseFeatures("", b.in.Bytes())
+	service := r.PathValue("service")
+	request, err := parseFeatures(service, b.in.Bytes())
 	if err != nil {
 		return false, err
 	}
 	whole := &query{} // too large to be kept
+	if whole.priority, err = loweredHTTP(r); err != nil {
+		return false, err
+	}
 	snap, _, err := s.take()
 	if err != nil {
 		return false, err
 	}
-	if err := s.bindFeatures(whole, snap.catalog, "", &request, s.limitBulk()); err != nil {
+	if err := s.bindFeatures(whole, snap.catalog, service, &request, s.limitBulk()); err != nil {
 		return false, bulkOver(err)
 	}
 	request.Keys = nil
 	parts := &bulk{server: s, whole: whole, catalog: snap.catalog, plan: func(c *catalog) (*plan, error) {
-		return s.featuresPlan(whole, c, "", request.Features)
+		return s.featuresPlan(whole, c, service, request.Features)
 	}}
 	out := http.NewResponseController(w)
 	err = parts.each(r.Context(), func(first int, part *query) error {

@@ -27,6 +27,7 @@ type Config struct {
 	KeptAge     time.Duration `yaml:"kept_age"`     // how long after it was read a row may be given in that way
 	MaxTime     time.Duration `yaml:"max_time"`     // for the whole of an HTTP request to arrive
 
+	Feast        FeastConfig        `yaml:"feast"`         // where Feast's doors answer as Feast's own server does
 	Admission    admission.Config   `yaml:"admission"`     // reads at work at once; most 0: any number
 	TokenRates   map[string]float64 `yaml:"token_rates"`   // requests/s by token; * is each other one
 	ProjectRates map[string]float64 `yaml:"project_rates"` // likewise by project, of all its tokens together
@@ -40,7 +41,7 @@ func DefaultConfig() Config {
 		MaxBody: 4 << 20, MaxHeader: 16 << 10, MaxStreams: 100,
 		Handshake: 5 * time.Second, MaxAge: 30 * time.Minute,
 		SampleRate: 50, KeptRows: 0, KeptAge: 5 * time.Minute,
-		MaxTime: 30 * time.Second, Admission: admission.DefaultConfig(),
+		MaxTime: 30 * time.Second, Feast: DefaultFeastConfig(), Admission: admission.DefaultConfig(),
 	}
 }
 
@@ -72,6 +73,9 @@ func (c Config) Validate() error {
 		if n.value < n.least || n.value > n.most {
 			errs = append(errs, fmt.Errorf("%s: %d is not in %d to %d", n.key, n.value, n.least, n.most))
 		}
+	}
+	if err := c.Feast.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("feast.%w", err))
 	}
 	return errors.Join(errs...)
 }

@@ -104,6 +104,7 @@ func (s *Server) readFeast(ctx context.Context, q *query, body []byte) error {
 	if err := q.bindJSON(request.entities, s.config.MaxEntities); err != nil {
 		return at("entities", err)
 	}
+	q.asFeast(s)
 	return s.read(ctx, q, snap, lapsed)
 }
 

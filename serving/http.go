@@ -43,7 +43,9 @@ func (s *Server) Register(mux *http.ServeMux) {
 		mux.HandleFunc(path, wrongMethod(method))
 	}
 	mux.HandleFunc("GET /api/v1/openapi.yaml", openapi)
-	mux.Handle(bulkPattern, auth.RequireOr(s.deps.Authorize, auth.Reader, http.HandlerFunc(s.getBulk), auth.WriteError))
+	for _, pattern := range bulkPatterns {
+		mux.Handle(pattern, auth.RequireOr(s.deps.Authorize, auth.Reader, http.HandlerFunc(s.getBulk), auth.WriteError))
+	}
 	for _, route := range s.routes() {
 		mux.Handle(route.pattern, auth.RequireOr(s.deps.Authorize, route.need, s.handle(route.door), route.door.refuse))
 	}

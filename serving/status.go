@@ -72,19 +72,3 @@ func (r rowState) of(empty bool) fieldStatus {
 	}
 	return statusPresent
 }
-
-// ofFeast is of in Feast's numbers.
-func (r rowState) ofFeast(empty bool) fieldStatus {
-	if r == rowUnread {
-		return feastUnavailable
-	}
-	return r.of(empty)
-}
-
-// nameFeast is the status in Feast's words.
-func (r rowState) nameFeast(empty bool) string {
-	if r == rowUnread {
-		return feastUnavailableName
-	}
-	return statusNames[r.of(empty)]
-}

@@ -15,6 +15,7 @@ var otherRoutes = []control.Route{
 	{Method: "POST", Path: "/api/v1/services/{service}/rows", Need: auth.Reader, Help: "Features of a service by key, with the provenance of each view."},
 	{Method: "POST", Path: "/api/v1/rows", Need: auth.Reader, Help: "Likewise of a list of `view:feature`."},
 	{Method: "POST", Path: "/api/v1/rows/stream", Need: auth.Reader, Help: "Likewise, of more rows than one read takes: JSON lines, a part each."},
+	{Method: "POST", Path: "/api/v1/services/{service}/rows/stream", Need: auth.Reader, Help: "Likewise of a service."},
 	{Method: "POST", Path: "/get-online-features", Need: auth.Reader, Help: "Feast's read."},
 	{Method: "POST", Path: "/push", Need: auth.Writer, Help: "Feast's push; `push_source_name` is the view's name."},
 	{Method: "POST", Path: "/write-to-online-store", Need: auth.Writer, Help: "Feast's write."},

@@ -380,6 +380,8 @@ var readCases = []openAPICase{
 	{"POST /api/v1/rows/stream", "/api/v1/rows/stream", `{"keys":[{"user":"001","card":1},{"user":"x","card":2}],"features":["payments:amount"]}`, 200},
 	{"POST /api/v1/rows/stream", "/api/v1/rows/stream", `{"keys":[],"features":["payments:amount"]}`, 400},
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fraud/rows", `{"keys":[{"user":"001","card":1}],"policy":"null"}`, 200},
+	{"POST /api/v1/services/{service}/rows/stream", "/api/v1/services/fraud/rows/stream", `{"keys":[{"user":"001","card":1}],"policy":"flag"}`, 200},
+	{"POST /api/v1/services/{service}/rows/stream", "/api/v1/services/fruad/rows/stream", `{"keys":[{"user":"001","card":1}]}`, 404},
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fraud/rows", `{"keys":[{"user":"001"}]}`, 400},
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fruad/rows", `{"keys":[{"user":"001","card":1}]}`, 404},
 }

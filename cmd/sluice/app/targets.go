@@ -155,6 +155,7 @@ func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
 	if err != nil {
 		return err
 	}
+	cfg.Feast = serving.FeastConfig(a.cfg.Feast)
 	s, err := serving.New(cfg, serving.Deps{
 		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics}.Push,
 		Exposed: r.AddExposure, Served: sampler.Take,
