@@ -96,12 +96,12 @@ func (s *Server) limitBulk() int { return max(s.config.MaxBulk, s.config.MaxEnti
 func bulkOver(err error) error {
 	var known *feature.Error
 	if errors.As(err, &known) && known.Code == feature.CodeLimit && known.Hint == hintEntities {
-		return problem(feature.CodeLimit, "split the request; max_bulk sets the limit", "%s", known.Message)
+		return problem(feature.CodeLimit, "split the request; serve.max_bulk sets the limit", "%s", known.Message)
 	}
 	return err
 }
 
-const hintEntities = "split the request; max_entities sets the limit"
+const hintEntities = "split the request; serve.max_entities sets the limit"
 
 // streamMethod describes StreamFeatures, which takes and gives encoded bytes.
 var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: true, Handler: func(srv any, stream grpc.ServerStream) error {
@@ -110,6 +110,7 @@ var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: 
 		return err
 	}
 	defer request.free()
+	nextStretch(stream.Context(), partTime)()
 	s, begun := srv.(*Server), time.Now()
 	err := s.door.charge(stream.Context()) // once: what a stream may ask for is bounded
 	if err == nil {
@@ -144,6 +145,7 @@ func (s *Server) streamWire(stream grpc.ServerStream, in []byte) error {
 	}
 	b := &bulk{server: s, whole: whole, catalog: snap.catalog, plan: func(c *catalog) (*plan, error) { return s.wirePlan(whole, c, ownForm) }}
 	return b.each(stream.Context(), func(first int, part *query) error {
+		defer nextStretch(stream.Context(), partTime)()
 		err := stream.SendMsg(rawReply{pooled(part.sizePart(first), func(dst []byte) []byte { return part.appendPart(dst, first) })})
 		return unsent(stream.Context(), first, err)
 	})
@@ -179,7 +181,7 @@ func (q *query) appendPart(dst []byte, first int) []byte {
 
 const (
 	linesContent = "application/x-ndjson"
-	// partTime is how long one part may take to be sent to a reader over HTTP.
+	// partTime is how long one part may take to be sent to a reader.
 	partTime = 30 * time.Second
 )
 
@@ -197,7 +199,7 @@ func (s *Server) getBulk(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !sent {
-		tellRetry(w.Header(), err)
+		tellAgain(w.Header(), err)
 	}
 	err = httpError(err)
 	if !sent {

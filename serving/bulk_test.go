@@ -88,7 +88,7 @@ func TestStreamFeatures(t *testing.T) {
 		code    codes.Code
 		want    string
 	}{
-		"too many":     {ownRequest(columnsOf{"user_id": texts(append(names, "x", "y")...)}, 0, "users:f00"), codes.ResourceExhausted, "max_bulk sets the limit"},
+		"too many":     {ownRequest(columnsOf{"user_id": texts(append(names, "x", "y")...)}, 0, "users:f00"), codes.ResourceExhausted, "serve.max_bulk sets the limit"},
 		"unknown view": {ownRequest(columnsOf{"user_id": texts("u1")}, 0, "user:f00"), codes.NotFound, "did you mean users?"},
 	} {
 		stream, err := client.StreamFeatures(t.Context(), tc.request)
@@ -133,7 +133,7 @@ func TestStreamRows(t *testing.T) {
 		t.Errorf("a priority that is none = %d %s, want 400", code, got)
 	}
 	_, keys = users(11)
-	if code, got = f.post(t, "/api/v1/rows/stream", `{"keys":[`+keys+`],"features":["users:f00"]}`); code != 413 || !strings.Contains(got, "max_bulk sets the limit") {
+	if code, got = f.post(t, "/api/v1/rows/stream", `{"keys":[`+keys+`],"features":["users:f00"]}`); code != 413 || !strings.Contains(got, "serve.max_bulk sets the limit") {
 		t.Errorf("11 rows = %d %s, want 413 naming max_bulk", code, got)
 	}
 }
