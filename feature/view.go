@@ -93,6 +93,9 @@ type View struct {
 	Name     string    `json:"name"`
 	Entities []Entity  `json:"entities"`
 	Features []Feature `json:"features"`
+	// Context names the values that a request may bring for Computed, by name.
+	Context  map[string]Type `json:"context,omitempty"`
+	Computed []Computed      `json:"computed,omitempty"`
 	// Expect is of rows and windows as a whole.
 	Expect []Expectation `json:"expect,omitempty"`
 	// Slices names up to MaxSlices features or join keys of type string, bool, int32 or

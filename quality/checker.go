@@ -31,7 +31,6 @@ import (
 type Checker struct {
 	checks []check
 	rows   []rowCheck
-	index  map[string]int // feature name to its place in a write's values
 	view   *feature.View
 }
 
@@ -55,14 +54,11 @@ type rowCheck struct {
 // NewChecker compiles the expectations of view. The error is Faults; each is
 // ErrExpect.
 func NewChecker(view *feature.View) (*Checker, error) {
-	c := &Checker{view: view, index: make(map[string]int, len(view.Features))}
-	for i, f := range view.Features {
-		c.index[f.Name] = i
-	}
-	env := lazyEnv(view)
+	c := &Checker{view: view}
+	scope := lazyScope(view)
 	var found Faults
 	for i := range view.Features {
-		one, errs := newCheck(&view.Features[i], i, env)
+		one, errs := newCheck(&view.Features[i], i, scope)
 		found.add(view, i, "", errs)
 		if one.bounds != nil || one.domain != nil || one.form != nil || one.expr != nil {
 			c.checks = append(c.checks, one)
@@ -74,7 +70,7 @@ func NewChecker(view *feature.View) (*Checker, error) {
 		if e.Expr == "" {
 			continue
 		}
-		compiled, err := newExpr(e.Expr, env)
+		compiled, err := newExpr(e.Expr, scope)
 		if err != nil {
 			found.add(view, -1, e.Name, []error{fault("expr", err)})
 			continue
@@ -87,7 +83,7 @@ func NewChecker(view *feature.View) (*Checker, error) {
 	return c, nil
 }
 
-func newCheck(f *feature.Feature, at int, env envFunc) (c check, errs []error) {
+func newCheck(f *feature.Feature, at int, scope scopeFunc) (c check, errs []error) {
 	c = check{at: at, name: f.Name}
 	note := func(key string, err error) {
 		if err != nil {
@@ -103,7 +99,7 @@ func newCheck(f *feature.Feature, at int, env envFunc) (c check, errs []error) {
 	c.form, more = newForm(f)
 	errs = append(errs, more...)
 	if f.Expect.Expr != "" {
-		c.expr, err = newExpr(f.Expect.Expr, env)
+		c.expr, err = newExpr(f.Expect.Expr, scope)
 		note("expr", err)
 	}
 	note("nulls", checkShare("nulls", f.Expect.Nulls))
@@ -139,13 +135,13 @@ func (c *Checker) Check(w *feature.Write) (featureIndex int, reason string, ok b
 		if k.expr == nil {
 			continue
 		}
-		if fault := k.expr.fault(c, w); fault != "" {
+		if fault := k.expr.fault(w); fault != "" {
 			return k.at, limit(fmt.Sprintf("%s: %s; %s = %s", k.name, fault, k.name, show(w.Values[k.at]))), false
 		}
 	}
 	for i := range c.rows {
 		k := &c.rows[i]
-		if fault := k.expr.fault(c, w); fault != "" {
+		if fault := k.expr.fault(w); fault != "" {
 			return len(c.view.Features) + k.at, limit(fmt.Sprintf("expectation %s: %s", k.name, fault)), false
 		}
 	}

@@ -5,7 +5,7 @@
 // It says what was broken and by how much; what becomes of the window is for
 // package rules to say. A Checker is immutable and safe for concurrent use, and
 // Expectations is pure. Package quality imports feature, quality/sketch and
-// cel-go.
+// expression.
 package quality
 
 import "errors"
