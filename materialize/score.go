@@ -11,7 +11,7 @@ import (
 // score shows how much of a view moved in the window that v is on, and of the services
 // that name its features.
 func (g *Gate) score(view *feature.View, v *rules.Verdict) {
-	services := g.deps.Definitions().Services
+	services := g.deps.Definitions().Readers()
 	impact := rules.ViewImpact(view, services, v, 0)
 	if !impact.Measured {
 		return

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +63,9 @@ func (v shownView) row() []string {
 	for _, f := range v.Features {
 		features = append(features, f.Name)
 	}
+	for _, f := range v.Computed {
+		features = append(features, f.Name)
+	}
 	age := (time.Duration(v.AgeSeconds) * time.Second).String()
 	return []string{
 		v.Project, v.Name, strings.Join(keys, ","), strings.Join(features, ","), v.Mode, v.State,
@@ -106,7 +111,31 @@ func (c *viewsCmd) Run(e *env) error {
 		rows = append(rows, []string{f.Name, f.Type.String(), f.Unit, expect, f.Description})
 	}
 	fmt.Fprintf(e.stdout, "%s: %s, %s, generation %d, serving version %d\n", plain(v.Name), plain(v.Mode), plain(v.State), v.Generation, v.ServedVersion)
-	return table(e.stdout, "FEATURE TYPE UNIT EXPECT DESCRIPTION", rows)
+	if err := table(e.stdout, "FEATURE TYPE UNIT EXPECT DESCRIPTION", rows); err != nil || len(v.Computed) == 0 {
+		return err
+	}
+	return v.printComputed(e)
+}
+
+// printComputed prints what is computed when it is read, and from which values of
+// requests.
+func (v shownView) printComputed(e *env) error {
+	var rows [][]string
+	for _, c := range v.Computed {
+		rows = append(rows, []string{c.Name, c.Type.String(), c.Unit, strings.Join(c.Reads, ","), c.Expr, c.Description})
+	}
+	fmt.Fprintln(e.stdout)
+	if err := table(e.stdout, "COMPUTED TYPE UNIT READS EXPRESSION DESCRIPTION", rows); err != nil {
+		return err
+	}
+	var context []string
+	for _, name := range slices.Sorted(maps.Keys(v.Context)) {
+		context = append(context, name+" "+v.Context[name].String())
+	}
+	if len(context) > 0 {
+		fmt.Fprintf(e.stdout, "\nrequests bring: %s\n", plain(strings.Join(context, ", ")))
+	}
+	return nil
 }
 
 type versionsCmd struct {

@@ -86,6 +86,8 @@ func servicesByName(all []feature.Service) []*feature.Service {
 func (a *API) serviceImpact(ctx context.Context, defs *feature.Definitions, s *feature.Service, known map[string]rules.Impact) (serviceItem, error) {
 	item := serviceItem{Project: defs.Project, Name: s.Name, Features: s.Features}
 	var views []rules.Impact
+	readers := defs.Readers()
+	s = &readers[slices.IndexFunc(readers, func(r feature.Service) bool { return r.Name == s.Name })]
 	for i := range defs.Views {
 		v := &defs.Views[i]
 		if !s.Reads(v.Name, "") {
@@ -125,7 +127,7 @@ func (a *API) impact(ctx context.Context, defs *feature.Definitions, v *feature.
 			return rules.Impact{}, fmt.Errorf("read who reads %s: %w", v.Name, err)
 		}
 	}
-	return rules.ViewImpact(v, defs.Services, latest, rules.ReadsPerHour(reads)), nil
+	return rules.ViewImpact(v, defs.Readers(), latest, rules.ReadsPerHour(reads)), nil
 }
 
 // latest returns the verdict on the newest judged window of a view; an empty one if

@@ -15,9 +15,13 @@ type Form struct {
 
 // ViewForm is a view as a file writes it. Durations are texts such as 5m.
 type ViewForm struct {
-	Name        string                `json:"name"`
-	Entities    []feature.Entity      `json:"entities"`
-	Features    []FeatureForm         `json:"features"`
+	Name     string           `json:"name"`
+	Entities []feature.Entity `json:"entities"`
+	Features []FeatureForm    `json:"features"`
+
+	Context  map[string]feature.Type `json:"context,omitempty"`
+	Computed []feature.Computed      `json:"computed,omitempty"`
+
 	Expect      []feature.Expectation `json:"expect,omitempty"`
 	Slices      []string              `json:"slices,omitempty"`
 	Owner       string                `json:"owner,omitempty"`
@@ -96,7 +100,7 @@ func FormOf(defs *feature.Definitions) Form {
 // ViewFormOf returns the form of a view.
 func ViewFormOf(v *feature.View) ViewForm {
 	form := ViewForm{
-		Name: v.Name, Entities: v.Entities, Slices: v.Slices, Expect: v.Expect, Owner: v.Owner, Description: v.Description,
+		Name: v.Name, Entities: v.Entities, Context: v.Context, Computed: v.Computed, Slices: v.Slices, Expect: v.Expect, Owner: v.Owner, Description: v.Description,
 		Compliance: v.Compliance, Tags: v.Tags, TTL: FormatDuration(v.TTL),
 		Source: SourceForm(v.Source),
 		Window: WindowForm{Size: FormatDuration(v.Window.Size), Lateness: FormatDuration(v.Window.Lateness), Idle: FormatDuration(v.Window.Idle)},

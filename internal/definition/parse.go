@@ -34,6 +34,9 @@ func Parse(files []File) (feature.Definitions, error) {
 	p.rules(files)
 	p.finish()
 	p.validate()
+	if len(p.problems) == 0 {
+		readers(&p.defs)
+	}
 	return p.defs, p.problems.err()
 }
 

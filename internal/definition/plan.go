@@ -108,6 +108,12 @@ func bare(v feature.View) feature.View {
 	if len(v.Slices) == 0 {
 		v.Slices = nil
 	}
+	if len(v.Context) == 0 {
+		v.Context = nil
+	}
+	if len(v.Computed) == 0 {
+		v.Computed = nil
+	}
 	if len(v.Expect) == 0 {
 		v.Expect = nil
 	}

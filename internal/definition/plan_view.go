@@ -40,7 +40,8 @@ func viewIndex(defs *feature.Definitions) map[string]*feature.View {
 }
 
 // compareViews lists what differs between two forms of a view. Breaking are: a
-// feature that goes or changes its type, other join keys, another source (what
+// feature, stored or computed, that goes or changes its type, a computed one that needs
+// more of requests than it did, other join keys, another source (what
 // producers send must change with it), another window size (versions and history
 // are cut by it).
 func compareViews(a, b *feature.View) (fields []string, breaking bool) {
@@ -53,6 +54,8 @@ func compareViews(a, b *feature.View) (fields []string, breaking bool) {
 	note(!slices.Equal(a.Entities, b.Entities), true, "entities")
 	featureFields, featureBreaks := compareFeatures(a, b)
 	fields, breaking = append(fields, featureFields...), breaking || featureBreaks
+	computedFields, computedBreaks := compareComputed(a, b)
+	fields, breaking = append(fields, computedFields...), breaking || computedBreaks
 	note(!slices.Equal(a.Slices, b.Slices), false, "slices")
 	fields = append(fields, compareExpectations(a.Expect, b.Expect)...)
 	note(a.Owner != b.Owner, false, "owner")
@@ -148,7 +151,10 @@ func compareExpectations(a, b []feature.Expectation) (fields []string) {
 // affected returns the services, of either side, that read what changes: those
 // of the features in fields if only features change, else all of the view's.
 func affected(old, next *feature.Definitions, view string, fields []string) []string {
-	whole := len(fields) == 0 || slices.ContainsFunc(fields, func(f string) bool { return !strings.HasPrefix(f, "features.") })
+	whole := len(fields) == 0 || slices.ContainsFunc(fields, func(f string) bool { return !named(f) })
+	if !whole {
+		fields = slices.Concat(fields, readersOf(old.View(view), fields), readersOf(next.View(view), fields))
+	}
 	found := map[string]bool{}
 	for _, s := range slices.Concat(old.Services, next.Services) {
 		for _, ref := range s.Features {
@@ -165,7 +171,7 @@ func affected(old, next *feature.Definitions, view string, fields []string) []st
 func touches(fields []string, name string) bool {
 	name, _, _ = strings.Cut(name, ".")
 	return slices.ContainsFunc(fields, func(f string) bool {
-		rest := strings.TrimPrefix(f, "features.")
+		_, rest, _ := strings.Cut(f, ".")
 		return rest == name || strings.HasPrefix(rest, name+".")
 	})
 }

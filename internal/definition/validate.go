@@ -124,8 +124,8 @@ func unknownRef(defs *feature.Definitions, ref string) string {
 	if i := v.FeatureAt(base); nested && i >= 0 {
 		return pathProblem(ref, &v.Features[i], path)
 	}
-	if v.FeatureAt(name) < 0 {
-		return fmt.Sprintf("%s: view %s has no feature %s%s", show(ref), view, show(name), meant(name, featureNames(v)))
+	if v.FeatureAt(name) < 0 && v.ComputedAt(name) < 0 {
+		return fmt.Sprintf("%s: view %s has no feature %s%s", show(ref), view, show(name), meant(name, append(featureNames(v), computedNames(v)...)))
 	}
 	return ""
 }
@@ -161,6 +161,14 @@ func featureNames(v *feature.View) []string {
 	names := make([]string, len(v.Features))
 	for i := range v.Features {
 		names[i] = v.Features[i].Name
+	}
+	return names
+}
+
+func computedNames(v *feature.View) []string {
+	names := make([]string, len(v.Computed))
+	for i := range v.Computed {
+		names[i] = v.Computed[i].Name
 	}
 	return names
 }

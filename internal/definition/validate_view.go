@@ -22,6 +22,7 @@ func validateView(v *feature.View, key string, found *Problems) {
 	validateSlices(v, key+".slices", found)
 	validateExpectations(v, key+".expect", found)
 	validateQuality(v, key, found)
+	validateComputed(v, key, found)
 	for name, text := range map[string]string{"owner": v.Owner, "description": v.Description} {
 		if len(text) > maxText {
 			found.add("", 0, join(key, name), "%d bytes, and at most %d are kept", len(text), maxText)

@@ -57,7 +57,11 @@ func (p *parser) view(d *decoder) setter {
 			"features": d.list(func(n *yaml.Node, key string) {
 				v.Features = append(v.Features, d.feature(n, key))
 			}),
-			"slices": d.texts(&v.Slices),
+			"slices":  d.texts(&v.Slices),
+			"context": d.context(&v.Context),
+			"computed": d.list(func(n *yaml.Node, key string) {
+				v.Computed = append(v.Computed, d.computed(n, key))
+			}),
 			"expect": d.list(func(n *yaml.Node, key string) {
 				v.Expect = append(v.Expect, d.expectation(n, key))
 			}),
