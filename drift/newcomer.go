@@ -2,8 +2,6 @@ package drift
 
 import (
 	"hash/maphash"
-	"sync"
-	"unicode/utf8"
 
 	"sluice/quality/sketch"
 )
@@ -18,12 +16,7 @@ type newcomers struct {
 	used  int
 	round uint32
 	seed  maphash.Seed // of places only: no result depends on it
-	// marked says that categories are in the table in this round.
-	marked bool
 }
-
-// spare are tables that no run uses just now.
-var spare = sync.Pool{New: func() any { return new(newcomers) }}
 
 // slot counts one value of a round.
 type slot struct {
@@ -33,12 +26,8 @@ type slot struct {
 	category bool
 }
 
-// wholeText is how long a sampled text is at most for it to be the value itself and not
-// its beginning: the value's bin then says whether it is a category.
-const wholeText = sketch.MaxText - utf8.UTFMax
-
-// reset forgets what was counted.
-func (n *newcomers) reset() {
+// reset forgets what was counted and marks the categories of at.
+func (n *newcomers) reset(at *sketch.FeatureLayout) {
 	if n.slots == nil {
 		n.slots, n.seed = make([]slot, 4*sketch.SampleRows), maphash.MakeSeed()
 	}
@@ -46,15 +35,7 @@ func (n *newcomers) reset() {
 		clear(n.slots)
 		n.round = 1
 	}
-	n.used, n.marked = 0, false
-}
-
-// mark marks the categories of at, once in a round.
-func (n *newcomers) mark(at *sketch.FeatureLayout) {
-	if n.marked {
-		return
-	}
-	n.marked = true
+	n.used = 0
 	for _, name := range at.Categories {
 		n.find(name).category = true
 	}

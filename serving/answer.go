@@ -15,9 +15,6 @@ type query struct {
 	past   pastVersions // views that are read as of an earlier version; nil: none is
 	rows   int
 
-	words *statusWords // of Feast's replies; nil: the answer is the platform's own
-	whole bool         // a row that cannot be read fails the request
-
 	priority admission.Priority // that the client asks for; the plan's may be lower, and then holds
 
 	// Join keys as serialized values, by join key and row: what is read, and what
@@ -26,6 +23,8 @@ type query struct {
 	keys  []span // [join*rows + row]
 
 	answers []*partAnswer
+
+	context [][]feature.Value // by the plan's context: one value a row, or one for all
 
 	wire     wireRequest
 	planKey  []byte
@@ -44,7 +43,8 @@ type partAnswer struct {
 	keys       []feature.Key
 	chains     [][]feature.Record
 	rows       []rowAnswer
-	cells      [][]byte // [row*slots + slot], serialized values; empty: null
+	cells      [][]byte   // [row*slots + slot], serialized values; empty: null
+	made       []rowState // likewise, of computed slots: what became of the value, plus 1
 	provenance provenance
 
 	now     int64 // when it was read, Unix nanoseconds; 0: no clock
@@ -110,7 +110,9 @@ func (q *query) release() {
 // reset empties q.
 func (q *query) reset() {
 	clear(q.wire.columns)
-	q.plan, q.policy, q.priority, q.rows, q.past, q.words, q.whole = nil, 0, 0, 0, nil, nil, false
+	clear(q.context)
+	q.context = q.context[:0]
+	q.plan, q.policy, q.priority, q.rows, q.past = nil, 0, 0, 0, nil
 	q.arena, q.keys, q.answers = q.arena[:0], q.keys[:0], q.answers[:0]
 }
 
@@ -138,6 +140,9 @@ func (q *query) answer(p *part, shown *served) *partAnswer {
 	a.unpacked = a.unpacked[:0]
 	a.rows = resized(a.rows, q.rows)
 	a.cells = resized(a.cells, q.rows*len(p.features))
+	if p.computed != nil {
+		a.made = resized(a.made, len(a.cells))
+	}
 	return a
 }
 

@@ -27,6 +27,7 @@ type view struct {
 	critical int64 // nanoseconds; 0: never
 	names    []string
 	byName   map[string]int // feature name to position
+	computed computedSet
 	metrics  *viewMetrics
 	watch    *watch
 }
@@ -60,6 +61,7 @@ func newView(def feature.View, index int) *view {
 	for i, f := range def.Features {
 		v.names, v.byName[f.Name] = append(v.names, f.Name), i
 	}
+	v.computed.of(&v.View)
 	return v
 }
 
@@ -85,7 +87,7 @@ func (v *view) feature(name string) (int, error) {
 	if i, ok := v.byName[name]; ok {
 		return i, nil
 	}
-	return 0, unknown(feature.CodeUnknownFeature, "feature", v.Name+":"+name, prefixed(v.Name+":", v.names))
+	return 0, unknown(feature.CodeUnknownFeature, "feature", v.Name+":"+name, prefixed(v.Name+":", slices.Concat(v.names, v.computed.names)))
 }
 
 func prefixed(prefix string, names []string) []string {

@@ -12,6 +12,7 @@ type jsonRequest struct {
 	service  string
 	features []byte // the list; nil: service names them
 	entities []byte // the object of columns
+	context  []byte // likewise, request_context; nil: none
 	full     bool   // full_feature_names
 }
 
@@ -68,6 +69,14 @@ func (r *jsonRequest) member(name string, value []byte) error {
 			return wrong(`an object {"join_key":[...]}`)
 		}
 		r.entities = value
+	case "request_context":
+		if r.context = nil; null {
+			return nil
+		}
+		if value[0] != '{' {
+			return wrong(`an object {"name":[...]}`)
+		}
+		r.context = value
 	case "full_feature_names":
 		if value[0] != 't' && value[0] != 'f' && !null {
 			return wrong("true or false")
@@ -101,10 +110,13 @@ func (s *Server) readFeast(ctx context.Context, q *query, body []byte) error {
 	if q.plan, err = s.jsonPlan(q, snap.catalog, &request); err != nil {
 		return at("features", err)
 	}
-	if err := q.bindJSON(request.entities, s.config.MaxEntities); err != nil {
+	beside, err := q.bindJSON(request.entities, s.config.MaxEntities)
+	if err != nil {
 		return at("entities", err)
 	}
-	q.asFeast(s)
+	if err := q.bindContextJSON(request.context, beside); err != nil {
+		return at("request_context", err)
+	}
 	return s.read(ctx, q, snap, lapsed)
 }
 
@@ -135,11 +147,16 @@ func (s *Server) jsonPlan(q *query, c *catalog, request *jsonRequest) (*plan, er
 	return c.plan(q.planKey, refs, form, s.config.MaxFeatures)
 }
 
-// bindJSON fills q's join keys from an object of columns.
-func (q *query) bindJSON(entities []byte, limit int) error {
+// bindJSON fills q's join keys from an object of columns, and returns those columns
+// that are values of the plan's context: Feast's own clients send them so.
+func (q *query) bindJSON(entities []byte, limit int) (beside []jsonColumn, err error) {
 	columns := make([][]byte, len(q.plan.joins))
 	var names []string
 	for key, value := range members(entities) {
+		if at := q.plan.contextOf(jsonText(key)); at >= 0 {
+			beside = append(beside, jsonColumn{at, value})
+			continue
+		}
 		names = append(names, jsonText(key))
 		for i, join := range q.plan.joins {
 			if jsonIs(key, join.Name) {
@@ -149,20 +166,20 @@ func (q *query) bindJSON(entities []byte, limit int) error {
 	}
 	for i, join := range q.plan.joins {
 		if columns[i] == nil || len(names) != len(columns) {
-			return q.joinProblem(names)
+			return nil, q.joinProblem(names)
 		}
 		if columns[i][0] != '[' {
-			return invalid("give one value a row", "join key %s is %s, not a list", join.Name, jsonKind(columns[i]))
+			return nil, invalid("give one value a row", "join key %s is %s, not a list", join.Name, jsonKind(columns[i]))
 		}
 		rows, err := q.bindJSONColumn(join, columns[i], limit)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := q.countRows(i, join.Name, rows, limit); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return beside, nil
 }
 
 // bindJSONColumn appends the values of one join key and returns how many there

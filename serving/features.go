@@ -14,14 +14,16 @@ type featuresRequest struct {
 	Keys     []map[string]json.RawMessage `json:"keys"`     // an object a row, with the join keys of all views
 	Features []string                     `json:"features"` // view:feature; view:* is every feature of the view
 	Policy   string                       `json:"policy"`
+	Context  json.RawMessage              `json:"context"`        // for computed features: an object for all rows, or a list of one a row
 	AsOf     pastVersions                 `json:"as_of_versions"` // by view
 }
 
 // serviceRequest is featuresRequest where the features are the service's.
 type serviceRequest struct {
-	Keys   []map[string]json.RawMessage `json:"keys"`
-	Policy string                       `json:"policy"`
-	AsOf   pastVersions                 `json:"as_of_versions"`
+	Keys    []map[string]json.RawMessage `json:"keys"`
+	Policy  string                       `json:"policy"`
+	Context json.RawMessage              `json:"context"`
+	AsOf    pastVersions                 `json:"as_of_versions"`
 }
 
 const (
@@ -37,7 +39,7 @@ func parseFeatures(service string, body []byte) (request featuresRequest, err er
 	}
 	var of serviceRequest
 	err = decodeBody(body, &of, wantService)
-	return featuresRequest{Keys: of.Keys, Policy: of.Policy, AsOf: of.AsOf}, err
+	return featuresRequest{Keys: of.Keys, Policy: of.Policy, Context: of.Context, AsOf: of.AsOf}, err
 }
 
 // getFeatures answers a read by key of several views at once.
@@ -77,7 +79,10 @@ func (s *Server) bindFeatures(q *query, c *catalog, service string, request *fea
 	if err := q.past.check(q.plan); err != nil {
 		return err
 	}
-	return q.bindRows(request.Keys, limit)
+	if err := q.bindRows(request.Keys, limit); err != nil {
+		return err
+	}
+	return q.bindContext(request.Context)
 }
 
 // featuresPlan returns the plan of a service, or of a list of features if service is
@@ -87,7 +92,7 @@ func (s *Server) featuresPlan(q *query, c *catalog, service string, names []stri
 		q.planKey = append(append(q.planKey[:0], planService, byte(ownForm)), service...)
 	} else {
 		if len(names) > s.config.MaxFeatures {
-			return nil, overLimit("features", len(names), s.config.MaxFeatures, "serve.max_features")
+			return nil, overLimit("features", len(names), s.config.MaxFeatures, "max_features")
 		}
 		q.planKey = append(q.planKey[:0], 'l')
 		for _, name := range names {

@@ -28,6 +28,7 @@ func FuzzWireRequest(f *testing.F) {
 		feastRequest(columnsOf{"driver_id": longs(1, -1), "user_id": texts("a", "b")}, "pairs:f00"),
 		&feastserving.GetOnlineFeaturesRequest{Kind: &feastserving.GetOnlineFeaturesRequest_FeatureService{FeatureService: "model"}, FullFeatureNames: true, IncludeFeatureViewVersionMetadata: true},
 		ownRequest(columnsOf{"user_id": texts("a")}, sluicev1.Policy_POLICY_NULL, "users:*"),
+		&sluicev1.GetFeaturesRequest{What: ownRequest(nil, 0, "accounts:excess").What, Keys: columnsOf{"user_id": texts("a")}, Context: columnsOf{"amount": longs(1), "merchant": texts("b")}},
 	} {
 		b, err := proto.Marshal(m)
 		if err != nil {
@@ -57,12 +58,17 @@ func FuzzWireRequest(f *testing.F) {
 			return
 		}
 		if !slices.Equal(refs, want.GetFeatures().GetVal()) || string(r.service) != want.GetFeatureService() ||
-			(r.flag != 0) != want.FullFeatureNames || len(r.columns) != len(want.Entities) {
+			(r.flag != 0) != want.FullFeatureNames || len(r.columns) != len(want.Entities) || len(r.context) != len(want.RequestContext) {
 			t.Fatalf("read %x as %v %+v, want %v", b, refs, r, &want)
 		}
 		for _, c := range r.columns {
 			if got := want.Entities[string(c.name)]; got == nil {
 				t.Fatalf("column %q is not in %v", c.name, &want)
+			}
+		}
+		for _, c := range r.context {
+			if got := want.RequestContext[string(c.name)]; got == nil {
+				t.Fatalf("context %q is not in %v", c.name, &want)
 			}
 		}
 	})
@@ -71,7 +77,7 @@ func FuzzWireRequest(f *testing.F) {
 // wellFormedColumns reports whether the values of r, which parse leaves closed,
 // can be read.
 func wellFormedColumns(r *wireRequest) bool {
-	for _, c := range r.columns {
+	for _, c := range slices.Concat(r.columns, r.context) {
 		for b := c.list; len(b) > 0; {
 			number, value, rest, err := cutField(b)
 			if err != nil || number != 1 {
@@ -88,7 +94,7 @@ func wellFormedColumns(r *wireRequest) bool {
 
 // fuzzFixture is a server whose views hold a few rows.
 func fuzzFixture(t testing.TB) *fixture {
-	f := newFixture(t, func(c *Config, _ *Deps) { c.MaxEntities, c.MaxFeatures = 20, 30 })
+	f := computedFixture(t, func(c *Config, _ *Deps) { c.MaxEntities, c.MaxFeatures = 20, 30 })
 	f.write(t, "users", 1, ago(time.Hour), user("a"), float(1), float(math.NaN()))
 	f.write(t, "drivers", 1, ago(25*time.Hour), driver(1), values...)
 	f.write(t, "pairs", 1, ago(time.Minute), []feature.Value{feature.Int64Value(1), feature.StringValue("a")}, float(1))
@@ -104,6 +110,9 @@ func FuzzWireRead(f *testing.F) {
 		ownRequest(columnsOf{"user_id": texts("a")}, sluicev1.Policy_POLICY_NULL, "users:*"),
 		ownRequest(columnsOf{"driver_id": longs(1)}, sluicev1.Policy_POLICY_FLAG, "drivers:*"),
 		&sluicev1.GetFeaturesRequest{What: &sluicev1.GetFeaturesRequest_Service{Service: "model"}, Keys: columnsOf{"user_id": texts("a"), "driver_id": longs(1)}},
+		&sluicev1.GetFeaturesRequest{What: ownRequest(nil, 0, "accounts:share", "accounts:abroad", "accounts:big").What, Keys: columnsOf{"user_id": texts("new", "old")}, Context: columnsOf{"count": longs(0, 3), "merchant": texts("b"), "amount": doubles(1)}},
+		&feastserving.GetOnlineFeaturesRequest{Kind: feastRequest(nil, "accounts:excess", "accounts:city").Kind, Entities: columnsOf{"user_id": texts("new"), "amount": longs(2)}},
+		&feastserving.GetOnlineFeaturesRequest{Kind: feastRequest(nil, "accounts:excess", "accounts:city").Kind, Entities: columnsOf{"user_id": texts("new")}, RequestContext: columnsOf{"amount": texts("x")}},
 	} {
 		b, err := proto.Marshal(m)
 		if err != nil {
@@ -173,13 +182,16 @@ func checkOwnReply(t *testing.T, b []byte) {
 // FuzzHTTP posts any body to every endpoint: the answer is JSON, and what is
 // wrong with a body is a 4xx that no client retries.
 func FuzzHTTP(f *testing.F) {
-	paths := []string{"/get-online-features", "/push", "/write-to-online-store", "/api/v1/views/users/rows", "/api/v1/views/drivers/rows"}
+	paths := []string{"/get-online-features", "/push", "/write-to-online-store", "/api/v1/views/users/rows", "/api/v1/views/drivers/rows", "/api/v1/views/accounts/rows"}
 	for _, seed := range []string{
 		`{"features":["users:f01","users:f00"],"entities":{"user_id":["a","b"]},"full_feature_names":true}`,
 		`{"feature_service":"model","entities":{"user_id":["a"],"driver_id":[1]}}`,
 		`{"push_source_name":"users","feature_view_name":"users","df":{"user_id":["a"],"f00":[1.5],"at":["2026-11-23T12:00:00Z"]},"to":"online"}`,
 		`{"keys":[{"user_id":"a"}],"features":["f00"],"policy":"null"}`,
 		`{"keys":[{"driver_id":1}],"policy":"flag"}`,
+		`{"keys":[{"user_id":"new"},{"user_id":"old"}],"features":["excess","share","city","usual"],"context":[{"amount":1,"count":0},{"amount":null,"count":2}]}`,
+		`{"keys":[{"user_id":"new"}],"features":["abroad"],"context":{"merchant":"DE"},"policy":"null"}`,
+		`{"features":["accounts:big","accounts:log_amount"],"entities":{"user_id":["new"],"amount":[1e3]},"request_context":{"count":[1]}}`,
 	} {
 		for i := range paths {
 			f.Add(seed, uint8(i))

@@ -69,6 +69,7 @@ type metrics struct {
 	version  *prometheus.GaugeVec
 	lapsed   prometheus.Counter
 	kept     *prometheus.CounterVec
+	failures *prometheus.CounterVec // of computed features
 	reports  [reports]prometheus.Counter
 
 	mu    sync.Mutex
@@ -94,7 +95,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"method", "code"}),
 		values: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "serve", Name: "values_total",
-			Help: "Values answered, by view and status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, UNAVAILABLE).",
+			Help: "Values answered, by view and status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, UNAVAILABLE, FAILED).",
 		}, []string{"view", "status"}),
 		version: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "served_version_timestamp_seconds",
@@ -108,6 +109,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: namespace, Subsystem: "serve", Name: "kept_rows_total",
 			Help: "Rows answered from a replica or an earlier read because their shard of the store did not give them, by view.",
 		}, []string{"view"}),
+		failures: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "serve", Name: "compute_failures_total",
+			Help: "Values of computed features that could not be evaluated, by view and reason (division, overflow, cost, size, type, input).",
+		}, []string{"view", "reason"}),
 		views: map[string]*viewMetrics{},
 	}
 	handed := auto.NewCounterVec(prometheus.CounterOpts{
@@ -174,6 +179,7 @@ func (m *metrics) forget(name string) {
 	m.values.DeletePartialMatch(prometheus.Labels{"view": name})
 	m.version.DeletePartialMatch(prometheus.Labels{"view": name})
 	m.kept.DeletePartialMatch(prometheus.Labels{"view": name})
+	m.failures.DeletePartialMatch(prometheus.Labels{"view": name})
 }
 
 // observe records a request that began at begun and ended with err.

@@ -25,8 +25,12 @@ func TestMetrics(t *testing.T) {
 	f.post(t, "/api/v1/views/drivers/rows", `{"keys":[{"driver_id":7}],"features":["rate"],"policy":"refuse"}`)
 	f.post(t, "/push", `{}`)
 	const want = `
-# HELP sluice_serve_values_total Values answered, by view and status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, UNAVAILABLE).
+# HELP sluice_serve_values_total Values answered, by view and status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, UNAVAILABLE, FAILED).
 # TYPE sluice_serve_values_total counter
+sluice_serve_values_total{status="FAILED",view="drivers"} 0
+sluice_serve_values_total{status="FAILED",view="flags"} 0
+sluice_serve_values_total{status="FAILED",view="pairs"} 0
+sluice_serve_values_total{status="FAILED",view="users"} 0
 sluice_serve_values_total{status="NOT_FOUND",view="drivers"} 0
 sluice_serve_values_total{status="NOT_FOUND",view="flags"} 0
 sluice_serve_values_total{status="NOT_FOUND",view="pairs"} 0
@@ -70,8 +74,8 @@ sluice_served_version_timestamp_seconds{store="online",view="users"} 1.7954352e+
 	f.registry.defs.Views = slices.Clone(f.registry.defs.Views[:1])
 	f.registry.generation++
 	f.renew(t)
-	if n, err := testutil.GatherAndCount(registry, "sluice_serve_values_total", "sluice_served_version_timestamp_seconds"); err != nil || n != 5 {
-		t.Errorf("%d series left (%v), want the 5 of the view that is left", n, err)
+	if n, err := testutil.GatherAndCount(registry, "sluice_serve_values_total", "sluice_served_version_timestamp_seconds"); err != nil || n != 6 {
+		t.Errorf("%d series left (%v), want the 6 of the view that is left", n, err)
 	}
 }
 

@@ -23,6 +23,7 @@ type plan struct {
 	joins   []feature.Entity // join keys of all views, each once
 	parts   []part           // one a view, in the order in which the list names them
 	columns []column         // in the order of the list
+	context []contextValue   // what a request brings for the computed features among them
 
 	priority admission.Priority // that its feature service declares
 
@@ -34,7 +35,9 @@ type plan struct {
 type part struct {
 	view     *view
 	joins    []int              // positions in plan.joins, in the order of the view's entities
-	features []*feature.Feature // of a path into a json feature: its id, and no type
+	features []*feature.Feature // of a path into a json feature: its id, and no type; of a computed one: no id
+	shown    int                // how many of features are columns; the others are read for the computed ones
+	computed *computation       // nil: no column is computed
 	slots    slotTable
 	nested   []nested
 	ttl      int64   // of the features, the shortest in nanoseconds; 0: none ever expires
@@ -43,10 +46,16 @@ type part struct {
 
 // expire fills in how long the features of a complete part count.
 func (p *part) expire() {
-	ttls, differ := make([]int64, len(p.features)), false
+	ttls, differ, first := make([]int64, len(p.features)), false, -1
 	for slot, f := range p.features {
+		if f.ID == 0 {
+			continue // what it is computed from expires
+		}
+		if first < 0 {
+			first = slot
+		}
 		ttls[slot] = int64(p.view.TTLOf(p.view.position(f)))
-		differ = differ || ttls[slot] != ttls[0]
+		differ = differ || ttls[slot] != ttls[first]
 		if ttls[slot] > 0 && (p.ttl == 0 || ttls[slot] < p.ttl) {
 			p.ttl = ttls[slot]
 		}
@@ -55,6 +64,9 @@ func (p *part) expire() {
 		p.ttls = ttls
 	}
 }
+
+// columns returns the features of a complete part that are columns, by slot.
+func (p *part) columns() []*feature.Feature { return p.features[:p.shown] }
 
 // column is a column of the reply: a slot of a part.
 type column struct {
@@ -68,7 +80,7 @@ func (c *catalog) compile(refs []string, form form, limit int) (*plan, error) {
 		return nil, invalid("name at least one feature as view:feature", "the list of features is empty")
 	}
 	if len(refs) > limit {
-		return nil, overLimit("features", len(refs), limit, "serve.max_features")
+		return nil, overLimit("features", len(refs), limit, "max_features")
 	}
 	b := planner{catalog: c, form: form, plan: &plan{priority: admission.Default}, seen: map[string]bool{}}
 	for _, ref := range refs {
@@ -80,7 +92,7 @@ func (c *catalog) compile(refs []string, form form, limit int) (*plan, error) {
 		return nil, invalid("ask for a view that has features", "%s has no features", quoted(refs[0]))
 	}
 	if len(b.plan.columns) > limit {
-		return nil, overLimit("features", len(b.plan.columns), limit, "serve.max_features")
+		return nil, overLimit("features", len(b.plan.columns), limit, "max_features")
 	}
 	return b.finish()
 }
@@ -112,6 +124,9 @@ func (b *planner) add(ref string) error {
 	}
 	if i, ok := v.byName[name]; ok {
 		return b.column(v, i)
+	}
+	if i := v.ComputedAt(name); i >= 0 {
+		return b.computed(v, i)
 	}
 	return b.path(v, name)
 }
@@ -177,6 +192,11 @@ func (b *planner) part(v *view) (int, error) {
 func (b *planner) finish() (*plan, error) {
 	for i := range b.plan.parts {
 		p := &b.plan.parts[i]
+		if p.shown = len(p.features); p.computed != nil {
+			if err := b.inputs(p); err != nil {
+				return nil, err
+			}
+		}
 		p.slots = newSlotTable(p.features)
 		p.nest()
 		p.expire()
@@ -204,21 +224,29 @@ type slotTable struct {
 const denseIDs = 4096
 
 func newSlotTable(features []*feature.Feature) slotTable {
-	least, most := features[0].ID, features[0].ID
-	for _, f := range features {
+	stored := slices.DeleteFunc(slices.Clone(features), func(f *feature.Feature) bool { return f.ID == 0 })
+	if len(stored) == 0 {
+		return slotTable{}
+	}
+	least, most := stored[0].ID, stored[0].ID
+	for _, f := range stored {
 		least, most = min(least, f.ID), max(most, f.ID)
 	}
 	t := slotTable{first: least}
 	if most-least < denseIDs {
 		t.dense = slices.Repeat([]int16{-1}, int(most-least)+1)
 		for slot, f := range features {
-			t.dense[f.ID-least] = int16(slot)
+			if f.ID != 0 {
+				t.dense[f.ID-least] = int16(slot)
+			}
 		}
 		return t
 	}
 	t.rest = make(map[uint32]int, len(features))
 	for slot, f := range features {
-		t.rest[f.ID] = slot
+		if f.ID != 0 {
+			t.rest[f.ID] = slot
+		}
 	}
 	return t
 }

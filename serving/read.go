@@ -63,6 +63,11 @@ func (s *Server) fill(ctx context.Context, q *query, snap *snapshot, lapsed bool
 		if err := q.policy.apply(a, a.age(shown, now)); err != nil {
 			return err
 		}
+		if p.computed != nil {
+			if err := s.compute(ctx, q, a); err != nil {
+				return err
+			}
+		}
 	}
 	if err := q.check(ctx); err != nil {
 		return err
@@ -180,7 +185,7 @@ func (a *partAnswer) age(shown *served, now int64) int64 {
 // was read, and a sample of the rows if sample is set.
 func (s *Server) count(a *partAnswer, now int64, sample bool) {
 	var n [len(statusNames)]int
-	slots, returned, reads, watch := len(a.part.features), 0, tally{}, a.part.view.watch
+	slots, shown, returned, reads, watch := len(a.part.features), a.part.shown, 0, tally{}, a.part.view.watch
 	for row := range a.rows {
 		r := &a.rows[row]
 		if r.state.returned() {
@@ -189,11 +194,11 @@ func (s *Server) count(a *partAnswer, now int64, sample bool) {
 				reads.add(r.version, watch.exposure)
 			}
 		}
-		if r.state != rowFound && (r.state != rowExpired || a.part.ttls == nil) {
-			n[r.state.of(false)] += slots
+		if a.part.computed == nil && r.state != rowFound && (r.state != rowExpired || a.part.ttls == nil) {
+			n[r.state.of(false)] += shown
 			continue
 		}
-		for slot, cell := range a.cells[row*slots : (row+1)*slots] {
+		for slot, cell := range a.cells[row*slots : row*slots+shown] {
 			n[a.state(row, slot).of(len(cell) == 0)]++
 		}
 	}

@@ -17,6 +17,7 @@ type rowsRequest struct {
 	Keys     []map[string]json.RawMessage `json:"keys"`     // an object of join keys a row
 	Features []string                     `json:"features"` // none: every feature of the view
 	Policy   string                       `json:"policy"`   // serve | flag | null | default | refuse; empty is serve
+	Context  json.RawMessage              `json:"context"`  // for computed features: an object for all rows, or a list of one a row
 	AsOf     *feature.Version             `json:"as_of_version"`
 }
 
@@ -74,6 +75,9 @@ func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
 	if err := q.bindRows(request.Keys, s.config.MaxEntities); err != nil {
 		return dst, err
 	}
+	if err := q.bindContext(request.Context); err != nil {
+		return dst, err
+	}
 	if err := s.read(r.Context(), q, snap, lapsed); err != nil {
 		return dst, err
 	}
@@ -83,7 +87,7 @@ func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
 // rowsPlan returns the plan of features of v, all of them if none are named.
 func (s *Server) rowsPlan(q *query, c *catalog, v *view, names []string) (*plan, error) {
 	if len(names) > s.config.MaxFeatures {
-		return nil, overLimit("features", len(names), s.config.MaxFeatures, "serve.max_features")
+		return nil, overLimit("features", len(names), s.config.MaxFeatures, "max_features")
 	}
 	if len(names) == 0 {
 		names = []string{"*"}
@@ -107,7 +111,7 @@ func (q *query) bindRows(keys []map[string]json.RawMessage, limit int) error {
 		return invalid(`give at least one, as {"join_key":value}`, "keys is empty")
 	}
 	if len(keys) > limit {
-		return overLimit("entities", len(keys), limit, "serve.max_entities")
+		return overLimit("entities", len(keys), limit, "max_entities")
 	}
 	q.rows = len(keys)
 	for _, join := range q.plan.joins {
@@ -157,17 +161,17 @@ func (a *partAnswer) appendRow(dst []byte, row int, r rowAnswer) []byte {
 	slots := len(a.part.features)
 	cells := a.cells[row*slots : (row+1)*slots]
 	dst = append(dst, `,"values":{`...)
-	for i, f := range a.part.features {
+	for i, f := range a.part.columns() {
 		dst = append(appendJSONString(comma(dst, i), f.Name), ':')
 		dst = appendJSON(dst, cells[i], f.Type, ownStyle)
 	}
 	dst = append(dst, `},"statuses":{`...)
-	for i, f := range a.part.features {
+	for i, f := range a.part.columns() {
 		dst = append(appendJSONString(comma(dst, i), f.Name), `:"`...)
 		dst = append(append(dst, statusNames[a.state(row, i).of(len(cells[i]) == 0)]...), '"')
 	}
 	dst = append(dst, `},"event_times":{`...)
-	for i, f := range a.part.features {
+	for i, f := range a.part.columns() {
 		dst = append(appendJSONString(comma(dst, i), f.Name), ':')
 		if r.state.hasTime() {
 			dst = appendJSONTime(dst, r.eventTime)

@@ -10,6 +10,7 @@ const (
 	rowExpired  // older than the ttl of a feature, values sent
 	rowWithheld // too old for the request's policy, values not sent
 	rowUnread   // the store did not give it
+	rowFailed   // of a computed value: its expression could not be evaluated
 )
 
 // hasTime reports whether a row in state r has an event time.
@@ -19,8 +20,13 @@ func (r rowState) hasTime() bool { return r != rowNotFound && r != rowUnread }
 func (r rowState) returned() bool { return r == rowFound || r == rowExpired }
 
 // state returns what became of the value of a slot: what became of its row, unless
-// the row is too old for other features alone.
+// the row is too old for other features alone, or the value is computed.
 func (a *partAnswer) state(row, slot int) rowState {
+	if a.part.computed != nil {
+		if made := a.made[row*len(a.part.features)+slot]; made > 0 {
+			return made - 1
+		}
+	}
 	r := &a.rows[row]
 	if r.state != rowExpired || a.part.ttls == nil {
 		return r.state
@@ -41,11 +47,12 @@ const (
 	statusNotFound      fieldStatus = 3
 	statusOutsideMaxAge fieldStatus = 4
 	statusUnavailable   fieldStatus = 5
+	statusFailed        fieldStatus = 6
 )
 
 // feastUnavailable is what Feast's replies say where the platform's own say
-// UNAVAILABLE: Feast has no word for it, and INVALID is the one that its servers
-// never give for an entity that does not exist.
+// UNAVAILABLE or FAILED: Feast has no words for them, and INVALID is the one that its
+// servers never give for an entity that does not exist.
 const (
 	feastUnavailable     fieldStatus = 0
 	feastUnavailableName             = "INVALID"
@@ -55,6 +62,7 @@ const (
 var statusNames = [...]string{
 	statusPresent: "PRESENT", statusNull: "NULL_VALUE",
 	statusNotFound: "NOT_FOUND", statusOutsideMaxAge: "OUTSIDE_MAX_AGE", statusUnavailable: "UNAVAILABLE",
+	statusFailed: "FAILED",
 }
 
 // of returns the status of a value of a row in state r; empty is whether the row
@@ -65,10 +73,28 @@ func (r rowState) of(empty bool) fieldStatus {
 		return statusNotFound
 	case r == rowUnread:
 		return statusUnavailable
+	case r == rowFailed:
+		return statusFailed
 	case r != rowFound:
 		return statusOutsideMaxAge
 	case empty:
 		return statusNull
 	}
 	return statusPresent
+}
+
+// ofFeast is of in Feast's numbers.
+func (r rowState) ofFeast(empty bool) fieldStatus {
+	if r == rowUnread || r == rowFailed {
+		return feastUnavailable
+	}
+	return r.of(empty)
+}
+
+// nameFeast is the status in Feast's words.
+func (r rowState) nameFeast(empty bool) string {
+	if r == rowUnread || r == rowFailed {
+		return feastUnavailableName
+	}
+	return statusNames[r.of(empty)]
 }

@@ -134,7 +134,7 @@ func (q *query) appendFeast(dst []byte) []byte {
 	for i, c := range q.plan.columns {
 		dst = appendLen(dst, tagLen2, sizes[i])
 		a := q.answers[c.part]
-		dst = a.appendColumn(dst, c.slot, tagLen1, tagLen2, q.words)
+		dst = a.appendColumn(dst, c.slot, tagLen1, tagLen2, rowState.ofFeast)
 		for _, r := range a.rows {
 			dst = appendLen(dst, tagLen3, sizeTimestamp(r.eventTime))
 			dst = appendTimestamp(dst, r.eventTime)
@@ -144,15 +144,15 @@ func (q *query) appendFeast(dst []byte) []byte {
 }
 
 // appendColumn appends the values of a slot, each under tag value, and their
-// statuses, packed under tag status, as words numbers them.
-func (a *partAnswer) appendColumn(dst []byte, slot int, value, status byte, words *statusWords) []byte {
+// statuses, packed under tag status, as of numbers them.
+func (a *partAnswer) appendColumn(dst []byte, slot int, value, status byte, of func(rowState, bool) fieldStatus) []byte {
 	slots := len(a.part.features)
 	for row := range a.rows {
 		dst = appendField(dst, value, a.cells[row*slots+slot])
 	}
 	dst = appendLen(dst, status, len(a.rows))
 	for row := range a.rows {
-		dst = append(dst, byte(words[a.state(row, slot).of(len(a.cells[row*slots+slot]) == 0)]))
+		dst = append(dst, byte(of(a.state(row, slot), len(a.cells[row*slots+slot]) == 0)))
 	}
 	return dst
 }
@@ -168,7 +168,7 @@ func (q *query) sizeOwn() int {
 		q.sizes = append(q.sizes, 0, prov)
 		n := 1 + sizeBytes(len(a.part.view.Name)) + 1 + sizeBytes(8*len(a.rows)) + 1 + sizeBytes(prov)
 		slots := len(a.part.features)
-		for slot, f := range a.part.features {
+		for slot, f := range a.part.columns() {
 			column := 1 + sizeBytes(len(f.Name)) + 1 + sizeBytes(len(a.rows))
 			for row := range a.rows {
 				column += 1 + sizeBytes(len(a.cells[row*slots+slot]))
@@ -196,12 +196,12 @@ func (q *query) appendOwn(dst []byte) []byte {
 		for _, r := range a.rows {
 			dst = binary.LittleEndian.AppendUint64(dst, uint64(r.eventTime))
 		}
-		for slot, f := range a.part.features {
+		for slot, f := range a.part.columns() {
 			dst = appendLen(dst, tagLen3, sizes[0])
 			sizes = sizes[1:]
 			dst = appendLen(dst, tagLen1, len(f.Name))
 			dst = append(dst, f.Name...)
-			dst = a.appendColumn(dst, slot, tagLen2, tagLen3, &ownWords)
+			dst = a.appendColumn(dst, slot, tagLen2, tagLen3, rowState.of)
 		}
 		dst = appendLen(dst, tagLen4, prov)
 		dst = a.provenance.appendWire(dst)

@@ -21,11 +21,12 @@ type wireRequest struct {
 	service  []byte // nil: features names them
 	features []byte // the list message
 	columns  []wireColumn
-	flag     uint64   // full_feature_names, or the policy
-	past     [][]byte // entries of as_of_versions
+	context  []wireColumn // values for computed features, one a row or one for all
+	flag     uint64       // full_feature_names, or the policy
+	past     [][]byte     // entries of as_of_versions
 }
 
-// wireColumn is the values of one join key.
+// wireColumn is the values of one join key, or of one name of the context.
 type wireColumn struct {
 	name []byte
 	list []byte // feast.types.RepeatedValue
@@ -37,7 +38,7 @@ const (
 	fieldFeatures = 2
 	fieldKeys     = 3
 	fieldFlag     = 4
-	fieldContext  = 5 // Feast: not used
+	fieldContext  = 5
 	fieldMetadata = 6 // Feast: not used
 	fieldPast     = 7 // the platform's own alone
 )
@@ -45,7 +46,7 @@ const (
 // parse reads b as client libraries write it. Whatever else the protobuf runtime
 // accepts (fields given twice, unknown ones, groups) is errUnusual.
 func (r *wireRequest) parse(b []byte) error {
-	r.service, r.features, r.columns, r.flag, r.past = nil, nil, r.columns[:0], 0, r.past[:0]
+	r.service, r.features, r.columns, r.context, r.flag, r.past = nil, nil, r.columns[:0], r.context[:0], 0, r.past[:0]
 	seen := 0
 	for len(b) > 0 {
 		if b[0] == fieldFlag<<3 || b[0] == fieldMetadata<<3 {
@@ -72,7 +73,12 @@ func (r *wireRequest) parse(b []byte) error {
 		case fieldFeatures:
 			r.features = value
 		case fieldKeys:
-			if err := r.column(value); err != nil {
+			if r.columns, err = appendColumn(r.columns, value); err != nil {
+				return err
+			}
+			continue
+		case fieldContext:
+			if r.context, err = appendColumn(r.context, value); err != nil {
 				return err
 			}
 			continue
@@ -93,23 +99,22 @@ func (r *wireRequest) parse(b []byte) error {
 	return nil
 }
 
-// column reads an entry of the map of join keys: its name, then its values.
-func (r *wireRequest) column(entry []byte) error {
+// appendColumn reads an entry of a map of values by name: its name, then its values.
+func appendColumn(columns []wireColumn, entry []byte) ([]wireColumn, error) {
 	number, name, rest, err := cutField(entry)
 	if err != nil || number != 1 || !utf8.Valid(name) {
-		return errUnusual
+		return columns, errUnusual
 	}
 	number, list, rest, err := cutField(rest)
 	if err != nil || number != 2 || len(rest) != 0 {
-		return errUnusual
+		return columns, errUnusual
 	}
-	for _, c := range r.columns {
+	for _, c := range columns {
 		if string(c.name) == string(name) {
-			return errUnusual
+			return columns, errUnusual
 		}
 	}
-	r.columns = append(r.columns, wireColumn{name, list})
-	return nil
+	return append(columns, wireColumn{name, list}), nil
 }
 
 // refs returns the features of the list message.
@@ -135,9 +140,6 @@ func usual(b []byte, own bool) ([]byte, error) {
 	}
 	if err := proto.Unmarshal(b, message); err != nil {
 		return nil, fmt.Errorf("%w: %w", invalid("send the message that the .proto file describes", "the request cannot be decoded"), err)
-	}
-	if feast, ok := message.(*feastserving.GetOnlineFeaturesRequest); ok {
-		feast.RequestContext = nil
 	}
 	message.ProtoReflect().SetUnknown(nil)
 	out, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)

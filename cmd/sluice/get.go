@@ -14,13 +14,14 @@ type getCmd struct {
 	connection
 	View     string   `arg:"" help:"View."`
 	Keys     []string `arg:"" help:"Keys, as NAME=VALUE; several join keys as a=1,b=2."`
-	Features []string `help:"Only these features." placeholder:"NAME"`
+	Features []string `help:"Only these features; computed ones are read if they are named." placeholder:"NAME"`
+	Context  []string `help:"Values for computed features, as NAME=VALUE." placeholder:"NAME=VALUE" sep:"none"`
 	Policy   string   `help:"What to do with stale rows: serve, flag, null, default or refuse." placeholder:"POLICY"`
 }
 
 // Help shows examples.
 func (*getCmd) Help() string {
-	return "Examples:\n  sluice get carrier_delays carrier=UA carrier=AA\n  sluice get trips pickup=JFK,hour=5 --features fare --format json"
+	return "Examples:\n  sluice get carrier_delays carrier=UA carrier=AA\n  sluice get trips pickup=JFK,hour=5 --features fare --format json\n  sluice get accounts user=u1 --features amount_z --context amount=120.5"
 }
 
 func (c *getCmd) Run(e *env) error {
@@ -43,6 +44,13 @@ func (c *getCmd) Run(e *env) error {
 	}
 	if c.Policy != "" {
 		request["policy"] = c.Policy
+	}
+	if len(c.Context) > 0 {
+		context, err := parseContext(view.Context, c.Context)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		request["context"] = context
 	}
 	var raw json.RawMessage
 	if err := c.post(e.ctx, viewPath(c.View, "rows"), request, &raw); err != nil {
@@ -118,6 +126,30 @@ func keyValue(e feature.Entity, text string) (any, error) {
 		return value, nil
 	}
 	return text, nil
+}
+
+// parseContext reads NAME=VALUE pairs into JSON values of the types that the view
+// declares: texts, bytes and times as they stand, the others as JSON.
+func parseContext(types map[string]feature.Type, pairs []string) (map[string]any, error) {
+	context := map[string]any{}
+	for _, pair := range pairs {
+		name, text, ok := strings.Cut(pair, "=")
+		if _, twice := context[name]; !ok || twice {
+			return nil, fmt.Errorf("context %q: want NAME=VALUE, each name once", pair)
+		}
+		switch t := types[name]; t {
+		case feature.String, feature.Bytes, feature.Timestamp, 0: // 0: for the server to refuse
+			context[name] = text
+		default:
+			if !json.Valid([]byte(text)) && !(t.Float() && slices.Contains([]string{"NaN", "Infinity", "-Infinity"}, text)) {
+				return nil, fmt.Errorf("context %s: %q is no %s", name, text, t)
+			}
+			if context[name] = json.RawMessage(text); !json.Valid([]byte(text)) {
+				context[name] = text
+			}
+		}
+	}
+	return context, nil
 }
 
 // rowsAnswer is the contract's answer to a read.

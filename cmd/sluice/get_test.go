@@ -45,3 +45,32 @@ func TestParseKey(t *testing.T) {
 		})
 	}
 }
+
+func TestParseContext(t *testing.T) {
+	types := map[string]feature.Type{"amount": feature.Float64, "at": feature.Timestamp, "merchant": feature.String, "on": feature.Bool, "recent": feature.ListOf(feature.Float64)}
+	for name, tc := range map[string]struct {
+		pairs     []string
+		want, err string
+	}{
+		"all":       {[]string{"amount=12.5", "at=2026-11-29T12:00:00Z", "merchant=a=b,c", "on=true", "recent=[1,2]"}, `{"amount":12.5,"at":"2026-11-29T12:00:00Z","merchant":"a=b,c","on":true,"recent":[1,2]}`, ""},
+		"NaN":       {[]string{"amount=NaN"}, `{"amount":"NaN"}`, ""},
+		"null":      {[]string{"amount=null"}, `{"amount":null}`, ""},
+		"unknown":   {[]string{"amuont=5"}, `{"amuont":"5"}`, ""},
+		"no pair":   {[]string{"amount"}, "", `context "amount": want NAME=VALUE, each name once`},
+		"twice":     {[]string{"on=true", "on=false"}, "", `context "on=false": want NAME=VALUE, each name once`},
+		"no number": {[]string{"amount=twelve"}, "", `context amount: "twelve" is no float64`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseContext(types, tc.pairs)
+			if tc.err != "" {
+				if err == nil || err.Error() != tc.err {
+					t.Errorf("parseContext(%v) gave %v, want %s", tc.pairs, err, tc.err)
+				}
+				return
+			}
+			if text, _ := json.Marshal(got); err != nil || string(text) != tc.want {
+				t.Errorf("parseContext(%v) = %s, %v, want %s", tc.pairs, text, err, tc.want)
+			}
+		})
+	}
+}

@@ -92,6 +92,7 @@ const (
 	Status_NOT_FOUND          Status = 3
 	Status_OUTSIDE_MAX_AGE    Status = 4
 	Status_UNAVAILABLE        Status = 5 // the store did not give the entity's row; it may exist
+	Status_FAILED             Status = 6 // the expression of a computed feature could not be evaluated for this row
 )
 
 // Enum value maps for Status.
@@ -103,6 +104,7 @@ var (
 		3: "NOT_FOUND",
 		4: "OUTSIDE_MAX_AGE",
 		5: "UNAVAILABLE",
+		6: "FAILED",
 	}
 	Status_value = map[string]int32{
 		"STATUS_UNSPECIFIED": 0,
@@ -111,6 +113,7 @@ var (
 		"NOT_FOUND":          3,
 		"OUTSIDE_MAX_AGE":    4,
 		"UNAVAILABLE":        5,
+		"FAILED":             6,
 	}
 )
 
@@ -143,7 +146,7 @@ func (Status) EnumDescriptor() ([]byte, []int) {
 
 type FeatureRefs struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Val           []string               `protobuf:"bytes,1,rep,name=val,proto3" json:"val,omitempty"` // view:feature; "view:*" is every feature of the view
+	Val           []string               `protobuf:"bytes,1,rep,name=val,proto3" json:"val,omitempty"` // view:feature; "view:*" is every stored feature of the view
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -194,6 +197,9 @@ type GetFeaturesRequest struct {
 	What   isGetFeaturesRequest_What       `protobuf_oneof:"what"`
 	Keys   map[string]*types.RepeatedValue `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // join key to one value a row
 	Policy Policy                          `protobuf:"varint,4,opt,name=policy,proto3,enum=sluice.v1.Policy" json:"policy,omitempty"`
+	// Values that computed features are made of, by the name that their view declares: one
+	// a row, or one for all rows. INVALID_ARGUMENT names what is missing.
+	Context map[string]*types.RepeatedValue `protobuf:"bytes,5,rep,name=context,proto3" json:"context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// View to version: the view is read as if that version were its newest. Versions
 	// that were taken back stay out. FAILED_PRECONDITION (expired) where the rows that
 	// this needs are no longer kept. Views that are not named show what they show now.
@@ -269,6 +275,13 @@ func (x *GetFeaturesRequest) GetPolicy() Policy {
 		return x.Policy
 	}
 	return Policy_POLICY_SERVE
+}
+
+func (x *GetFeaturesRequest) GetContext() map[string]*types.RepeatedValue {
+	if x != nil {
+		return x.Context
+	}
+	return nil
 }
 
 func (x *GetFeaturesRequest) GetAsOfVersions() map[string]uint64 {
@@ -618,14 +631,18 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1fsluice/v1/feature_service.proto\x12\tsluice.v1\x1a\x17feast/types/Value.proto\"\x1f\n" +
 	"\vFeatureRefs\x12\x10\n" +
-	"\x03val\x18\x01 \x03(\tR\x03val\"\xc3\x03\n" +
+	"\x03val\x18\x01 \x03(\tR\x03val\"\xe1\x04\n" +
 	"\x12GetFeaturesRequest\x12\x1a\n" +
 	"\aservice\x18\x01 \x01(\tH\x00R\aservice\x124\n" +
 	"\bfeatures\x18\x02 \x01(\v2\x16.sluice.v1.FeatureRefsH\x00R\bfeatures\x12;\n" +
 	"\x04keys\x18\x03 \x03(\v2'.sluice.v1.GetFeaturesRequest.KeysEntryR\x04keys\x12)\n" +
-	"\x06policy\x18\x04 \x01(\x0e2\x11.sluice.v1.PolicyR\x06policy\x12U\n" +
+	"\x06policy\x18\x04 \x01(\x0e2\x11.sluice.v1.PolicyR\x06policy\x12D\n" +
+	"\acontext\x18\x05 \x03(\v2*.sluice.v1.GetFeaturesRequest.ContextEntryR\acontext\x12U\n" +
 	"\x0eas_of_versions\x18\a \x03(\v2/.sluice.v1.GetFeaturesRequest.AsOfVersionsEntryR\fasOfVersions\x1aS\n" +
 	"\tKeysEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
+	"\x05value\x18\x02 \x01(\v2\x1a.feast.types.RepeatedValueR\x05value:\x028\x01\x1aV\n" +
+	"\fContextEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
 	"\x05value\x18\x02 \x01(\v2\x1a.feast.types.RepeatedValueR\x05value:\x028\x01\x1a?\n" +
 	"\x11AsOfVersionsEntry\x12\x10\n" +
@@ -665,7 +682,7 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"\vPOLICY_FLAG\x10\x01\x12\x0f\n" +
 	"\vPOLICY_NULL\x10\x02\x12\x12\n" +
 	"\x0ePOLICY_DEFAULT\x10\x03\x12\x11\n" +
-	"\rPOLICY_REFUSE\x10\x04*r\n" +
+	"\rPOLICY_REFUSE\x10\x04*~\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aPRESENT\x10\x01\x12\x0e\n" +
@@ -673,7 +690,9 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"NULL_VALUE\x10\x02\x12\r\n" +
 	"\tNOT_FOUND\x10\x03\x12\x13\n" +
 	"\x0fOUTSIDE_MAX_AGE\x10\x04\x12\x0f\n" +
-	"\vUNAVAILABLE\x10\x052\xaa\x01\n" +
+	"\vUNAVAILABLE\x10\x05\x12\n" +
+	"\n" +
+	"\x06FAILED\x10\x062\xaa\x01\n" +
 	"\x0eFeatureService\x12L\n" +
 	"\vGetFeatures\x12\x1d.sluice.v1.GetFeaturesRequest\x1a\x1e.sluice.v1.GetFeaturesResponse\x12J\n" +
 	"\x0eStreamFeatures\x12\x1d.sluice.v1.GetFeaturesRequest\x1a\x17.sluice.v1.FeaturesPart0\x01B\x1fZ\x1dsluice/api/sluice/v1;sluicev1b\x06proto3"
@@ -691,7 +710,7 @@ func file_sluice_v1_feature_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_feature_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_feature_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_sluice_v1_feature_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_sluice_v1_feature_service_proto_goTypes = []any{
 	(Policy)(0),                 // 0: sluice.v1.Policy
 	(Status)(0),                 // 1: sluice.v1.Status
@@ -703,31 +722,34 @@ var file_sluice_v1_feature_service_proto_goTypes = []any{
 	(*Column)(nil),              // 7: sluice.v1.Column
 	(*Provenance)(nil),          // 8: sluice.v1.Provenance
 	nil,                         // 9: sluice.v1.GetFeaturesRequest.KeysEntry
-	nil,                         // 10: sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
-	(*types.Value)(nil),         // 11: feast.types.Value
-	(*types.RepeatedValue)(nil), // 12: feast.types.RepeatedValue
+	nil,                         // 10: sluice.v1.GetFeaturesRequest.ContextEntry
+	nil,                         // 11: sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
+	(*types.Value)(nil),         // 12: feast.types.Value
+	(*types.RepeatedValue)(nil), // 13: feast.types.RepeatedValue
 }
 var file_sluice_v1_feature_service_proto_depIdxs = []int32{
 	2,  // 0: sluice.v1.GetFeaturesRequest.features:type_name -> sluice.v1.FeatureRefs
 	9,  // 1: sluice.v1.GetFeaturesRequest.keys:type_name -> sluice.v1.GetFeaturesRequest.KeysEntry
 	0,  // 2: sluice.v1.GetFeaturesRequest.policy:type_name -> sluice.v1.Policy
-	10, // 3: sluice.v1.GetFeaturesRequest.as_of_versions:type_name -> sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
-	6,  // 4: sluice.v1.GetFeaturesResponse.views:type_name -> sluice.v1.ViewRows
-	4,  // 5: sluice.v1.FeaturesPart.rows:type_name -> sluice.v1.GetFeaturesResponse
-	7,  // 6: sluice.v1.ViewRows.columns:type_name -> sluice.v1.Column
-	8,  // 7: sluice.v1.ViewRows.provenance:type_name -> sluice.v1.Provenance
-	11, // 8: sluice.v1.Column.values:type_name -> feast.types.Value
-	1,  // 9: sluice.v1.Column.statuses:type_name -> sluice.v1.Status
-	12, // 10: sluice.v1.GetFeaturesRequest.KeysEntry.value:type_name -> feast.types.RepeatedValue
-	3,  // 11: sluice.v1.FeatureService.GetFeatures:input_type -> sluice.v1.GetFeaturesRequest
-	3,  // 12: sluice.v1.FeatureService.StreamFeatures:input_type -> sluice.v1.GetFeaturesRequest
-	4,  // 13: sluice.v1.FeatureService.GetFeatures:output_type -> sluice.v1.GetFeaturesResponse
-	5,  // 14: sluice.v1.FeatureService.StreamFeatures:output_type -> sluice.v1.FeaturesPart
-	13, // [13:15] is the sub-list for method output_type
-	11, // [11:13] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	10, // 3: sluice.v1.GetFeaturesRequest.context:type_name -> sluice.v1.GetFeaturesRequest.ContextEntry
+	11, // 4: sluice.v1.GetFeaturesRequest.as_of_versions:type_name -> sluice.v1.GetFeaturesRequest.AsOfVersionsEntry
+	6,  // 5: sluice.v1.GetFeaturesResponse.views:type_name -> sluice.v1.ViewRows
+	4,  // 6: sluice.v1.FeaturesPart.rows:type_name -> sluice.v1.GetFeaturesResponse
+	7,  // 7: sluice.v1.ViewRows.columns:type_name -> sluice.v1.Column
+	8,  // 8: sluice.v1.ViewRows.provenance:type_name -> sluice.v1.Provenance
+	12, // 9: sluice.v1.Column.values:type_name -> feast.types.Value
+	1,  // 10: sluice.v1.Column.statuses:type_name -> sluice.v1.Status
+	13, // 11: sluice.v1.GetFeaturesRequest.KeysEntry.value:type_name -> feast.types.RepeatedValue
+	13, // 12: sluice.v1.GetFeaturesRequest.ContextEntry.value:type_name -> feast.types.RepeatedValue
+	3,  // 13: sluice.v1.FeatureService.GetFeatures:input_type -> sluice.v1.GetFeaturesRequest
+	3,  // 14: sluice.v1.FeatureService.StreamFeatures:input_type -> sluice.v1.GetFeaturesRequest
+	4,  // 15: sluice.v1.FeatureService.GetFeatures:output_type -> sluice.v1.GetFeaturesResponse
+	5,  // 16: sluice.v1.FeatureService.StreamFeatures:output_type -> sluice.v1.FeaturesPart
+	15, // [15:17] is the sub-list for method output_type
+	13, // [13:15] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_feature_service_proto_init() }
@@ -745,7 +767,7 @@ func file_sluice_v1_feature_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_feature_service_proto_rawDesc), len(file_sluice_v1_feature_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,7 +35,6 @@ from .errors import (
     Unauthenticated,
     Unavailable,
 )
-from .question import Features, Service
 from .retry import Retry
 from .rows import Provenance, Row, Rows
 from .schema import Schema
@@ -49,7 +48,6 @@ __all__ = [
     "Client",
     "Conflict",
     "DeadlineExceeded",
-    "Features",
     "Forbidden",
     "InvalidRequest",
     "Keep",
@@ -66,7 +64,6 @@ __all__ = [
     "Rows",
     "Schema",
     "ServerFailure",
-    "Service",
     "SluiceError",
     "Unauthenticated",
     "Unavailable",
