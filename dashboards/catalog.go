@@ -92,6 +92,8 @@ var Catalog = []Metric{
 		"Open connections."},
 	{"sluice_serve_connections_refused_total", Counter, "serving", []Label{{Name: "door", Values: []string{"http", "grpc"}}},
 		"Connections closed at once because too many were open."},
+	{"sluice_serve_floods_total", Counter, "serving", nil,
+		"gRPC connections closed because their clients sent more frames than calls need."},
 	{"sluice_serve_lease_fallbacks_total", Counter, "serving", nil,
 		"Requests answered from a snapshot whose lease had lapsed."},
 	{"sluice_serve_values_total", Counter, "serving", []Label{view, {Name: "status", Values: []string{"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE", "UNAVAILABLE", "FAILED"}}},

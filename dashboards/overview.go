@@ -168,10 +168,11 @@ func servingPanels() []Panel {
 			[]query{{`sum by (priority, reason) (rate(sluice_serve_shed_total[$__rate_interval]))`, "{{priority}} {{reason}}"}}, unit("reqps"), fromZero, stacked),
 		graph("Reads at work", "Reads that are at work, and that wait to be, beside the limit, which follows latency.",
 			[]query{{`sum by (state) (sluice_serve_concurrency)`, "{{state}}"}}, fromZero),
-		graph("Connections", "Open connections by door; those beyond the limit are closed at once.",
+		graph("Connections", "Open connections by door; those beyond the limit are closed at once, and those of gRPC whose clients send more frames than calls need.",
 			[]query{
 				{`sum by (door) (sluice_serve_connections)`, "{{door}}"},
 				{`sum by (door) (rate(sluice_serve_connections_refused_total[$__rate_interval]))`, "{{door}} refused/s"},
+				{`sum(rate(sluice_serve_floods_total[$__rate_interval]))`, "floods/s"},
 			}, fromZero),
 		graph("Values served by status", "Values per second.",
 			[]query{{`sum by (status) (rate(sluice_serve_values_total{view=~"$view"}[$__rate_interval]))`, "{{status}}"}}, unit("ops"), fromZero, stacked),

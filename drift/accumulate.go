@@ -170,6 +170,9 @@ func (j *judge) reduce(i int, f *frame, windows []WindowProfile) []reduced {
 		c := countsOf(column, f.shape, len(f.pooled))
 		out.n, out.newcomer = c.n, ""
 		if f.class == categorical {
+			if j.rare == nil {
+				j.rare = new(newcomers)
+			}
 			out.newcomer = j.rare.count(at, p, place(p, column, i), f.shape, &c)
 		}
 		f.summarise(&c, false, &out.x)

@@ -90,7 +90,7 @@ const mainWeight = 4
 
 // quantile returns the t of a p-value under the law of s, on the side of now.
 func (j *judge) quantile(s *Spread, df int, p, now float64) float64 {
-	t := known.of(tail{p / s.sides(now), df})
+	t := j.quantiles.of(tail{p / s.sides(now), df})
 	if s.Heavy != nil && now > 0 {
 		t = max(t, s.Heavy.quantile(p))
 	}

@@ -83,6 +83,25 @@ func BenchmarkScore(b *testing.B) {
 	}
 }
 
+// BenchmarkScoreWide judges one view of that many features, in which all processors
+// share: its wall time is what to look at.
+func BenchmarkScoreWide(b *testing.B) {
+	for _, features := range []int{200, 2000} {
+		b.Run(fmt.Sprintf("features=%d/windows=10", features), func(b *testing.B) {
+			l := wide(b, features, 10)
+			w := l.window(10, nil)
+			start, n := cpu(), 0
+			for b.Loop() {
+				if _, err := l.reference.Score(l.view, l.layout, []WindowProfile{w}, l.baseline, testLevel); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(n), "cpu-ns/op")
+		})
+	}
+}
+
 func BenchmarkJoint(b *testing.B) {
 	l := learn(b, pairStream(33, 7), 28)
 	joint, err := FitJoint(l.view, l.layout, l.history, 1)

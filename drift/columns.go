@@ -114,7 +114,7 @@ func (n *newcomers) count(at *sketch.FeatureLayout, p *sketch.Profile, which int
 	if c.bins[s.other] == 0 && c.bins[s.unseen] == 0 {
 		return ""
 	}
-	n.reset(at)
+	n.reset()
 	best, held := int32(0), 0
 	for i := range p.Sample {
 		v := &p.Sample[i].Values[which]
@@ -123,6 +123,13 @@ func (n *newcomers) count(at *sketch.FeatureLayout, p *sketch.Profile, which int
 		}
 		held++
 		text := v.Text()
+		if len(text) <= wholeText {
+			if p.BinOf(&p.Sample[i], which) < s.other { // most are: neither hashed nor compared again
+				continue
+			}
+		} else {
+			n.mark(at)
+		}
 		at := n.find(text)
 		if at.category {
 			continue

@@ -34,14 +34,19 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			extra := s.Unit * max(0, inverse[s.Summary]-s.Inverse)
 			r.rise, r.end = s.Follow.interval(shift.now[Location], now, extra), s.Follow.DF
 		}
-		r.effect = j.past(&r, j.blocking()/r.tests) && shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m)
+		if shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m) {
+			r.effect, _ = j.past(&r, j.blocking()/r.tests)
+		}
 		rivals = enter(rivals, r)
 	}
 	for i := range rivals {
 		r := &rivals[i]
 		p := 1.0 // whatever it is times tests, unless t is past where that is 1
-		if j.past(r, 1/r.tests) {
-			p = min(1, r.pvalue()*r.tests)
+		if past, known := j.past(r, 1/r.tests); past {
+			if known < 0 {
+				known = r.pvalue()
+			}
+			p = min(1, known*r.tests)
 		}
 		if out.spread == nil || r.effect && !out.effect || r.effect == out.effect && p < out.p {
 			s := r.spread.Summary
@@ -78,16 +83,21 @@ func (r *rival) pvalue() float64 {
 	return p
 }
 
-// past reports whether r's p-value is at most p.
-func (j *judge) past(r *rival, p float64) bool {
+// past reports whether r's p-value is at most p, and what it is if that had to be worked
+// out; else -1.
+func (j *judge) past(r *rival, p float64) (is bool, pvalue float64) {
 	if r.rows == 0 || r.spread.Rare == nil {
 		if r.strength() < j.quantile(r.spread, r.df, p, r.t) {
-			return false
+			return false, -1
 		}
 	} else if r.t < 1 { // not worth the law
-		return false
+		return false, -1
 	}
-	return r.rows == 0 && r.end == 0 || r.pvalue() <= p
+	if r.rows == 0 && r.end == 0 {
+		return true, -1
+	}
+	pvalue = r.pvalue()
+	return pvalue <= p, pvalue
 }
 
 // strength orders statistics of the same law: the larger, the smaller the p-value.

@@ -74,7 +74,7 @@ func (p *pair) scoresOf(s Shift) []float64 {
 }
 
 func (p *pair) summaryScores(name string) []float64 {
-	f := newFrame(p.shape, cutBins(p.shape, p.b.bins, float64(p.b.n)), p.b.bins, nil, mainClip)
+	f := newFrame(p.shape, cutBins(p.shape, p.b.bins, float64(p.b.n)), p.b.bins, mainClip)
 	within := func(from, to int) []float64 {
 		out := make([]float64, len(p.b.bins))
 		for i := max(0, from); i < min(to, len(out)); i++ {

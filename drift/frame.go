@@ -121,14 +121,14 @@ type frame struct {
 	clip   float64   // least distance of its rank from 0 and 1
 }
 
-// newFrame makes the frame of a feature; scratch, if large enough, holds its scores, whose ranks
-// are kept clip from 0 and 1.
-func newFrame(s shape, cuts Cuts, pooled []uint64, scratch []float64, clip float64) frame {
+// newFrame makes the frame of a feature, which keeps pooled. The ranks of its scores are
+// kept clip from 0 and 1.
+func newFrame(s shape, cuts Cuts, pooled []uint64, clip float64) frame {
 	f := frame{shape: s, cuts: cuts, pooled: pooled, n: total(pooled), clip: clip}
 	if s.class != numeric || f.n == 0 {
 		return f
 	}
-	f.z = slices.Grow(scratch[:0], len(pooled))[:len(pooled)]
+	f.z = make([]float64, len(pooled))
 	below := uint64(0)
 	for i, k := range pooled {
 		mid := (float64(below) + float64(k)/2) / f.n

@@ -22,7 +22,7 @@ func (j *judge) lead(f *finding) {
 		}
 		expected, spread, wide := s.expected(j.phases)
 		r := rival{spread: s, t: s.interval(now[Location], expected, spread, wide, len(j.windows), inverse[Location]), df: j.freedom(s)}
-		if j.past(&r, j.level/f.parts) {
+		if past, _ := j.past(&r, j.level/f.parts); past {
 			f.summary, f.t, f.spread, f.df, f.now, f.expected = Location, r.t, s, r.df, now[Location], expected
 		}
 	}

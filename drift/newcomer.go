@@ -2,6 +2,8 @@ package drift
 
 import (
 	"hash/maphash"
+	"sync"
+	"unicode/utf8"
 
 	"sluice/quality/sketch"
 )
@@ -16,7 +18,12 @@ type newcomers struct {
 	used  int
 	round uint32
 	seed  maphash.Seed // of places only: no result depends on it
+	// marked says that categories are in the table in this round.
+	marked bool
 }
+
+// spare are tables that no run uses just now.
+var spare = sync.Pool{New: func() any { return new(newcomers) }}
 
 // slot counts one value of a round.
 type slot struct {
@@ -26,8 +33,12 @@ type slot struct {
 	category bool
 }
 
-// reset forgets what was counted and marks the categories of at.
-func (n *newcomers) reset(at *sketch.FeatureLayout) {
+// wholeText is how long a sampled text is at most for it to be the value itself and not
+// its beginning: the value's bin then says whether it is a category.
+const wholeText = sketch.MaxText - utf8.UTFMax
+
+// reset forgets what was counted.
+func (n *newcomers) reset() {
 	if n.slots == nil {
 		n.slots, n.seed = make([]slot, 4*sketch.SampleRows), maphash.MakeSeed()
 	}
@@ -35,7 +46,15 @@ func (n *newcomers) reset(at *sketch.FeatureLayout) {
 		clear(n.slots)
 		n.round = 1
 	}
-	n.used = 0
+	n.used, n.marked = 0, false
+}
+
+// mark marks the categories of at, once in a round.
+func (n *newcomers) mark(at *sketch.FeatureLayout) {
+	if n.marked {
+		return
+	}
+	n.marked = true
 	for _, name := range at.Categories {
 		n.find(name).category = true
 	}

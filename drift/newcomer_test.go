@@ -14,7 +14,8 @@ func TestNewcomersCount(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	var n newcomers
 	for round, size := range []int{10, 3000, 500, 1, 20_000, 60} {
-		n.reset(&sketch.FeatureLayout{Categories: []string{"v1", "v2"}})
+		n.reset()
+		n.mark(&sketch.FeatureLayout{Categories: []string{"v1", "v2"}})
 		want := map[string]int32{}
 		for range 3 * size {
 			text := fmt.Sprint("v", rng.IntN(size))

@@ -21,6 +21,8 @@ type Reference struct {
 	Volume     *Spread            `json:"volume,omitempty"`
 	Features   []FeatureReference `json:"features"`
 	Facets     []FacetReference   `json:"facets,omitempty"` // of features that have one, in their order
+
+	frames []frame // of Features, if known already: see Prepare; not to be changed
 }
 
 // tellingKinds are the words that say whether missing values are null, infinite or not a
@@ -75,8 +77,9 @@ func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, hist
 	b.least, b.samples = least, s
 	r.Volume = b.volume()
 	r.Features = make([]FeatureReference, len(view.Features))
+	r.frames = make([]frame, len(view.Features))
 	for i := range view.Features {
-		r.Features[i] = b.feature(i)
+		r.Features[i], r.frames[i] = b.feature(i)
 	}
 	var err error
 	if r.Facets, err = buildFacets(view, layout, history, least); err != nil {
@@ -114,7 +117,6 @@ type builder struct {
 	columns []counts
 	values  [summaries][]float64
 	pooled  []uint64
-	scores  []float64
 	samples *Samples
 	apart   bool // enough windows of history are not fitted to leave out those that are
 }
@@ -149,8 +151,8 @@ func (b *builder) volume() *Spread {
 	return &spread
 }
 
-// feature returns the reference of the view's i-th feature.
-func (b *builder) feature(i int) FeatureReference {
+// feature returns the reference of the view's i-th feature, and the frame that it was read in.
+func (b *builder) feature(i int) (FeatureReference, frame) {
 	def := b.view.Features[i]
 	out := FeatureReference{Name: def.Name, ID: def.ID}
 	at := b.layout.Feature(def.ID)
@@ -161,8 +163,7 @@ func (b *builder) feature(i int) FeatureReference {
 	}
 	b.read(i, s, at, bins)
 	out.Cuts = cutBins(s, b.pooled, total(b.pooled))
-	f := newFrame(s, out.Cuts, b.pooled, b.scores, mainClip)
-	b.scores = f.z
+	f := newFrame(s, out.Cuts, slices.Clone(b.pooled), mainClip)
 	var x [summaries]float64
 	for w := range b.columns {
 		f.summarise(&b.columns[w], true, &x)
@@ -194,7 +195,7 @@ func (b *builder) feature(i int) FeatureReference {
 			out.Spreads = append(out.Spreads, spread)
 		}
 	}
-	return out
+	return out, f
 }
 
 // read fills in the columns of a feature and their pooled bins.

@@ -3,7 +3,9 @@ package drift
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 
 	"sluice/feature"
 	"sluice/quality/sketch"
@@ -64,12 +66,7 @@ func (r *Reference) score(view *feature.View, layout *sketch.Layout, current []W
 	if r.Volume != nil {
 		findings = append(findings, j.volume())
 	}
-	for i := range view.Features {
-		if f := j.feature(i); f.tests > 0 {
-			f.share(j.shares(i))
-			findings = append(findings, f)
-		}
-	}
+	findings = j.features(findings)
 	adjust(findings, level)
 	scores := make([]feature.Score, len(findings))
 	for i := range findings {
@@ -129,10 +126,10 @@ type judge struct {
 	windows   []WindowProfile // without short ones
 	baseline  *sketch.Profile
 	level     float64
-	scores    []float64
-	facet     *facet // whose aspects are judged; nil: features
-	rare      newcomers
+	facet     *facet     // whose aspects are judged; nil: features
+	rare      *newcomers // nil until something is counted
 	reduced   []reduced
+	quantiles latest
 }
 
 // finding is what the detector says of one feature before the run is adjusted.
@@ -151,6 +148,40 @@ type finding struct {
 	spread        *Spread
 	newcomer      string
 	adjusted      float64
+}
+
+// portion is how many features one goroutine judges at least.
+const portion = 256
+
+// features appends what is found of the view's features to findings, in their order.
+// Those of a wide view are judged on all processors.
+func (j *judge) features(findings []finding) []finding {
+	n := len(j.view.Features)
+	workers := max(1, min(runtime.GOMAXPROCS(0), n/portion))
+	if workers == 1 {
+		return j.some(findings, 0, n)
+	}
+	parts := make([][]finding, workers)
+	var all sync.WaitGroup
+	for k := range parts {
+		of := *j
+		all.Go(func() { parts[k] = of.some(nil, n*k/workers, n*(k+1)/workers) })
+	}
+	all.Wait()
+	return append(findings, slices.Concat(parts...)...)
+}
+
+// some appends what is found of the features from one place to before another.
+func (j *judge) some(findings []finding, from, to int) []finding {
+	j.rare = spare.Get().(*newcomers)
+	defer func() { spare.Put(j.rare); j.rare = nil }()
+	for i := from; i < to; i++ {
+		if f := j.feature(i); f.tests > 0 {
+			f.share(j.shares(i))
+			findings = append(findings, f)
+		}
+	}
+	return findings
 }
 
 // feature compares the summaries of the view's i-th feature.
@@ -204,8 +235,11 @@ func (j *judge) find(i int) *FeatureReference {
 	return &features[at]
 }
 
-// frame makes the frame of a feature from the baseline.
+// frame returns the frame of a feature over the baseline.
 func (j *judge) frame(i int, ref *FeatureReference) frame {
+	if f := j.reference.frameOf(i, ref, columnOf(j.baseline, j.view, i)); f != nil {
+		return *f
+	}
 	at := j.layout.Feature(j.view.Features[i].ID)
 	s := shapeOf(at)
 	var pooled []uint64
@@ -215,11 +249,33 @@ func (j *judge) frame(i int, ref *FeatureReference) frame {
 			s = shape{other: -1, unseen: -1}
 		}
 	}
-	f := newFrame(s, ref.Cuts, pooled, j.scores, j.reference.clip())
-	if f.z != nil {
-		j.scores = f.z
+	return newFrame(s, ref.Cuts, pooled, j.reference.clip())
+}
+
+// frameOf returns the frame of the i-th feature that is known already; nil if none is, or
+// if it is not that of the baseline's column c.
+func (r *Reference) frameOf(i int, ref *FeatureReference, c *sketch.Column) *frame {
+	if i >= len(r.frames) || &r.Features[i] != ref || c == nil {
+		return nil
+	}
+	f := &r.frames[i]
+	if f.class == presence || f.clip != r.clip() || !slices.Equal(f.pooled, c.Bins()) {
+		return nil
 	}
 	return f
+}
+
+// Prepare works out what every run against baseline asks for again, where r came from
+// outside. It is to be called before r is shared; what r says does not depend on it.
+func (r *Reference) Prepare(view *feature.View, layout *sketch.Layout, baseline *sketch.Profile) {
+	j := &judge{reference: r, view: view, layout: layout, baseline: baseline}
+	frames := make([]frame, len(r.Features))
+	for i := range min(len(view.Features), len(r.Features)) {
+		if ref := &r.Features[i]; ref.ID == view.Features[i].ID && ref.valid(layout.Feature(ref.ID)) {
+			frames[i] = j.frame(i, ref)
+		}
+	}
+	r.frames = frames
 }
 
 // share leaves the feature one of so many parts of the level.

@@ -39,6 +39,22 @@ func (q *quantileTable) of(at tail) float64 {
 	return t
 }
 
+// latest holds the quantiles that one goroutine asked for last, in places that follow from
+// what was asked: the table, which all share, is then seldom needed.
+type latest [64]struct {
+	at tail
+	t  float64
+}
+
+// of returns known.of(at).
+func (l *latest) of(at tail) float64 {
+	slot := &l[(math.Float64bits(at.p)>>32^math.Float64bits(at.p)>>46^uint64(at.df)*31)%uint64(len(l))]
+	if slot.at != at {
+		slot.at, slot.t = at, known.of(at)
+	}
+	return slot.t
+}
+
 // studentTail returns P(T > t) for df degrees of freedom, at least leastP.
 func studentTail(t, df float64) float64 {
 	return max(leastP, distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Survival(t))

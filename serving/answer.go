@@ -15,6 +15,9 @@ type query struct {
 	past   pastVersions // views that are read as of an earlier version; nil: none is
 	rows   int
 
+	words *statusWords // of Feast's replies; nil: the answer is the platform's own
+	whole bool         // a row that cannot be read fails the request
+
 	priority admission.Priority // that the client asks for; the plan's may be lower, and then holds
 
 	// Join keys as serialized values, by join key and row: what is read, and what
@@ -112,7 +115,7 @@ func (q *query) reset() {
 	clear(q.wire.columns)
 	clear(q.context)
 	q.context = q.context[:0]
-	q.plan, q.policy, q.priority, q.rows, q.past = nil, 0, 0, 0, nil
+	q.plan, q.policy, q.priority, q.rows, q.past, q.words, q.whole = nil, 0, 0, 0, nil, nil, false
 	q.arena, q.keys, q.answers = q.arena[:0], q.keys[:0], q.answers[:0]
 }
 

@@ -79,7 +79,7 @@ func (b *bulk) replan(c *catalog) error {
 
 // take fills q with the rows [from, to) of whole.
 func (q *query) take(whole *query, from, to int) {
-	q.plan, q.policy, q.past, q.rows = whole.plan, whole.policy, whole.past, to-from
+	q.plan, q.policy, q.past, q.priority, q.rows = whole.plan, whole.policy, whole.past, whole.priority, to-from
 	for _, values := range whole.context {
 		if len(values) > 1 {
 			values = values[from:to]
@@ -102,12 +102,12 @@ func (s *Server) limitBulk() int { return max(s.config.MaxBulk, s.config.MaxEnti
 func bulkOver(err error) error {
 	var known *feature.Error
 	if errors.As(err, &known) && known.Code == feature.CodeLimit && known.Hint == hintEntities {
-		return problem(feature.CodeLimit, "split the request; max_bulk sets the limit", "%s", known.Message)
+		return problem(feature.CodeLimit, "split the request; serve.max_bulk sets the limit", "%s", known.Message)
 	}
 	return err
 }
 
-const hintEntities = "split the request; max_entities sets the limit"
+const hintEntities = "split the request; serve.max_entities sets the limit"
 
 // streamMethod describes StreamFeatures, which takes and gives encoded bytes.
 var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: true, Handler: func(srv any, stream grpc.ServerStream) error {
@@ -116,6 +116,7 @@ var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: 
 		return err
 	}
 	defer request.free()
+	nextStretch(stream.Context(), partTime)()
 	s, begun := srv.(*Server), time.Now()
 	err := s.door.charge(stream.Context()) // once: what a stream may ask for is bounded
 	if err == nil {
@@ -145,8 +146,12 @@ func (s *Server) streamWire(stream grpc.ServerStream, in []byte) error {
 	if err != nil {
 		return bulkOver(err)
 	}
+	if whole.priority, err = loweredGRPC(stream.Context()); err != nil {
+		return err
+	}
 	b := &bulk{server: s, whole: whole, catalog: snap.catalog, plan: func(c *catalog) (*plan, error) { return s.wirePlan(whole, c, ownForm) }}
 	return b.each(stream.Context(), func(first int, part *query) error {
+		defer nextStretch(stream.Context(), partTime)()
 		err := stream.SendMsg(rawReply{pooled(part.sizePart(first), func(dst []byte) []byte { return part.appendPart(dst, first) })})
 		return unsent(stream.Context(), first, err)
 	})
@@ -182,7 +187,7 @@ func (q *query) appendPart(dst []byte, first int) []byte {
 
 const (
 	linesContent = "application/x-ndjson"
-	// partTime is how long one part may take to be sent to a reader over HTTP.
+	// partTime is how long one part may take to be sent to a reader.
 	partTime = 30 * time.Second
 )
 
@@ -200,7 +205,7 @@ func (s *Server) getBulk(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !sent {
-		tellRetry(w.Header(), err)
+		tellAgain(w.Header(), err)
 	}
 	err = httpError(err)
 	if !sent {
@@ -221,21 +226,25 @@ func (s *Server) sendBulk(w http.ResponseWriter, r *http.Request, b *buffer) (se
 	if err := readBody(w, r, &b.in, s.config.MaxBody); err != nil {
 		return false, err
 	}
-	request, err := parseFeatures("", b.in.Bytes())
+	service := r.PathValue("service")
+	request, err := parseFeatures(service, b.in.Bytes())
 	if err != nil {
 		return false, err
 	}
 	whole := &query{} // too large to be kept
+	if whole.priority, err = loweredHTTP(r); err != nil {
+		return false, err
+	}
 	snap, _, err := s.take()
 	if err != nil {
 		return false, err
 	}
-	if err := s.bindFeatures(whole, snap.catalog, "", &request, s.limitBulk()); err != nil {
+	if err := s.bindFeatures(whole, snap.catalog, service, &request, s.limitBulk()); err != nil {
 		return false, bulkOver(err)
 	}
 	request.Keys, request.Context = nil, nil
 	parts := &bulk{server: s, whole: whole, catalog: snap.catalog, plan: func(c *catalog) (*plan, error) {
-		return s.featuresPlan(whole, c, "", request.Features)
+		return s.featuresPlan(whole, c, service, request.Features)
 	}}
 	out := http.NewResponseController(w)
 	err = parts.each(r.Context(), func(first int, part *query) error {

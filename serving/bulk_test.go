@@ -88,7 +88,7 @@ func TestStreamFeatures(t *testing.T) {
 		code    codes.Code
 		want    string
 	}{
-		"too many":     {ownRequest(columnsOf{"user_id": texts(append(names, "x", "y")...)}, 0, "users:f00"), codes.ResourceExhausted, "max_bulk sets the limit"},
+		"too many":     {ownRequest(columnsOf{"user_id": texts(append(names, "x", "y")...)}, 0, "users:f00"), codes.ResourceExhausted, "serve.max_bulk sets the limit"},
 		"unknown view": {ownRequest(columnsOf{"user_id": texts("u1")}, 0, "user:f00"), codes.NotFound, "did you mean users?"},
 	} {
 		stream, err := client.StreamFeatures(t.Context(), tc.request)
@@ -117,8 +117,23 @@ func TestStreamRows(t *testing.T) {
 	if want := `{"error":{"code":"unavailable","message":"the rows of view users cannot be read","hint":"try again; if it stays, see the server's log"}}`; code != 200 || len(lines) != 2 || lines[1] != want {
 		t.Errorf("a store that fails at the second part = %d %s, want one part and then %s", code, got, want)
 	}
+	counted.fails = 0
+	f.write(t, "drivers", 1, ago(time.Hour), driver(7), values...)
+	both := strings.ReplaceAll(keys, "}", `,"driver_id":7}`)
+	code, got = f.post(t, "/api/v1/services/model/rows/stream", `{"keys":[`+both+`],"policy":"flag"}`)
+	lines = strings.Split(got, "\n")
+	if code != 200 || len(lines) != 3 || !strings.HasPrefix(lines[1], `{"first":3,"rows":[{"key":{"user_id":"u3","driver_id":7},"values":{"users:f01":null,"drivers:trips":-4611686018427387904},`) ||
+		!strings.Contains(lines[2], `"provenance":{"users":{`) || !strings.Contains(lines[2], `,"drivers":{"version":1,`) {
+		t.Errorf("7 rows of a service = %d %s, want three parts of both views", code, got)
+	}
+	if code, got = f.post(t, "/api/v1/services/modle/rows/stream", `{"keys":[`+both+`]}`); code != 404 || !strings.Contains(got, "did you mean model?") {
+		t.Errorf("an unknown service = %d %s, want 404 with the nearest", code, got)
+	}
+	if code, got = f.post(t, "/api/v1/rows/stream", `{"keys":[`+keys+`],"features":["users:f00"]}`, "Sluice-Priority", "urgent"); code != 400 || !strings.Contains(got, "sheddable") {
+		t.Errorf("a priority that is none = %d %s, want 400", code, got)
+	}
 	_, keys = users(11)
-	if code, got = f.post(t, "/api/v1/rows/stream", `{"keys":[`+keys+`],"features":["users:f00"]}`); code != 413 || !strings.Contains(got, "max_bulk sets the limit") {
+	if code, got = f.post(t, "/api/v1/rows/stream", `{"keys":[`+keys+`],"features":["users:f00"]}`); code != 413 || !strings.Contains(got, "serve.max_bulk sets the limit") {
 		t.Errorf("11 rows = %d %s, want 413 naming max_bulk", code, got)
 	}
 }

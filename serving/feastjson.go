@@ -117,6 +117,7 @@ func (s *Server) readFeast(ctx context.Context, q *query, body []byte) error {
 	if err := q.bindContextJSON(request.context, beside); err != nil {
 		return at("request_context", err)
 	}
+	q.asFeast(s)
 	return s.read(ctx, q, snap, lapsed)
 }
 

@@ -122,10 +122,10 @@ func TestFeastErrors(t *testing.T) {
 		"overflow":        {`{"features":["drivers:rate"],"entities":{"driver_id":[9223372036854775808]}}`, 422, detail("type", "entities", "join key driver_id, row 0: 9223372036854775808 is outside int64 ("+types+")")},
 		"null key":        {`{"features":["drivers:rate"],"entities":{"driver_id":[null]}}`, 422, detail("type", "entities", "join key driver_id, row 0: null; a join key has a value ("+types+")")},
 		"nested key":      {`{"features":["drivers:rate"],"entities":{"driver_id":[[1]]}}`, 422, detail("type", "entities", "join key driver_id, row 0: a list where int64 is declared ("+types+")")},
-		"too many rows":   {`{"features":["users:f00"],"entities":{"user_id":["a","b","c","d"]}}`, 413, detail("limit", "entities", "more than the limit of 3 entities (split the request; max_entities sets the limit)")},
+		"too many rows":   {`{"features":["users:f00"],"entities":{"user_id":["a","b","c","d"]}}`, 413, detail("limit", "entities", "more than the limit of 3 entities (split the request; serve.max_entities sets the limit)")},
 		"too many features": {`{"features":["users:f00","users:f01","users:f02","users:f03","users:f04"],"entities":{}}`, 413,
-			detail("limit", "features", "5 features are more than the limit of 4 (split the request; max_features sets the limit)")},
-		"too long": {`{"features":["` + strings.Repeat("x", 400) + `"]}`, 413, detail("too_large", "", "the body is longer than the limit of 400 bytes (split the request; max_body sets the limit)")},
+			detail("limit", "features", "5 features are more than the limit of 4 (split the request; serve.max_features sets the limit)")},
+		"too long": {`{"features":["` + strings.Repeat("x", 400) + `"]}`, 413, detail("too_large", "", "the body is longer than the limit of 400 bytes (split the request; serve.max_body sets the limit)")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, got := f.post(t, "/get-online-features", tc.body)

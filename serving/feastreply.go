@@ -29,7 +29,7 @@ func (q *query) appendFeastJSON(dst []byte) []byte {
 		a.writeTimes()
 	}
 	for _, c := range q.plan.columns {
-		dst = q.answers[c.part].appendFeastJSON(append(dst, ','), c.slot)
+		dst = q.answers[c.part].appendFeastJSON(append(dst, ','), c.slot, q.words)
 	}
 	return append(dst, q.plan.tail...)
 }
@@ -48,7 +48,7 @@ func (a *partAnswer) writeTimes() {
 }
 
 // appendFeastJSON appends the column of one slot.
-func (a *partAnswer) appendFeastJSON(dst []byte, slot int) []byte {
+func (a *partAnswer) appendFeastJSON(dst []byte, slot int, words *statusWords) []byte {
 	slots, t := len(a.part.features), a.part.features[slot].Type
 	dst = append(dst, `{"values":[`...)
 	for row := range a.rows {
@@ -57,7 +57,7 @@ func (a *partAnswer) appendFeastJSON(dst []byte, slot int) []byte {
 	dst = append(dst, `],"statuses":[`...)
 	for row := range a.rows {
 		dst = append(comma(dst, row), '"')
-		dst = append(dst, a.state(row, slot).nameFeast(len(a.cells[row*slots+slot]) == 0)...)
+		dst = append(dst, feastName(words[a.state(row, slot).of(len(a.cells[row*slots+slot]) == 0)])...)
 		dst = append(dst, '"')
 	}
 	dst = append(dst, `],"event_timestamps":[`...)

@@ -92,7 +92,7 @@ func (s *Server) featuresPlan(q *query, c *catalog, service string, names []stri
 		q.planKey = append(append(q.planKey[:0], planService, byte(ownForm)), service...)
 	} else {
 		if len(names) > s.config.MaxFeatures {
-			return nil, overLimit("features", len(names), s.config.MaxFeatures, "max_features")
+			return nil, overLimit("features", len(names), s.config.MaxFeatures, "serve.max_features")
 		}
 		q.planKey = append(q.planKey[:0], 'l')
 		for _, name := range names {

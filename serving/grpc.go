@@ -32,6 +32,7 @@ func (s *Server) GRPCOptions() []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(uint32(s.config.MaxStreams)),
 		grpc.MaxHeaderListSize(uint32(s.config.MaxHeader)),
 		grpc.ConnectionTimeout(s.config.Handshake),
+		grpc.InTapHandle(s.arrive),
 		grpc.ReadBufferSize(readBuffer),                          // an idle connection holds no more than it must
 		grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0))), // keep grown stacks; calls beyond them get their own goroutine
 		grpc.KeepaliveParams(keepalive.ServerParameters{

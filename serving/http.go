@@ -16,11 +16,11 @@ import (
 )
 
 // NewHTTPServer returns an http.Server for handler with the limits of config:
-// time to send headers and all of it, size of headers and of a body. Sizes are the
-// limits of any handler, which may have a lower one.
+// time to send headers and all of it, number and size of headers, size of a body. The
+// size of a body is the limit of any handler, which may have a lower one.
 func NewHTTPServer(config Config, handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           http.MaxBytesHandler(handler, int64(config.MaxBody)),
+		Handler:           fewHeaders(config.MaxHeaders, http.MaxBytesHandler(handler, int64(config.MaxBody))),
 		ReadHeaderTimeout: config.Handshake,
 		ReadTimeout:       config.MaxTime, // does not count while a handler works
 		MaxHeaderBytes:    config.MaxHeader,
@@ -43,7 +43,9 @@ func (s *Server) Register(mux *http.ServeMux) {
 		mux.HandleFunc(path, wrongMethod(method))
 	}
 	mux.HandleFunc("GET /api/v1/openapi.yaml", openapi)
-	mux.Handle(bulkPattern, auth.RequireOr(s.deps.Authorize, auth.Reader, http.HandlerFunc(s.getBulk), auth.WriteError))
+	for _, pattern := range bulkPatterns {
+		mux.Handle(pattern, auth.RequireOr(s.deps.Authorize, auth.Reader, http.HandlerFunc(s.getBulk), auth.WriteError))
+	}
 	for _, route := range s.routes() {
 		mux.Handle(route.pattern, auth.RequireOr(s.deps.Authorize, route.need, s.handle(route.door), route.door.refuse))
 	}
@@ -110,19 +112,37 @@ func (s *Server) handle(d door) http.Handler {
 		}
 		s.observe(d.method, begun, err)
 		if err != nil {
-			if errors.Is(err, ErrRefused) {
-				w.Header().Set("Sluice-Refused", "true") // so that clients neither ask again nor fall back to rows of an earlier read
-			}
-			tellRetry(w.Header(), err)
+			tellAgain(w.Header(), err)
 			d.refuse(w, httpError(err))
 			return
 		}
 		header := w.Header()
 		header["Content-Type"] = jsonContent
 		header["Content-Length"] = []string{strconv.Itoa(len(b.out))}
+		if len(b.out) > promptReply {
+			defer s.hurry(w)()
+		}
 		// The client may be gone; there is nobody else to tell.
 		_, _ = w.Write(b.out)
 	})
+}
+
+// promptReply is the largest reply, in bytes, that goes into the buffers of a connection
+// whether its client reads or not.
+const promptReply = 64 << 10
+
+// hurry gives a client MaxTime to take a large reply, and returns what ends that: a
+// client that does not read must not keep it for ever.
+func (s *Server) hurry(w http.ResponseWriter) (end func()) {
+	out := http.NewResponseController(w)
+	if out.SetWriteDeadline(time.Now().Add(s.config.MaxTime)) != nil {
+		return func() {} // no connection, as in tests
+	}
+	return func() {
+		if out.Flush() == nil {
+			_ = out.SetWriteDeadline(time.Time{}) // it was set a moment ago
+		}
+	}
 }
 
 // answerInTime lets d answer within the time that the client says it waits.
@@ -138,10 +158,15 @@ func answerInTime(d door, r *http.Request, b *buffer) ([]byte, error) {
 	return d.answer(r, b.in.Bytes(), b.out[:0])
 }
 
-// tellRetry says in seconds when a request that was shed is worth another try.
-func tellRetry(header http.Header, err error) {
+// tellAgain says in seconds when a request that was shed is worth another try, and of one
+// that was refused that clients should neither ask again nor fall back to rows of an
+// earlier read.
+func tellAgain(header http.Header, err error) {
+	if errors.Is(err, ErrRefused) {
+		header.Set(headerRefused, "true")
+	}
 	if shed := (*shedError)(nil); errors.As(err, &shed) {
-		header.Set("Retry-After", strconv.Itoa(int(max(1, math.Ceil(shed.after.Seconds())))))
+		header.Set(headerRetry, strconv.Itoa(int(max(1, math.Ceil(shed.after.Seconds())))))
 	}
 }
 
@@ -153,7 +178,7 @@ func readBody(w http.ResponseWriter, r *http.Request, dst *bytes.Buffer, limit i
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return problem(feature.CodeTooLarge, "split the request; max_body sets the limit", "the body is longer than the limit of %d bytes", limit)
+		return problem(feature.CodeTooLarge, "split the request; serve.max_body sets the limit", "the body is longer than the limit of %d bytes", limit)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return invalid("send as many bytes as Content-Length says", "the body ends early")
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -94,6 +94,11 @@ func (s *Server) reportUnread(a *partAnswer) {
 // check returns the error of a request of whose rows none could be answered; a
 // reply without a single value would look like one of entities that do not exist.
 func (q *query) check(ctx context.Context) error {
+	if q.whole {
+		if err := q.refuseParts(); err != nil {
+			return err
+		}
+	}
 	var failed *partAnswer
 	for _, a := range q.answers {
 		if a.unread < len(a.rows) {

@@ -80,7 +80,7 @@ func (c *catalog) compile(refs []string, form form, limit int) (*plan, error) {
 		return nil, invalid("name at least one feature as view:feature", "the list of features is empty")
 	}
 	if len(refs) > limit {
-		return nil, overLimit("features", len(refs), limit, "max_features")
+		return nil, overLimit("features", len(refs), limit, "serve.max_features")
 	}
 	b := planner{catalog: c, form: form, plan: &plan{priority: admission.Default}, seen: map[string]bool{}}
 	for _, ref := range refs {
@@ -92,7 +92,7 @@ func (c *catalog) compile(refs []string, form form, limit int) (*plan, error) {
 		return nil, invalid("ask for a view that has features", "%s has no features", quoted(refs[0]))
 	}
 	if len(b.plan.columns) > limit {
-		return nil, overLimit("features", len(b.plan.columns), limit, "max_features")
+		return nil, overLimit("features", len(b.plan.columns), limit, "serve.max_features")
 	}
 	return b.finish()
 }

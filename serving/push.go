@@ -60,7 +60,17 @@ func (s *Server) pushTable(ctx context.Context, name string, t *table) error {
 	if err != nil {
 		return err
 	}
-	records, err := v.records(t)
+	if t.rows == 0 {
+		return invalid("give at least one row", "there are no rows")
+	}
+	columns, err := v.columns(t.names)
+	if err != nil {
+		return err
+	}
+	if err := s.checkColumns(v, columns); err != nil {
+		return err
+	}
+	records, err := v.records(t, columns)
 	if err != nil {
 		return err
 	}
@@ -74,6 +84,20 @@ func (s *Server) pushTable(ctx context.Context, name string, t *table) error {
 	}
 	p := problem(feature.CodeUnavailable, "push again with the same rows", "the log did not take the rows of view %s", v.Name)
 	return fmt.Errorf("%w: %w", p, err)
+}
+
+// checkColumns refuses columns that are none of v's, or says once a second in the log
+// that they are passed over.
+func (s *Server) checkColumns(v *view, c columns) error {
+	err := c.known(v)
+	if err == nil || s.config.Feast.Columns != "ignore" {
+		return err
+	}
+	now, last := time.Now().UnixNano(), s.columnLogged.Load()
+	if now-last >= int64(time.Second) && s.columnLogged.CompareAndSwap(last, now) {
+		s.deps.Log.Warn("columns of a push are none of the view's and are passed over, as feast.columns says", "view", v.Name, "columns", c.rest[:min(len(c.rest), 20)])
+	}
+	return nil
 }
 
 // parsePush takes a push body apart: the view, where to, and the object df.

@@ -30,11 +30,11 @@ var timeColumns = []string{"event_timestamp", "event_time"}
 type columns struct {
 	joins, features []int
 	time            int
+	rest            []string // columns that are none of the view's
 }
 
 // columns finds v's columns among names. Join keys and features are named as in
-// the view or as its source maps them. A column that is none of the view's is an
-// error, so that a misspelt one is not taken for a null.
+// the view or as its source maps them. What is none of the view's is in rest.
 func (v *view) columns(names []string) (columns, error) {
 	c, used := columns{time: -1}, make([]bool, len(names))
 	find := func(name string) int {
@@ -70,10 +70,19 @@ func (v *view) columns(names []string) (columns, error) {
 	}
 	for i, name := range names {
 		if !used[i] && !slices.Contains(passedOver, name) {
-			return c, unknown(feature.CodeUnknownFeature, "column", name, slices.Concat(v.names, entityNames(v.Entities)))
+			c.rest = append(c.rest, name)
 		}
 	}
 	return c, nil
+}
+
+// known refuses columns that are none of v's, so that a misspelt one is not taken for
+// a null.
+func (c columns) known(v *view) error {
+	if len(c.rest) == 0 {
+		return nil
+	}
+	return unknown(feature.CodeUnknownFeature, "column", c.rest[0], slices.Concat(v.names, entityNames(v.Entities)))
 }
 
 func entityNames(entities []feature.Entity) (names []string) {
@@ -93,17 +102,11 @@ func (v *view) columnNames() string {
 
 // records returns the rows of t as records for v's topic. The first cell that is
 // not of its column's type is an error of code type that names it.
-func (v *view) records(t *table) ([]PushRecord, error) {
-	if t.rows == 0 {
-		return nil, invalid("give at least one row", "there are no rows")
-	}
-	columns, err := v.columns(t.names)
-	if err != nil {
-		return nil, err
-	}
+func (v *view) records(t *table, columns columns) ([]PushRecord, error) {
 	records := make([]PushRecord, t.rows)
 	for row := range records {
 		w := writer{view: v, table: t, row: row}
+		var err error
 		if records[row], err = w.record(columns); err != nil {
 			return nil, err
 		}

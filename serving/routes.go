@@ -14,8 +14,8 @@ type route struct {
 	door    door
 }
 
-// bulkPattern is the one that is answered in parts, not at once.
-const bulkPattern = "POST /api/v1/rows/stream"
+// bulkPatterns are those that are answered in parts, not at once.
+var bulkPatterns = []string{"POST /api/v1/rows/stream", "POST /api/v1/services/{service}/rows/stream"}
 
 func (s *Server) routes() []route {
 	return []route{
@@ -33,7 +33,10 @@ func (s *Server) routes() []route {
 // Patterns returns what Register registers, as http.ServeMux reads it, with the role
 // that each endpoint needs; 0 for one that everybody may ask.
 func Patterns() map[string]auth.Role {
-	patterns := map[string]auth.Role{"GET /health": 0, "GET /api/v1/openapi.yaml": 0, bulkPattern: auth.Reader}
+	patterns := map[string]auth.Role{"GET /health": 0, "GET /api/v1/openapi.yaml": 0}
+	for _, p := range bulkPatterns {
+		patterns[p] = auth.Reader
+	}
 	for _, r := range (&Server{}).routes() {
 		patterns[r.pattern] = r.need
 	}

@@ -87,7 +87,7 @@ func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
 // rowsPlan returns the plan of features of v, all of them if none are named.
 func (s *Server) rowsPlan(q *query, c *catalog, v *view, names []string) (*plan, error) {
 	if len(names) > s.config.MaxFeatures {
-		return nil, overLimit("features", len(names), s.config.MaxFeatures, "max_features")
+		return nil, overLimit("features", len(names), s.config.MaxFeatures, "serve.max_features")
 	}
 	if len(names) == 0 {
 		names = []string{"*"}
@@ -111,7 +111,7 @@ func (q *query) bindRows(keys []map[string]json.RawMessage, limit int) error {
 		return invalid(`give at least one, as {"join_key":value}`, "keys is empty")
 	}
 	if len(keys) > limit {
-		return overLimit("entities", len(keys), limit, "max_entities")
+		return overLimit("entities", len(keys), limit, "serve.max_entities")
 	}
 	q.rows = len(keys)
 	for _, join := range q.plan.joins {

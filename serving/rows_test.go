@@ -84,8 +84,8 @@ func TestRowsErrors(t *testing.T) {
 		"unknown policy":   {"users", `{"keys":[{"user_id":"a"}],"policy":"drop"}`, 400, `{"error":{"code":"invalid_argument","message":"policy \"drop\" is not known","hint":"want serve, flag, null, default or refuse"}}`},
 		"policy default":   {"users", `{"keys":[{"user_id":"a"}],"policy":"default"}`, 400, `{"error":{"code":"invalid_argument","message":"policy default: no feature has a default in its definition","hint":"use policy null"}}`},
 		"type":             {"drivers", `{"keys":[{"driver_id":"5"}],"features":["rate"]}`, 400, `{"error":{"code":"type","message":"join key driver_id, row 0: a string where int64 is declared","hint":"send join keys in the type that the view declares; nothing is converted from text"}}`},
-		"too many keys":    {"users", `{"keys":[{"user_id":"a"},{"user_id":"b"},{"user_id":"c"}],"features":["f00"]}`, 413, `{"error":{"code":"limit","message":"3 entities are more than the limit of 2","hint":"split the request; max_entities sets the limit"}}`},
-		"too many columns": {"users", `{"keys":[{"user_id":"a"}]}`, 413, `{"error":{"code":"limit","message":"5 features are more than the limit of 4","hint":"split the request; max_features sets the limit"}}`},
+		"too many keys":    {"users", `{"keys":[{"user_id":"a"},{"user_id":"b"},{"user_id":"c"}],"features":["f00"]}`, 413, `{"error":{"code":"limit","message":"3 entities are more than the limit of 2","hint":"split the request; serve.max_entities sets the limit"}}`},
+		"too many columns": {"users", `{"keys":[{"user_id":"a"}]}`, 413, `{"error":{"code":"limit","message":"5 features are more than the limit of 4","hint":"split the request; serve.max_features sets the limit"}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, got := f.post(t, "/api/v1/views/"+tc.view+"/rows", tc.body)

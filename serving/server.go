@@ -25,9 +25,11 @@ type Server struct {
 	kept     *keptRows
 	report   *reporter
 	door     *doorkeeper
+	feast    *statusWords
 
 	logged       atomic.Int64 // when a failing request was last logged, Unix nanoseconds
 	unreadLogged atomic.Int64 // likewise, rows that could not be read
+	columnLogged atomic.Int64 // likewise, columns that were passed over
 
 	failureLogged atomic.Int64 // likewise, computed features that failed
 }
@@ -49,7 +51,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("serving: %w", err)
 	}
 	return &Server{
-		config: config, deps: deps, metrics: m, report: report, door: door, kept: newKeptRows(config.KeptRows, config.KeptAge),
+		config: config, deps: deps, metrics: m, report: report, door: door, feast: config.Feast.words(), kept: newKeptRows(config.KeptRows, config.KeptAge),
 		lease: &lease{config: config, source: deps.Source, version: deps.Version, metrics: m, report: report, log: deps.Log},
 	}, nil
 }
@@ -150,6 +152,9 @@ func (s *Server) fillWire(ctx context.Context, q *query, in []byte, own bool) er
 	}
 	if q.priority, err = loweredGRPC(ctx); err != nil {
 		return err
+	}
+	if !own {
+		q.asFeast(s)
 	}
 	return s.read(ctx, q, snap, lapsed)
 }

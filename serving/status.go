@@ -82,19 +82,3 @@ func (r rowState) of(empty bool) fieldStatus {
 	}
 	return statusPresent
 }
-
-// ofFeast is of in Feast's numbers.
-func (r rowState) ofFeast(empty bool) fieldStatus {
-	if r == rowUnread || r == rowFailed {
-		return feastUnavailable
-	}
-	return r.of(empty)
-}
-
-// nameFeast is the status in Feast's words.
-func (r rowState) nameFeast(empty bool) string {
-	if r == rowUnread || r == rowFailed {
-		return feastUnavailableName
-	}
-	return statusNames[r.of(empty)]
-}

@@ -134,7 +134,7 @@ func (q *query) appendFeast(dst []byte) []byte {
 	for i, c := range q.plan.columns {
 		dst = appendLen(dst, tagLen2, sizes[i])
 		a := q.answers[c.part]
-		dst = a.appendColumn(dst, c.slot, tagLen1, tagLen2, rowState.ofFeast)
+		dst = a.appendColumn(dst, c.slot, tagLen1, tagLen2, q.words)
 		for _, r := range a.rows {
 			dst = appendLen(dst, tagLen3, sizeTimestamp(r.eventTime))
 			dst = appendTimestamp(dst, r.eventTime)
@@ -144,15 +144,15 @@ func (q *query) appendFeast(dst []byte) []byte {
 }
 
 // appendColumn appends the values of a slot, each under tag value, and their
-// statuses, packed under tag status, as of numbers them.
-func (a *partAnswer) appendColumn(dst []byte, slot int, value, status byte, of func(rowState, bool) fieldStatus) []byte {
+// statuses, packed under tag status, as words numbers them.
+func (a *partAnswer) appendColumn(dst []byte, slot int, value, status byte, words *statusWords) []byte {
 	slots := len(a.part.features)
 	for row := range a.rows {
 		dst = appendField(dst, value, a.cells[row*slots+slot])
 	}
 	dst = appendLen(dst, status, len(a.rows))
 	for row := range a.rows {
-		dst = append(dst, byte(of(a.state(row, slot), len(a.cells[row*slots+slot]) == 0)))
+		dst = append(dst, byte(words[a.state(row, slot).of(len(a.cells[row*slots+slot]) == 0)]))
 	}
 	return dst
 }
@@ -201,7 +201,7 @@ func (q *query) appendOwn(dst []byte) []byte {
 			sizes = sizes[1:]
 			dst = appendLen(dst, tagLen1, len(f.Name))
 			dst = append(dst, f.Name...)
-			dst = a.appendColumn(dst, slot, tagLen2, tagLen3, rowState.of)
+			dst = a.appendColumn(dst, slot, tagLen2, tagLen3, &ownWords)
 		}
 		dst = appendLen(dst, tagLen4, prov)
 		dst = a.provenance.appendWire(dst)

@@ -6,6 +6,7 @@ import (
 
 	"sluice/internal/auth"
 	"sluice/internal/control"
+	"sluice/serving"
 )
 
 // otherRoutes are the endpoints of the HTTP listener that are not the control
@@ -15,6 +16,7 @@ var otherRoutes = []control.Route{
 	{Method: "POST", Path: "/api/v1/services/{service}/rows", Need: auth.Reader, Help: "Features of a service by key, with the provenance of each view."},
 	{Method: "POST", Path: "/api/v1/rows", Need: auth.Reader, Help: "Likewise of a list of `view:feature`."},
 	{Method: "POST", Path: "/api/v1/rows/stream", Need: auth.Reader, Help: "Likewise, of more rows than one read takes: JSON lines, a part each."},
+	{Method: "POST", Path: "/api/v1/services/{service}/rows/stream", Need: auth.Reader, Help: "Likewise of a service."},
 	{Method: "POST", Path: "/get-online-features", Need: auth.Reader, Help: "Feast's read."},
 	{Method: "POST", Path: "/push", Need: auth.Writer, Help: "Feast's push; `push_source_name` is the view's name."},
 	{Method: "POST", Path: "/write-to-online-store", Need: auth.Writer, Help: "Feast's write."},
@@ -41,6 +43,14 @@ func apiReference() string {
 			role = r.Need.String()
 		}
 		fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", r.Method, r.Path, role, cell(r.Help))
+	}
+	b.WriteString("\n## Headers\n\nWhat reads and pushes know beside what every HTTP server does.\n\n| header | of | meaning |\n| --- | --- | --- |\n")
+	for _, h := range serving.Headers() {
+		of := "request"
+		if h.Answer {
+			of = "answer"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", h.Name, of, cell(h.Help))
 	}
 	b.WriteString("\n## Errors\n\nEvery door that speaks JSON answers errors as `{\"error\":{\"code\":\"\",\"message\":\"\",\"hint\":\"\"}}`; Feast's endpoints keep Feast's shape.\n" +
 		"Dead letters give the same words as their reason.\n\n| code | status | meaning |\n| --- | --- | --- |\n")

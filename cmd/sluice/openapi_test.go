@@ -163,6 +163,32 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 	}
 }
 
+// TestOpenAPINamesHeaders finds every header of the reads in the document.
+func TestOpenAPINamesHeaders(t *testing.T) {
+	d := newDocument(t)
+	for _, h := range serving.Headers() {
+		if h.Answer {
+			for _, kind := range []string{"Error", "FeastError"} {
+				if node, _ := d.at("components", "responses", kind, "headers", h.Name); node == nil {
+					t.Errorf("the document lacks header %s of answer %s", h.Name, kind)
+				}
+			}
+			continue
+		}
+		for _, of := range []string{"POST /api/v1/views/{view}/rows", "POST /api/v1/services/{service}/rows", "POST /api/v1/rows", "POST /get-online-features"} {
+			item, _ := d.at(operation(of)[:2]...)
+			list, _ := item["parameters"].([]any)
+			found := slices.ContainsFunc(list, func(p any) bool {
+				node, _ := d.at(strings.Split(strings.TrimPrefix(p.(map[string]any)["$ref"].(string), "#/"), "/")...)
+				return node["name"] == h.Name && node["in"] == "header"
+			})
+			if !found {
+				t.Errorf("the document lacks header %s of %s", h.Name, of)
+			}
+		}
+	}
+}
+
 // checkPathParameters finds the parameters that a path names among those declared.
 func (d *document) checkPathParameters(t *testing.T, pattern string) {
 	t.Helper()
@@ -380,6 +406,8 @@ var readCases = []openAPICase{
 	{"POST /api/v1/rows/stream", "/api/v1/rows/stream", `{"keys":[{"user":"001","card":1},{"user":"x","card":2}],"features":["payments:amount"]}`, 200},
 	{"POST /api/v1/rows/stream", "/api/v1/rows/stream", `{"keys":[],"features":["payments:amount"]}`, 400},
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fraud/rows", `{"keys":[{"user":"001","card":1}],"policy":"null"}`, 200},
+	{"POST /api/v1/services/{service}/rows/stream", "/api/v1/services/fraud/rows/stream", `{"keys":[{"user":"001","card":1}],"policy":"flag"}`, 200},
+	{"POST /api/v1/services/{service}/rows/stream", "/api/v1/services/fruad/rows/stream", `{"keys":[{"user":"001","card":1}]}`, 404},
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fraud/rows", `{"keys":[{"user":"001"}]}`, 400},
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fruad/rows", `{"keys":[{"user":"001","card":1}]}`, 404},
 }

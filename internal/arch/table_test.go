@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"internal/definition": {"feature", "expression", "rules", "quality"},
 	"internal/feast":      {"feature", "api"},
 	"internal/flights":    {"feature"},
+	"internal/frames":     {},
 	"internal/court":      {"feature", "quality/sketch", "drift", "rules", "internal/judge", "materialize"},
 	"internal/judge":      {"feature", "quality/sketch", "quality", "drift", "freshness", "rules"},
 	"internal/probe":      {},

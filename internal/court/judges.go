@@ -50,6 +50,7 @@ func (v *viewJudge) reference(e *materialize.Evidence) (*judge.Pinned, error) {
 	if err != nil {
 		return nil, fmt.Errorf("baseline of %s: %w", e.View.Name, err)
 	}
+	p.Reference.Prepare(e.View, e.Layout, p.Baseline)
 	v.pinned, v.read = p, r
 	return p, nil
 }

@@ -18,15 +18,18 @@ func TestClients(t *testing.T) {
 	p := start(t, binary)
 	p.load(t)
 	empty := start(t, binary) // what is imported from Feast is applied here
+	switched := start(t, binary, "--feast.missing=present", "--feast.null=present", "--feast.expired=present", "--feast.unread=refuse", "--feast.columns=ignore")
+	switched.load(t)
 	cmd := exec.CommandContext(t.Context(), python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", "clients")
 	cmd.Env = append(os.Environ(), "SLUICE_HTTP="+p.http, "SLUICE_GRPC="+p.grpc, "SLUICE_BIN="+p.binary,
-		"SLUICE_IMPORT_HTTP="+empty.http, "SLUICE_IMPORT_GRPC="+empty.grpc, "PYTHONDONTWRITEBYTECODE=1", "NO_PROXY=127.0.0.1")
+		"SLUICE_IMPORT_HTTP="+empty.http, "SLUICE_IMPORT_GRPC="+empty.grpc,
+		"SLUICE_SWITCHED_HTTP="+switched.http, "SLUICE_SWITCHED_GRPC="+switched.grpc, "PYTHONDONTWRITEBYTECODE=1", "NO_PROXY=127.0.0.1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 	begun := time.Now()
 	err := cmd.Run()
 	t.Logf("pytest took %s", time.Since(begun).Round(100*time.Millisecond))
 	if err != nil {
-		t.Errorf("pytest: %v; the server's log:\n%s", err, p.tail()+empty.tail())
+		t.Errorf("pytest: %v; the server's log:\n%s", err, p.tail()+empty.tail()+switched.tail())
 	}
 }
 

@@ -36,11 +36,11 @@ func build(t *testing.T) string {
 }
 
 // start runs the binary on free ports until the test ends.
-func start(t *testing.T, binary string) *platform {
+func start(t *testing.T, binary string, flags ...string) *platform {
 	t.Helper()
 	p := &platform{binary: binary}
-	p.cmd = exec.Command(p.binary, "run", "-target=all", "-clock=manual", "--data="+t.TempDir(),
-		"--listen.http=127.0.0.1:0", "--listen.grpc=127.0.0.1:0", "--listen.kafka=127.0.0.1:0", "--log.level=warn")
+	p.cmd = exec.Command(p.binary, append([]string{"run", "-target=all", "-clock=manual", "--data=" + t.TempDir(),
+		"--listen.http=127.0.0.1:0", "--listen.grpc=127.0.0.1:0", "--listen.kafka=127.0.0.1:0", "--log.level=warn"}, flags...)...)
 	p.cmd.Stderr = &p.log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

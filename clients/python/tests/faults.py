@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,77 @@ def rows(request: bytes, generation: int = 1) -> bytes:
     return answer(
         {"view": "v", "rows": [{"key": k, "values": {"f": k["id"] + 0.5}, **one} for k in keys], "provenance": about}
     )
+
+
+def part(first: int, keys: list[Any]) -> bytes:
+    """Returns a line of a stream of v:f, with the values of rows."""
+    one = {"statuses": {"v:f": "PRESENT"}, "event_times": {"v:f": "2026-11-01T00:00:00Z"}}
+    about = {"version": 3, "verdict": "vd", "generation": 1, "age_seconds": 1, "stale": False, "fallback": ""}
+    listed = [{"key": k, "values": {"v:f": k["id"] + 0.5}, **one} for k in keys]
+    return json.dumps({"first": first, "rows": listed, "provenance": {"v": about}}).encode() + b"\n"
+
+
+def asked_for(request: bytes) -> list[Any]:
+    """Returns the keys of a request."""
+    keys: list[Any] = json.loads(request.partition(b"\r\n\r\n")[2])["keys"]
+    return keys
+
+
+class Parts:
+    """A behaviour: streams parts of size rows, each after pause seconds; after some it does as end says. Without, it
+    answers all."""
+
+    def __init__(
+        self,
+        size: int,
+        after: int | None = None,
+        end: Callable[[socket.socket], None] | None = None,
+        pause: float = 0.0,
+    ) -> None:
+        self.size, self.after, self.end, self.pause = size, after, end, pause
+
+    def __call__(self, conn: socket.socket, request: bytes) -> bytes | None:
+        keys = asked_for(request)
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for n, first in enumerate(range(0, len(keys), self.size)):
+            if n == self.after and self.end:
+                self.end(conn)
+                return None
+            threading.Event().wait(self.pause)
+            chunk(conn, part(first, keys[first : first + self.size]))
+        return b"0\r\n\r\n"
+
+
+def chunk(conn: socket.socket, body: bytes) -> None:
+    """Sends a chunk in two pieces, so that lines arrive cut."""
+    conn.sendall(b"%x\r\n" % len(body) + body[: len(body) // 2])
+    conn.sendall(body[len(body) // 2 :] + b"\r\n")
+
+
+def reset(conn: socket.socket) -> None:
+    """Ends a connection with a reset instead of an end."""
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    conn.close()
+
+
+def half_a_part(conn: socket.socket) -> None:
+    """Sends the beginning of a part."""
+    conn.sendall(b'40\r\n{"first":')
+
+
+def hang(conn: socket.socket) -> None:
+    """Says nothing more until the client closes."""
+    conn.recv(1)
+
+
+def error_line(code: str) -> Callable[[socket.socket], None]:
+    """Ends a stream properly, with an error as its last line."""
+
+    def end(conn: socket.socket) -> None:
+        chunk(conn, json.dumps({"error": {"code": code, "message": "no more", "hint": "ask again"}}).encode() + b"\n")
+        conn.sendall(b"0\r\n\r\n")
+
+    return end
 
 
 Behaviour = Callable[[socket.socket, bytes], bytes | None]  # None closes the connection
@@ -122,6 +194,11 @@ def faulty(*plan: Behaviour) -> Iterator[Faulty]:
 def well(_: socket.socket, request: bytes) -> bytes:
     """Answers."""
     return rows(request)
+
+
+def torn(conn: socket.socket, _: bytes) -> None:
+    """Takes the request and resets the connection."""
+    reset(conn)
 
 
 def drop(_: socket.socket, request: bytes) -> None:

@@ -63,8 +63,33 @@ def open_shop(client: Client, view: str, windows: int = GOOD) -> None:
     settle(client, view)
 
 
-def settle(client: Client, view: str) -> None:
+LIMITS = """
+  - name: limits
+    entities: [user, card]
+    features: [{name: most, type: float64}, {name: opened, type: timestamp}]
+    window: {size: 5m, lateness: 10s}
+services:
+  - {name: fraud, features: ["VIEW:amount", "limits:most"]}
+  - {name: simple, features: ["VIEW:amount", "VIEW:about.tags"]}
+"""
+
+
+def open_model(client: Client, view: str) -> None:
+    """Opens a shop, and publishes one window of the limits of cards; services read both."""
+    open_shop(client, view)
+    both = "entities: [{name: user, type: string}, {name: card, type: int64}]"
+    text = definition(view).replace("entities: [{name: user, type: string}]", both)
+    client.apply(text.rstrip() + LIMITS.replace("VIEW", view))
+    rows = [
+        {"user": r["user"], "card": i, "event_time": r["event_time"], "most": 100.5, "opened": r["event_time"]}
+        for i, r in enumerate(window(0))
+    ]
+    client.push("limits", rows, seal=True, wait=True)
+    settle(client, "limits", {"user": "u1", "card": 1})
+
+
+def settle(client: Client, view: str, key: Any = "u1") -> None:
     """Returns once reads show what was decided: servers follow within their lease of a second."""
     end, decided = time.monotonic() + 30, client.view(view).generation
-    while client.row(view, "u1").provenance.generation < decided:
+    while client.row(view, key).provenance.generation < decided:
         assert time.monotonic() < end, f"{view}: generation {decided} is not served"

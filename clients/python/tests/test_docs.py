@@ -9,7 +9,7 @@ import pytest
 
 import sluice
 from conftest import ROOT, Platform, start, stop
-from shop import open_shop
+from shop import open_model
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -28,7 +28,7 @@ def check(page: Path) -> int:
 def test_readme(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_SERVER", platform.http)
     with sluice.Client(timeout=20) as client:
-        open_shop(client, "payments")
+        open_model(client, "payments")
     assert check(ROOT / "clients" / "python" / "README.md") > 10
 
 

@@ -33,7 +33,8 @@ both = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "asyn
 
 @both
 @pytest.mark.parametrize(
-    "fault", [drop, busy(), saying(502, "bad gateway"), saying(429, {"error": {"message": "slow down"}})]
+    "fault",
+    [drop, busy(), saying(502, "bad gateway"), saying(429, {"error": {"message": "slow down"}}, Retry_After="0")],
 )
 def test_reads_are_tried_again(asynchronous: bool, fault: Behaviour) -> None:
     with faulty(fault, fault, well) as server:
@@ -68,6 +69,7 @@ def test_the_servers_wish_is_kept(asynchronous: bool) -> None:
             sluice.Refused,
         ),
         (saying(404, "not a Sluice"), sluice.NotFound),
+        (saying(429, {"error": {"code": "limit", "message": "too much", "hint": "less"}}), sluice.Unavailable),
     ],
 )
 def test_what_another_try_cannot_help_is_not_tried_again(

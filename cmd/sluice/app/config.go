@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"sluice/feature"
+	"sluice/serving"
 	"sluice/store/redis"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	Redis    RedisConfig    `yaml:"redis" embed:"" prefix:"redis."`
 	Registry RegistryConfig `yaml:"registry" embed:"" prefix:"registry."`
 	Serve    ServeConfig    `yaml:"serve" embed:"" prefix:"serve."`
+	Feast    FeastConfig    `yaml:"feast" embed:"" prefix:"feast."`
 	Slack    SlackConfig    `yaml:"slack" embed:"" prefix:"slack."`
 	Auth     AuthConfig     `yaml:"auth" embed:"" prefix:"auth."`
 	Log      LogConfig      `yaml:"log" embed:"" prefix:"log."`
@@ -94,6 +96,7 @@ func DefaultConfig() Config {
 		},
 		Redis: RedisConfig{Addrs: []string{}, Prefix: "sl:"},
 		Serve: defaultServe(),
+		Feast: FeastConfig(serving.DefaultFeastConfig()),
 		Slack: SlackConfig{TokenEnv: "SLACK_TOKEN"},
 		Log:   LogConfig{Level: "info", Format: "text"},
 	}
@@ -169,6 +172,7 @@ func (c Config) Validate() error {
 		add("registry.postgres: want postgres://USER@HOST/DATABASE, or key=value pairs")
 	}
 	c.Serve.validate(add)
+	c.Feast.validate(add)
 	if c.Slack.Channel != "" && (c.Slack.TokenEnv == "" || os.Getenv(c.Slack.TokenEnv) == "") {
 		add("slack.token_env: %q: no such variable in the environment, and slack.channel is set: put the bot token there", c.Slack.TokenEnv)
 	}

@@ -10,8 +10,8 @@ import (
 	"sluice/serving"
 )
 
-// ServeConfig says what serving does when there is too much to do, what it keeps for the
-// case that a shard does not answer, and how it leaves.
+// ServeConfig says what serving takes from a client, what it does when there is too much
+// to do, what it keeps for the case that a shard does not answer, and how it leaves.
 type ServeConfig struct {
 	Drain          int      `yaml:"drain" name:"drain" help:"Seconds for which a process of target serve, told to stop, still answers but says that it is not ready, so that balancers send the next requests elsewhere; longer than their health checks take to notice." placeholder:"SECONDS"`
 	KeptRows       int      `yaml:"kept_rows" name:"kept_rows" help:"Rows kept in memory for up to 5 minutes, given flagged as stale while their shard of the store does not answer; 0 keeps none." placeholder:"N"`
@@ -19,28 +19,54 @@ type ServeConfig struct {
 	MaxWaiting     int      `yaml:"max_waiting" name:"max_waiting" help:"Reads that wait to be at work; beyond them those of the lowest priority are turned away." placeholder:"N"`
 	MaxWait        int      `yaml:"max_wait_ms" name:"max_wait_ms" help:"Longest wait of a read, in milliseconds." placeholder:"MS"`
 	MaxConnections int      `yaml:"max_connections" name:"max_connections" help:"Open connections of the HTTP door, and as many of the gRPC door; those beyond are closed at once." placeholder:"N"`
+	MaxEntities    int      `yaml:"max_entities" name:"max_entities" help:"Entities of one read." placeholder:"N"`
+	MaxBulk        int      `yaml:"max_bulk" name:"max_bulk" help:"Entities of one streaming read, which is answered in parts of max_entities." placeholder:"N"`
+	MaxFeatures    int      `yaml:"max_features" name:"max_features" help:"Features of one read." placeholder:"N"`
+	MaxBody        int      `yaml:"max_body" name:"max_body" help:"Bytes of the body of a read or push, over HTTP or gRPC." placeholder:"BYTES"`
+	MaxHeader      int      `yaml:"max_header" name:"max_header" help:"Bytes of a request's headers, or of a call's metadata." placeholder:"BYTES"`
+	MaxHeaders     int      `yaml:"max_headers" name:"max_headers" help:"Entries of a request's headers, or of a call's metadata." placeholder:"N"`
+	MaxStreams     int      `yaml:"max_streams" name:"max_streams" help:"Calls of a gRPC connection at once." placeholder:"N"`
+	MaxFrames      int      `yaml:"max_frames" name:"max_frames" help:"Frames that a gRPC connection may send beyond those that calls need, of one burst; a tenth of it a second is given back. A connection that sends more is told to calm down and closed." placeholder:"N"`
+	Handshake      int      `yaml:"handshake" name:"handshake" help:"Seconds in which a connection must be set up, and in which the headers of a request must arrive." placeholder:"SECONDS"`
+	MaxTime        int      `yaml:"max_time" name:"max_time" help:"Seconds in which a request must arrive as a whole; over gRPC, in which a call must end that has no shorter deadline, streaming reads apart." placeholder:"SECONDS"`
+	MaxAge         int      `yaml:"max_age" name:"max_age" help:"Seconds after which a gRPC connection is told to make another one, so that clients spread again." placeholder:"SECONDS"`
+	SampleRate     int      `yaml:"sample_rate" name:"sample_rate" help:"Rows of a view, of those served, that are sampled in a second, to be profiled; 0 samples none." placeholder:"N"`
 	TokenRates     []string `yaml:"token_rates" name:"token_rates" help:"Requests a second of a token, as NAME=N; * stands for each token that has none of its own. None: no limit." placeholder:"NAME=N"`
 	ProjectRates   []string `yaml:"project_rates" name:"project_rates" help:"Likewise of all tokens of a project together." placeholder:"NAME=N"`
 }
 
 func defaultServe() ServeConfig {
-	c := admission.DefaultConfig()
+	c := serving.DefaultConfig()
 	return ServeConfig{
-		Drain: 5, MaxRunning: c.Most, MaxWaiting: c.Waiting, MaxWait: int(c.Wait / time.Millisecond), MaxConnections: 20_000,
-		TokenRates: []string{}, ProjectRates: []string{},
+		Drain: 5, MaxRunning: c.Admission.Most, MaxWaiting: c.Admission.Waiting, MaxWait: int(c.Admission.Wait / time.Millisecond), MaxConnections: 20_000,
+		MaxEntities: c.MaxEntities, MaxBulk: c.MaxBulk, MaxFeatures: c.MaxFeatures, MaxBody: c.MaxBody, MaxHeader: c.MaxHeader, MaxHeaders: c.MaxHeaders,
+		MaxStreams: c.MaxStreams, MaxFrames: c.MaxFrames, Handshake: int(c.Handshake / time.Second), MaxTime: int(c.MaxTime / time.Second), MaxAge: int(c.MaxAge / time.Second),
+		SampleRate: c.SampleRate, TokenRates: []string{}, ProjectRates: []string{},
+	}
+}
+
+// serveRange is what a number of ServeConfig may be.
+type serveRange struct {
+	key                string
+	value, least, most int
+	unit               string
+}
+
+func (c ServeConfig) ranges() []serveRange {
+	return []serveRange{
+		{"drain", c.Drain, 0, 600, " seconds"}, {"kept_rows", c.KeptRows, 0, 10_000_000, ""},
+		{"max_waiting", c.MaxWaiting, 0, 1_000_000, ""}, {"max_wait_ms", c.MaxWait, 1, 60_000, " milliseconds"},
+		{"max_connections", c.MaxConnections, 1, 1_000_000, ""},
+		{"max_entities", c.MaxEntities, 1, 1 << 20, ""}, {"max_bulk", c.MaxBulk, 1, 1 << 24, ""}, {"max_features", c.MaxFeatures, 1, 1<<15 - 1, ""},
+		{"max_body", c.MaxBody, 1 << 10, 1 << 30, " bytes"}, {"max_header", c.MaxHeader, 1 << 10, 1 << 24, " bytes"}, {"max_headers", c.MaxHeaders, 10, 10_000, ""},
+		{"max_streams", c.MaxStreams, 1, 1 << 20, ""}, {"max_frames", c.MaxFrames, 100, 1 << 30, ""},
+		{"handshake", c.Handshake, 1, 300, " seconds"}, {"max_time", c.MaxTime, 1, 3600, " seconds"}, {"max_age", c.MaxAge, 1, 7 * 86400, " seconds"},
+		{"sample_rate", c.SampleRate, 0, 1000, ""},
 	}
 }
 
 func (c ServeConfig) validate(add func(format string, args ...any)) {
-	for _, n := range []struct {
-		key                string
-		value, least, most int
-		unit               string
-	}{
-		{"drain", c.Drain, 0, 600, " seconds"}, {"kept_rows", c.KeptRows, 0, 10_000_000, ""},
-		{"max_waiting", c.MaxWaiting, 0, 1_000_000, ""}, {"max_wait_ms", c.MaxWait, 1, 60_000, " milliseconds"},
-		{"max_connections", c.MaxConnections, 1, 1_000_000, ""},
-	} {
+	for _, n := range c.ranges() {
 		if n.value < n.least || n.value > n.most {
 			add("serve.%s: %d: want %d to %d%s", n.key, n.value, n.least, n.most, n.unit)
 		}
@@ -79,7 +105,10 @@ func parseRates(list []string) (map[string]float64, error) {
 // serving returns the configuration of the reads; c is valid.
 func (c ServeConfig) serving() (serving.Config, error) {
 	out := serving.DefaultConfig()
-	out.KeptRows = c.KeptRows
+	out.KeptRows, out.SampleRate = c.KeptRows, c.SampleRate
+	out.MaxEntities, out.MaxBulk, out.MaxFeatures, out.MaxBody = c.MaxEntities, c.MaxBulk, c.MaxFeatures, c.MaxBody
+	out.MaxHeader, out.MaxHeaders, out.MaxStreams, out.MaxFrames = c.MaxHeader, c.MaxHeaders, c.MaxStreams, c.MaxFrames
+	out.Handshake, out.MaxTime, out.MaxAge = time.Duration(c.Handshake)*time.Second, time.Duration(c.MaxTime)*time.Second, time.Duration(c.MaxAge)*time.Second
 	a := &out.Admission
 	a.Most, a.Waiting, a.Wait = c.MaxRunning, c.MaxWaiting, time.Duration(c.MaxWait)*time.Millisecond
 	a.Start = min(a.Start, a.Most)

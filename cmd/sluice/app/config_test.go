@@ -7,6 +7,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"sluice/serving"
 )
 
 func writeConfig(t *testing.T, text string) string {
@@ -61,6 +64,11 @@ func TestConfigValidate(t *testing.T) {
 	}{
 		"no running":       {func(c *Config) { c.Serve.MaxRunning = 3 }, "serve.max_running: 3: want 64 to 1000000, or 0 for any number"},
 		"no connections":   {func(c *Config) { c.Serve.MaxConnections = 0 }, "serve.max_connections: 0: want 1 to 1000000"},
+		"no entities":      {func(c *Config) { c.Serve.MaxEntities = 0 }, "serve.max_entities: 0: want 1 to 1048576"},
+		"body of nothing":  {func(c *Config) { c.Serve.MaxBody = 10 }, "serve.max_body: 10: want 1024 to 1073741824 bytes"},
+		"few headers":      {func(c *Config) { c.Serve.MaxHeaders = 3 }, "serve.max_headers: 3: want 10 to 10000"},
+		"no time":          {func(c *Config) { c.Serve.MaxTime = 0 }, "serve.max_time: 0: want 1 to 3600 seconds"},
+		"sample of all":    {func(c *Config) { c.Serve.SampleRate = 5000 }, "serve.sample_rate: 5000: want 0 to 1000"},
 		"rate of nobody":   {func(c *Config) { c.Serve.TokenRates = []string{"=5"} }, `serve.token_rates: "=5": want NAME=N`},
 		"rate is no rate":  {func(c *Config) { c.Serve.ProjectRates = []string{"a=fast"} }, `serve.project_rates: "a=fast": want NAME=N`},
 		"rate below none":  {func(c *Config) { c.Serve.TokenRates = []string{"a=-1"} }, `serve.token_rates: rate of "a": -1 is not in`},
@@ -132,4 +140,53 @@ func TestValidateTarget(t *testing.T) {
 			t.Errorf("ValidateTarget(%s) with servers = %v", target, err)
 		}
 	}
+}
+
+// TestServeLimits wants what is configured to reach serving, and every value that is
+// taken to be one that serving takes.
+func TestServeLimits(t *testing.T) {
+	if got, err := defaultServe().serving(); err != nil || !reflect.DeepEqual(withoutRates(got), withoutRates(serving.DefaultConfig())) {
+		t.Errorf("the defaults give %+v, %v, want serving's own", got, err)
+	}
+	cfg, err := LoadConfig(writeConfig(t, "serve: {max_entities: 7, max_bulk: 8, max_features: 9, max_body: 2048, max_header: 4096, max_headers: 50, max_streams: 11, max_frames: 1200, handshake: 3, max_time: 4, max_age: 5, sample_rate: 6}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cfg.Serve.serving()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := serving.DefaultConfig()
+	want.MaxEntities, want.MaxBulk, want.MaxFeatures, want.MaxBody, want.MaxHeader, want.MaxHeaders = 7, 8, 9, 2048, 4096, 50
+	want.MaxStreams, want.MaxFrames, want.Handshake, want.MaxTime, want.MaxAge, want.SampleRate = 11, 1200, 3*time.Second, 4*time.Second, 5*time.Second, 6
+	if !reflect.DeepEqual(withoutRates(got), withoutRates(want)) {
+		t.Errorf("read %+v, want %+v", got, want)
+	}
+	for _, most := range []bool{false, true} {
+		c := defaultServe()
+		at := map[string]int{}
+		for _, r := range c.ranges() {
+			at["serve."+r.key] = r.least
+			if most {
+				at["serve."+r.key] = r.most
+			}
+		}
+		all := DefaultConfig()
+		for _, key := range all.Keys() {
+			if n, ok := at[key.Name]; ok {
+				key.Value.SetInt(int64(n))
+			}
+		}
+		if err := all.Validate(); err != nil {
+			t.Errorf("Validate at the ends of the ranges = %v", err)
+		}
+		if got, err := all.Serve.serving(); err != nil || got.Validate() != nil {
+			t.Errorf("serving takes %+v as %v, %v", all.Serve, err, got.Validate())
+		}
+	}
+}
+
+func withoutRates(c serving.Config) serving.Config {
+	c.TokenRates, c.ProjectRates = nil, nil
+	return c
 }

@@ -155,6 +155,7 @@ func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
 	if err != nil {
 		return err
 	}
+	cfg.Feast = serving.FeastConfig(a.cfg.Feast)
 	s, err := serving.New(cfg, serving.Deps{
 		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics}.Push,
 		Exposed: r.AddExposure, Served: sampler.Take,
@@ -211,8 +212,11 @@ func (a *App) listen(mux *http.ServeMux) error {
 		return fmt.Errorf("listen.http: %w", err)
 	}
 	a.http = a.crowd("http", a.http)
-	limits := serving.DefaultConfig()
-	limits.MaxBody = control.MaxWrites // the reads have a lower limit of their own
+	limits, err := a.cfg.Serve.serving()
+	if err != nil {
+		return err
+	}
+	limits.MaxBody = max(limits.MaxBody, control.MaxWrites) // every door has a limit of its own
 	server := serving.NewHTTPServer(limits, a.leaving.polite(mux))
 	a.add("http", func(ctx context.Context) error { return serveHTTP(ctx, server, a.http) })
 	return errors.Join(a.listenGRPC(), a.listenAdmin())
@@ -225,7 +229,7 @@ func (a *App) listenGRPC() (err error) {
 	if a.grpc, err = net.Listen("tcp", a.cfg.Listen.GRPC); err != nil {
 		return fmt.Errorf("listen.grpc: %w", err)
 	}
-	a.grpc = a.crowd("grpc", a.grpc)
+	a.grpc = a.calm(a.crowd("grpc", a.grpc))
 	server := a.serving.NewGRPC()
 	feastregistry.New(a.parts.catalog.InForce).Register(server)
 	a.add("grpc", func(ctx context.Context) error { return serveGRPC(ctx, server, a.grpc) })

@@ -35,6 +35,7 @@ from .errors import (
     Unauthenticated,
     Unavailable,
 )
+from .question import Features, Service
 from .retry import Retry
 from .rows import Provenance, Row, Rows
 from .schema import Schema
@@ -48,6 +49,7 @@ __all__ = [
     "Client",
     "Conflict",
     "DeadlineExceeded",
+    "Features",
     "Forbidden",
     "InvalidRequest",
     "Keep",
@@ -64,6 +66,7 @@ __all__ = [
     "Rows",
     "Schema",
     "ServerFailure",
+    "Service",
     "SluiceError",
     "Unauthenticated",
     "Unavailable",

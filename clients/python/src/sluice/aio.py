@@ -3,25 +3,85 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
 from . import answers
 from .batch import Batcher
 from .cache import Keep
-from .client import address, headers, lost
+from .client import lost, options
 from .core import Core, Key
-from .exchange import MAX_ANSWER, Lost, Pause, Reply, Send, Steps
+from .exchange import MAX_ANSWER, MAX_ERROR, Line, Lines, Lost, Open, Opened, Part, Pause, Reply, Send, Steps, Together
+from .question import AsOf, Question, Source
 from .retry import Retry
 from .rows import Row, Rows
+
+if TYPE_CHECKING:
+    import pyarrow
 
 T = TypeVar("T")
 
 _PARTS = 8  # parts of one read that are under way at the same time
+
+
+class Reading:
+    """An answer that is read line by line."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._response: httpx.Response | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._lines, self._ready = Lines(), deque[bytes]()
+
+    async def open(self, step: Open) -> Opened | Reply | Lost:
+        """Sends a call."""
+        call = step.call
+        request = self._http.build_request(call.method, call.path, content=call.body, timeout=step.seconds)
+        try:
+            async with asyncio.timeout(step.seconds):
+                self._response = await self._http.send(request, stream=True)
+                self._chunks = self._response.aiter_raw()
+                if self._response.status_code == 200:
+                    return Opened()
+                body = b""
+                async for chunk in self._chunks:
+                    body += chunk
+                    if len(body) > MAX_ERROR:
+                        break
+                return Reply(self._response.status_code, self._response.headers, body)
+        except TimeoutError:
+            return Lost("the answer is too slow", True, True)
+        except httpx.TransportError as err:
+            return lost(err)
+
+    async def line(self, seconds: float) -> bytes | Lost | None:
+        """Returns the next line, or None at the end."""
+        assert self._chunks is not None
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._ready:
+                    chunk = await anext(self._chunks, None)
+                    if chunk is None:
+                        return None
+                    self._ready.extend(self._lines.feed(chunk))
+                    if self._lines.too_long:
+                        return Lost(f"a line is longer than {MAX_ANSWER} bytes", True)
+        except TimeoutError:
+            return Lost("the answer is too slow", True, True)
+        except httpx.TransportError as err:
+            return lost(err)
+        return self._ready.popleft()
+
+    async def close(self) -> None:
+        """Ends the answer."""
+        if self._response:
+            await self._response.aclose()
 
 
 class AsyncClient:
@@ -41,11 +101,17 @@ class AsyncClient:
         keep: Keep | None = None,
         max_entities: int = 1000,
         connections: int = 20,
+        tls: ssl.SSLContext | None = None,
+        allow_plain_token: bool = False,
     ) -> None:
         self._core = Core(timeout, retry or Retry(), keep, max_entities)
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=90)
-        self._http = httpx.AsyncClient(base_url=address(server), headers=headers(token), limits=limits)
-        self._batcher = Batcher(self.rows, max_entities)
+        self._http = httpx.AsyncClient(**options(server, token, connections, tls, allow_plain_token))
+        self._batcher = Batcher(self._rows, max_entities)
+
+    @property
+    def server(self) -> str:
+        """The server's URL."""
+        return str(self._http.base_url)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -71,8 +137,10 @@ class AsyncClient:
             elif isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
                 outcome = None
-            else:
+            elif isinstance(step, Together):
                 outcome = await self._together(step.parts)
+            else:
+                raise AssertionError(step)
 
     async def _together(self, parts: Sequence[Steps[Any]]) -> list[Any]:
         slots = asyncio.Semaphore(_PARTS)
@@ -108,35 +176,123 @@ class AsyncClient:
         except httpx.TransportError as err:
             return lost(err)
 
+    async def _parts(self, steps: Steps[None]) -> AsyncIterator[Any]:
+        """Takes steps one after another, with one answer open at a time, and yields parts."""
+        outcome: Any = None
+        reading: Reading | None = None
+        try:
+            while True:
+                try:
+                    step = steps.send(outcome)
+                except StopIteration:
+                    return
+                outcome = None
+                if isinstance(step, Part):
+                    yield step.value
+                elif isinstance(step, Send):
+                    outcome = await self._send(step)
+                elif isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                elif isinstance(step, Open):
+                    if reading:
+                        await reading.close()
+                    reading = Reading(self._http)
+                    outcome = await reading.open(step)
+                elif isinstance(step, Line) and reading:
+                    outcome = await reading.line(step.seconds)
+                else:
+                    raise AssertionError(step)
+        finally:
+            steps.close()
+            if reading:
+                await reading.close()
+
+    async def _rows(self, question: Question, keys: Iterable[Key], timeout: float | None) -> Rows:
+        return await self._run(self._core.rows(question, keys, timeout))
+
     async def rows(
         self,
-        view: str,
+        source: Source,
         keys: Iterable[Key],
         features: Sequence[str] | None = None,
         *,
         policy: str = "serve",
+        as_of: AsOf | None = None,
         timeout: float | None = None,
     ) -> Rows:
-        """Reads features of entities, all of the view's if none are named.
+        """Reads features of entities: one row a key, in the order of the keys.
 
-        A key is a dict of join keys, or the value alone where a view has one join key. policy is what to do with rows
-        that are too old: serve, flag, null or refuse. Rows that are kept answer for serve and flag only.
+        source is the name of a view, of which features names some (all if it is None; ``about.score`` is a path into a
+        json feature), or Service, or Features of several views. A key is a dict of the join keys of all views, or the
+        value alone where there is one join key.
+
+        policy is what to do with rows that are too old: ``serve`` them, ``flag`` them as stale, give ``null``, or
+        ``refuse``, which raises Refused. as_of reads a view as if that version were its newest: a number, or versions
+        by view. Rows that Keep keeps answer for serve and flag of now only. timeout is in seconds.
+
+        Raises NotFound for what is not defined, InvalidRequest for keys that do not fit, Unavailable if no server
+        answers in time.
         """
-        return await self._run(self._core.rows(view, keys, features, policy, timeout))
+        return await self._rows(Question.of(source, features, policy, as_of), keys, timeout)
 
     async def row(
         self,
-        view: str,
+        source: Source,
         key: Key,
         features: Sequence[str] | None = None,
         *,
         policy: str = "serve",
+        as_of: AsOf | None = None,
         timeout: float | None = None,
     ) -> Row:
-        """Reads features of one entity; see rows. Calls that run at the same time for the same view, features
-        and policy go out as one."""
-        names = None if features is None else tuple(features)
-        return await self._batcher.row(view, key, names, policy, self._core.timeout if timeout is None else timeout)
+        """Reads features of one entity; see rows. Calls that run at the same time and ask the same of other
+        entities go out as one."""
+        question = Question.of(source, features, policy, as_of)
+        return await self._batcher.row(question, key, self._core.timeout if timeout is None else timeout)
+
+    async def stream(
+        self,
+        source: Source,
+        keys: Iterable[Key],
+        features: Sequence[str] | None = None,
+        *,
+        policy: str = "serve",
+        as_of: AsOf | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Rows]:
+        """Reads any number of entities and yields their rows in parts of up to max_entities of the server (1,000), in
+        the order of the keys, which may be an iterator. Otherwise as rows.
+
+        Each part is of one generation and has its own provenance. timeout bounds the wait for each part. A stream that
+        breaks goes on behind its last part, within the budget of retries: no row is lost, none comes twice. What is
+        raised comes after good parts. Leaving early ends it. Nothing is kept of a stream.
+        """
+        question = Question.of(source, features, policy, as_of)
+        async for part in self._parts(self._core.stream(question, keys, timeout, self._core.part_rows(question))):
+            yield part
+
+    async def batches(
+        self,
+        source: Source,
+        keys: Iterable[Key],
+        features: Sequence[str] | None = None,
+        *,
+        statuses: bool = False,
+        event_times: bool = False,
+        policy: str = "serve",
+        as_of: AsOf | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[pyarrow.RecordBatch]:
+        """Reads as stream, and yields Arrow record batches: a column each join key and feature with its declared type,
+        and with statuses and event_times ``<feature>__status`` and ``<feature>__event_time``.
+
+        Every batch has the same columns and types, so that ``pyarrow.Table.from_batches`` takes them. The metadata
+        ``sluice.provenance`` and ``sluice.provenances`` (by view) are those of the batch, as JSON. Needs pyarrow.
+        """
+        question = Question.of(source, features, policy, as_of)
+        form = self._core.part_batch(statuses, event_times)
+        async for part in self._parts(self._core.stream(question, keys, timeout, form)):
+            yield part
 
     async def push(
         self, view: str, data: Any, *, seal: bool = False, wait: bool = False, timeout: float = 600.0
@@ -149,6 +305,11 @@ class AsyncClient:
         raises Blocked if a window was not published. Refused rows become dead letters and do not fail the call.
         """
         return await self._run(self._core.push(view, data, seal, wait, timeout))
+
+    async def watermark(self, view: str, at: datetime) -> None:
+        """Says that no row of the view before at is still to come: windows that end before it, less the view's
+        lateness, are judged. push with seal=True does it for the rows that it pushed."""
+        await self._run(self._core.watermark(view, at))
 
     async def plan(self, definitions: Any, *, add: bool = True) -> answers.Applied:
         """Says what definitions would change: YAML text, a dict of the same form, or the path of a file or folder.

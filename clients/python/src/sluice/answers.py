@@ -8,9 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from .errors import Blocked
+from .rows import Provenance
 from .schema import instant
 
 Raw = Mapping[str, Any]
+
+_PROVENANCE = frozenset(Provenance.__dataclass_fields__) - {"cached"}
+
+
+def provenances(view: str, raw: Raw) -> dict[str, Provenance]:
+    """Reads the provenance of an answer by view: that of one view, or a mapping if view is empty."""
+    by_view = {view: raw} if view else raw
+    return {name: Provenance(**{k: v for k, v in p.items() if k in _PROVENANCE}) for name, p in by_view.items()}
 
 
 @dataclass(frozen=True)

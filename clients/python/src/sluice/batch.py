@@ -9,15 +9,12 @@ from typing import Protocol
 
 from .core import Key
 from .errors import DeadlineExceeded, InvalidRequest
+from .question import Question
 from .rows import Row, Rows
-
-_Question = tuple[str, tuple[str, ...] | None, str]  # view, features, policy
 
 
 class _Read(Protocol):
-    def __call__(
-        self, view: str, keys: list[Key], features: tuple[str, ...] | None, /, *, policy: str, timeout: float
-    ) -> Awaitable[Rows]: ...
+    def __call__(self, question: Question, keys: list[Key], timeout: float, /) -> Awaitable[Rows]: ...
 
 
 @dataclass
@@ -43,12 +40,11 @@ class Batcher:
 
     def __init__(self, read: _Read, most: int) -> None:
         self._read, self._most = read, most
-        self._queues: dict[_Question, _Queue] = {}
+        self._queues: dict[Question, _Queue] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
-    async def row(self, view: str, key: Key, features: tuple[str, ...] | None, policy: str, timeout: float) -> Row:
+    async def row(self, question: Question, key: Key, timeout: float) -> Row:
         """Reads one row with others, within timeout seconds."""
-        question = (view, features, policy)
         one = _Waiting(key, timeout, asyncio.get_running_loop().create_future())
         self._queues.setdefault(question, _Queue([])).waiting.append(one)
         self._schedule(question)
@@ -56,9 +52,10 @@ class Batcher:
             async with asyncio.timeout(timeout + 0.05):  # the call itself ends at timeout, and knows more
                 return await one.answer
         except TimeoutError:
-            raise DeadlineExceeded(f"view {view}: no answer within {timeout:g} s") from None
+            text = f"{question.path()}: no answer within {timeout:g} s"
+            raise DeadlineExceeded(text, hint="give it a longer timeout") from None
 
-    def _schedule(self, question: _Question) -> None:
+    def _schedule(self, question: Question) -> None:
         queue = self._queues[question]
         if not queue.waiting and not queue.running:
             del self._queues[question]
@@ -66,7 +63,7 @@ class Batcher:
             queue.scheduled = True
             asyncio.get_running_loop().call_soon(self._flush, question)
 
-    def _flush(self, question: _Question) -> None:
+    def _flush(self, question: Question) -> None:
         queue = self._queues[question]
         part, queue.waiting = queue.waiting[: self._most], queue.waiting[self._most :]
         queue.scheduled = False
@@ -76,19 +73,18 @@ class Batcher:
         task.add_done_callback(lambda done: self._ended(question, done))
         self._schedule(question)
 
-    def _ended(self, question: _Question, task: asyncio.Task[None]) -> None:
+    def _ended(self, question: Question, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
         self._queues[question].running -= 1
         self._schedule(question)
 
-    async def _call(self, question: _Question, waiting: list[_Waiting]) -> None:
+    async def _call(self, question: Question, waiting: list[_Waiting]) -> None:
         waiting = [w for w in waiting if not w.answer.done()]
         if not waiting:
             return
-        view, features, policy = question
         timeout = max(w.timeout for w in waiting)
         try:
-            rows = await self._read(view, [w.key for w in waiting], features, policy=policy, timeout=timeout)
+            rows = await self._read(question, [w.key for w in waiting], timeout)
         except InvalidRequest as err:
             if len(waiting) == 1:
                 _fail(waiting, err)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import ssl
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
 from . import answers
 from .cache import Keep
 from .core import Core, Key
-from .exchange import MAX_ANSWER, Lost, Pause, Reply, Send, Steps
+from .errors import InvalidRequest
+from .exchange import MAX_ANSWER, MAX_ERROR, Line, Lines, Lost, Open, Opened, Part, Pause, Reply, Send, Steps, Together
+from .question import AsOf, Question, Source
 from .retry import Retry
 from .rows import Row, Rows
+
+if TYPE_CHECKING:
+    import pyarrow
 
 T = TypeVar("T")
 
@@ -26,11 +34,32 @@ def address(server: str | None) -> str:
     return (server or os.environ.get("SLUICE_SERVER") or "http://127.0.0.1:6566").rstrip("/")
 
 
-def headers(token: str | None) -> dict[str, str]:
-    """Returns the headers of every request; the token is the argument or SLUICE_TOKEN."""
+def options(
+    server: str | None, token: str | None, connections: int, tls: ssl.SSLContext | None, plain: bool
+) -> dict[str, Any]:
+    """Returns the arguments of an httpx client; the token is the argument or SLUICE_TOKEN."""
+    url, token = httpx.URL(address(server)), token or os.environ.get("SLUICE_TOKEN")
+    if url.scheme not in ("http", "https") or not url.host:
+        hint = "give one such as http://127.0.0.1:6566"
+        raise InvalidRequest(f"server {str(url)!r} is no URL", code="invalid_argument", hint=hint)
+    if token and url.scheme == "http" and not plain and not _this_machine(url.host):
+        hint = "use https, or allow_plain_token=True"
+        text = f"the token would go to {url.host} in the clear"
+        raise InvalidRequest(text, code="invalid_argument", hint=hint)
     known = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "sluice-python"}
-    token = token or os.environ.get("SLUICE_TOKEN")
-    return known | ({"Authorization": f"Bearer {token}"} if token else {})
+    return {
+        "base_url": url,
+        "headers": known | ({"Authorization": f"Bearer {token}"} if token else {}),
+        "limits": httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=90),
+        "verify": tls or url.scheme == "https",  # loading certificates that are not used takes 50 ms
+    }
+
+
+def _this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def lost(err: httpx.TransportError) -> Lost:
@@ -39,13 +68,64 @@ def lost(err: httpx.TransportError) -> Lost:
     return Lost(str(err) or type(err).__name__, arrived, isinstance(err, httpx.TimeoutException))
 
 
+class Reading:
+    """An answer that is read line by line."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+        self._response: httpx.Response | None = None
+        self._chunks: Iterator[bytes] = iter(())
+        self._lines, self._ready = Lines(), deque[bytes]()
+
+    def open(self, step: Open) -> Opened | Reply | Lost:
+        """Sends a call."""
+        call, end = step.call, time.monotonic() + step.seconds
+        request = self._http.build_request(call.method, call.path, content=call.body, timeout=step.seconds)
+        try:
+            self._response = self._http.send(request, stream=True)
+            self._chunks = self._response.iter_raw()
+            if self._response.status_code == 200:
+                return Opened()
+            body = b""
+            for chunk in self._chunks:
+                body += chunk
+                if len(body) > MAX_ERROR or time.monotonic() > end:
+                    break
+            return Reply(self._response.status_code, self._response.headers, body)
+        except httpx.TransportError as err:
+            return lost(err)
+
+    def line(self, seconds: float) -> bytes | Lost | None:
+        """Returns the next line, or None at the end."""
+        end = time.monotonic() + seconds
+        try:
+            while not self._ready:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    return None
+                self._ready.extend(self._lines.feed(chunk))
+                if self._lines.too_long:
+                    return Lost(f"a line is longer than {MAX_ANSWER} bytes", True)
+                if not self._ready and time.monotonic() > end:
+                    return Lost("the answer is too slow", True, True)
+        except httpx.TransportError as err:
+            return lost(err)
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Ends the answer."""
+        if self._response:
+            self._response.close()
+
+
 class Client:
     """A client of a Sluice server; close it, or use it in a with statement.
 
     server and token default to SLUICE_SERVER and SLUICE_TOKEN. timeout bounds a call in seconds, over all its
     tries. retry says how often calls are tried again, keep what is kept of rows to save calls and to answer when
     no server does (nothing by default); see Retry and Keep. Reads of more than max_entities keys are split.
-    connections bounds the connections, which are used again.
+    connections bounds the connections, which are used again. tls is used for an https server, in place of the usual
+    certificates. A token goes over https or to this machine only, unless allow_plain_token says otherwise.
     """
 
     def __init__(
@@ -58,10 +138,16 @@ class Client:
         keep: Keep | None = None,
         max_entities: int = 1000,
         connections: int = 20,
+        tls: ssl.SSLContext | None = None,
+        allow_plain_token: bool = False,
     ) -> None:
         self._core = Core(timeout, retry or Retry(), keep, max_entities)
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=90)
-        self._http = httpx.Client(base_url=address(server), headers=headers(token), limits=limits)
+        self._http = httpx.Client(**options(server, token, connections, tls, allow_plain_token))
+
+    @property
+    def server(self) -> str:
+        """The server's URL."""
+        return str(self._http.base_url)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -85,8 +171,10 @@ class Client:
             elif isinstance(step, Pause):
                 time.sleep(step.seconds)
                 outcome = None
-            else:
+            elif isinstance(step, Together):
                 outcome = [self._run(part) for part in step.parts]
+            else:
+                raise AssertionError(step)
 
     def _send(self, step: Send) -> Reply | Lost:
         end, call = time.monotonic() + step.seconds, step.call
@@ -105,33 +193,118 @@ class Client:
         except httpx.TransportError as err:
             return lost(err)
 
+    def _parts(self, steps: Steps[None]) -> Iterator[Any]:
+        """Takes steps one after another, with one answer open at a time, and yields parts."""
+        outcome: Any = None
+        reading: Reading | None = None
+        try:
+            while True:
+                try:
+                    step = steps.send(outcome)
+                except StopIteration:
+                    return
+                outcome = None
+                if isinstance(step, Part):
+                    yield step.value
+                elif isinstance(step, Send):
+                    outcome = self._send(step)
+                elif isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                elif isinstance(step, Open):
+                    if reading:
+                        reading.close()
+                    reading = Reading(self._http)
+                    outcome = reading.open(step)
+                elif isinstance(step, Line) and reading:
+                    outcome = reading.line(step.seconds)
+                else:
+                    raise AssertionError(step)
+        finally:
+            steps.close()
+            if reading:
+                reading.close()
+
     def rows(
         self,
-        view: str,
+        source: Source,
         keys: Iterable[Key],
         features: Sequence[str] | None = None,
         *,
         policy: str = "serve",
+        as_of: AsOf | None = None,
         timeout: float | None = None,
     ) -> Rows:
-        """Reads features of entities, all of the view's if none are named.
+        """Reads features of entities: one row a key, in the order of the keys.
 
-        A key is a dict of join keys, or the value alone where a view has one join key. policy is what to do with rows
-        that are too old: serve, flag, null or refuse. Rows that are kept answer for serve and flag only.
+        source is the name of a view, of which features names some (all if it is None; ``about.score`` is a path into a
+        json feature), or Service, or Features of several views. A key is a dict of the join keys of all views, or the
+        value alone where there is one join key.
+
+        policy is what to do with rows that are too old: ``serve`` them, ``flag`` them as stale, give ``null``, or
+        ``refuse``, which raises Refused. as_of reads a view as if that version were its newest: a number, or versions
+        by view. Rows that Keep keeps answer for serve and flag of now only. timeout is in seconds.
+
+        Raises NotFound for what is not defined, InvalidRequest for keys that do not fit, Unavailable if no server
+        answers in time.
         """
-        return self._run(self._core.rows(view, keys, features, policy, timeout))
+        question = Question.of(source, features, policy, as_of)
+        return self._run(self._core.rows(question, keys, timeout))
 
     def row(
         self,
-        view: str,
+        source: Source,
         key: Key,
         features: Sequence[str] | None = None,
         *,
         policy: str = "serve",
+        as_of: AsOf | None = None,
         timeout: float | None = None,
     ) -> Row:
         """Reads features of one entity; see rows."""
-        return self._run(self._core.rows(view, [key], features, policy, timeout)).rows[0]
+        question = Question.of(source, features, policy, as_of)
+        return self._run(self._core.rows(question, [key], timeout)).rows[0]
+
+    def stream(
+        self,
+        source: Source,
+        keys: Iterable[Key],
+        features: Sequence[str] | None = None,
+        *,
+        policy: str = "serve",
+        as_of: AsOf | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Rows]:
+        """Reads any number of entities and yields their rows in parts of up to max_entities of the server (1,000), in
+        the order of the keys, which may be an iterator. Otherwise as rows.
+
+        Each part is of one generation and has its own provenance. timeout bounds the wait for each part. A stream that
+        breaks goes on behind its last part, within the budget of retries: no row is lost, none comes twice. What is
+        raised comes after good parts. Leaving early ends it. Nothing is kept of a stream.
+        """
+        question = Question.of(source, features, policy, as_of)
+        return self._parts(self._core.stream(question, keys, timeout, self._core.part_rows(question)))
+
+    def batches(
+        self,
+        source: Source,
+        keys: Iterable[Key],
+        features: Sequence[str] | None = None,
+        *,
+        statuses: bool = False,
+        event_times: bool = False,
+        policy: str = "serve",
+        as_of: AsOf | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[pyarrow.RecordBatch]:
+        """Reads as stream, and yields Arrow record batches: a column each join key and feature with its declared type,
+        and with statuses and event_times ``<feature>__status`` and ``<feature>__event_time``.
+
+        Every batch has the same columns and types, so that ``pyarrow.Table.from_batches`` takes them. The metadata
+        ``sluice.provenance`` and ``sluice.provenances`` (by view) are those of the batch, as JSON. Needs pyarrow.
+        """
+        question = Question.of(source, features, policy, as_of)
+        form = self._core.part_batch(statuses, event_times)
+        return self._parts(self._core.stream(question, keys, timeout, form))
 
     def push(
         self, view: str, data: Any, *, seal: bool = False, wait: bool = False, timeout: float = 600.0
@@ -144,6 +317,11 @@ class Client:
         raises Blocked if a window was not published. Refused rows become dead letters and do not fail the call.
         """
         return self._run(self._core.push(view, data, seal, wait, timeout))
+
+    def watermark(self, view: str, at: datetime) -> None:
+        """Says that no row of the view before at is still to come: windows that end before it, less the view's
+        lateness, are judged. push with seal=True does it for the rows that it pushed."""
+        self._run(self._core.watermark(view, at))
 
     def plan(self, definitions: Any, *, add: bool = True) -> answers.Applied:
         """Says what definitions would change: YAML text, a dict of the same form, or the path of a file or folder.

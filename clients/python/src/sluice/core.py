@@ -4,25 +4,48 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from . import answers, frames
 from .cache import Cache, Keep
-from .errors import DeadlineExceeded, InvalidRequest, NoNews, Unavailable
-from .exchange import Call, Deadline, Steps, Together, exchange
+from .errors import DeadlineExceeded, InvalidRequest, NoNews, ServerFailure, Unavailable
+from .exchange import (
+    Call,
+    Deadline,
+    Failed,
+    Line,
+    Lost,
+    Open,
+    Opened,
+    Part,
+    Pause,
+    Steps,
+    Together,
+    exchange,
+    judge,
+    judge_line,
+    parsed,
+)
+from .question import Features, Question, Service, Source
 from .retry import Budget, Retry
-from .rows import Provenance, Row, Rows, merge
+from .rows import Provenance, Row, Rows, across
 from .schema import Schema, encode, instant, stamp
+
+if TYPE_CHECKING:
+    import pyarrow
+
+T = TypeVar("T")
 
 Key = Mapping[str, Any] | str | int | bool
 
 _SCHEMA_AGE = 300.0  # seconds until a view is described anew
 _POLL = 20.0  # seconds that one request waits at the server
-_KEPT = ("serve", "flag")  # policies that take rows of an earlier read
+_STREAM = 20_000  # keys of one stream: within max_bulk of the server, and short of its max_body where keys are long
 
 
 class Core:
@@ -33,7 +56,7 @@ class Core:
             raise InvalidRequest(f"max_entities: {max_entities} is not positive")
         self.timeout, self.retry, self.max_entities = timeout, retry, max_entities
         self._budget, self._cache = Budget(retry), Cache(keep or Keep(0, 0, 0))
-        self._schemas: dict[str, tuple[float, Schema]] = {}
+        self._described: dict[Hashable, tuple[float, Any]] = {}
 
     def _json(self, call: Call, deadline: Deadline) -> Steps[Any]:
         return exchange(call, deadline, self.retry, self._budget)
@@ -51,36 +74,49 @@ class Core:
 
     # --- reads
 
-    def schema(self, view: str, deadline: Deadline, *, anew: bool = False) -> Steps[Schema]:
-        """Describes a view; what is known is good for five minutes, and longer while no server answers."""
-        known = self._schemas.get(view)
+    def _known(self, name: Hashable, deadline: Deadline, call: Call, of: Callable[[Any], T], anew: bool) -> Steps[T]:
+        """Describes something; what is known is good for five minutes, and longer while no server answers."""
+        known = self._described.get(name)
         if known and not anew and time.monotonic() - known[0] < _SCHEMA_AGE:
-            return known[1]
+            return known[1]  # type: ignore[no-any-return]
         try:
-            form = yield from self._json(Call("GET", _view(view)), deadline)
+            form = yield from self._json(call, deadline)
         except Unavailable:
             if known and not anew:
-                return known[1]
+                return known[1]  # type: ignore[no-any-return]
             raise
-        schema = Schema.of(form)
-        self._schemas[view] = (time.monotonic(), schema)
-        return schema
+        described = of(form)
+        self._described[name] = (time.monotonic(), described)
+        return described
 
-    def rows(
-        self, view: str, keys: Iterable[Key], features: Sequence[str] | None, policy: str, timeout: float | None
-    ) -> Steps[Rows]:
-        """Reads rows of a view."""
+    def schema(self, view: str, deadline: Deadline, *, anew: bool = False) -> Steps[Schema]:
+        """Describes a view."""
+        return self._known(("view", view), deadline, Call("GET", _view(view)), Schema.of, anew)
+
+    def _schema(self, source: Source, deadline: Deadline, *, anew: bool = False) -> Steps[Schema]:
+        """Describes what is read."""
+        if isinstance(source, str):
+            return (yield from self.schema(source, deadline, anew=anew))
+        if isinstance(source, Service):
+            call = Call("GET", "/api/v1/services/" + quote(source.name, safe=""))
+            listed: Callable[[Any], Features] = lambda form: Features(*form["features"])  # noqa: E731
+            source = yield from self._known(source, deadline, call, listed, anew)
+        schemas = []
+        for view in source.views:
+            schemas.append((yield from self.schema(view, deadline, anew=anew)))
+        return Schema.together(schemas)
+
+    def rows(self, question: Question, keys: Iterable[Key], timeout: float | None) -> Steps[Rows]:
+        """Reads rows; see Client.rows."""
         deadline = self._deadline(timeout)
-        schema = yield from self.schema(view, deadline)
+        schema = yield from self._schema(question.source, deadline)
         asked = [_key(schema, k) for k in keys]
         if not asked:
-            raise InvalidRequest("keys is empty", code="invalid_argument", hint="give at least one")
-        names = tuple(features) if features is not None else None
-        question = (names, policy)
-        found: list[Row | None] = [self._kept(view, question, k, policy, fallback=False) for k in asked]
+            raise _no_keys()
+        found: list[Row | None] = [self._kept(question, k, fallback=False) for k in asked]
         missing = [i for i, row in enumerate(found) if row is None]
         parts = [missing[at : at + self.max_entities] for at in range(0, len(missing), self.max_entities)]
-        reads = [self._part(schema, [asked[i] for i in part], names, policy, deadline) for part in parts]
+        reads = [self._part(schema, question, [asked[i] for i in part], deadline) for part in parts]
         got: list[tuple[Schema, list[Row]]] = []
         if len(reads) == 1:
             got.append((yield from reads[0]))
@@ -90,62 +126,133 @@ class Core:
             schema = as_read
             for i, row in zip(part, answered, strict=True):
                 found[i] = row
-        rows = tuple(r for r in found if r is not None)
-        listed = names if names is not None else tuple(rows[0].values)
-        provenance = merge([*{id(r.provenance): r.provenance for r in rows}.values()])
-        return Rows(view, rows, listed, provenance, schema)
+        return Rows.gather(question.view, tuple(r for r in found if r is not None), schema)
 
-    def _kept(
-        self, view: str, question: Hashable, key: Mapping[str, Any], policy: str, *, fallback: bool
-    ) -> Row | None:
-        if policy not in _KEPT or not self._cache.on:
+    def _kept(self, question: Question, key: Mapping[str, Any], *, fallback: bool) -> Row | None:
+        if not self._cache.on or not question.kept:
             return None
-        return self._cache.get(view, (question, _hashed(key)), fallback=fallback)
+        return self._cache.get((question, _hashed(key)), fallback=fallback)
 
     def _part(
-        self,
-        schema: Schema,
-        keys: list[Mapping[str, Any]],
-        names: tuple[str, ...] | None,
-        policy: str,
-        deadline: Deadline,
+        self, schema: Schema, question: Question, keys: list[Mapping[str, Any]], deadline: Deadline
     ) -> Steps[tuple[Schema, list[Row]]]:
-        body: dict[str, Any] = {"keys": keys, "policy": policy}
-        if names is not None:
-            body["features"] = names
-        content = json.dumps(body, separators=(",", ":")).encode()
+        asked = time.monotonic()
         try:
-            answer = yield from self._json(Call("POST", _view(schema.view, "rows"), content), deadline)
+            answer = yield from self._json(Call("POST", question.path(), question.body(keys)), deadline)
         except Unavailable as error:
-            return schema, self._last_good(schema, keys, names, policy, error)
-        provenance = Provenance(**{k: v for k, v in answer["provenance"].items() if k in _PROVENANCE})
-        if any(f not in schema.features for f in answer["rows"][0]["values"]):
-            schema = yield from self.schema(schema.view, deadline, anew=True)
-        rows = _decode(schema, answer["rows"], provenance)
-        if self._cache.on:
-            kept = [(((names, policy), _hashed(k)), row) for k, row in zip(keys, rows, strict=True)]
-            self._cache.put(schema.view, kept, provenance.generation)
+            return schema, self._last_good(question, keys, error)
+        schema = yield from self._current(schema, question, answer, deadline)
+        views = answers.provenances(question.view, answer["provenance"])
+        rows = _decode(schema, answer["rows"], views)
+        if self._cache.on and question.kept:
+            self._cache.put([((question, _hashed(k)), r) for k, r in zip(keys, rows, strict=True)], views, asked)
         return schema, rows
 
-    def _last_good(
+    def _current(self, schema: Schema, question: Question, answer: Any, deadline: Deadline) -> Steps[Schema]:
+        """Describes what is read anew if an answer shows that it has changed."""
+        if all(schema.knows(column) for column in answer["rows"][0]["values"]):
+            return schema
+        return (yield from self._schema(question.source, deadline, anew=True))
+
+    def _last_good(self, question: Question, keys: list[Mapping[str, Any]], error: Unavailable) -> list[Row]:
+        """Returns what was read before; raises error if that is nothing."""
+        kept = [self._kept(question, k, fallback=True) for k in keys]
+        model = next((row for row in kept if row), None)
+        if model is None:
+            raise error
+        gone = dict.fromkeys(model.provenances, Provenance(stale=True, fallback="client"))
+        nothing: dict[str, Any] = dict.fromkeys(model.values)
+        lost = dict.fromkeys(model.values, "UNAVAILABLE")
+        return [r or Row(k, nothing, lost, nothing, across(gone), gone) for k, r in zip(keys, kept, strict=True)]
+
+    # --- reads in parts
+
+    def stream(
+        self, question: Question, keys: Iterable[Key], timeout: float | None, form: Callable[[Schema, Any], Any]
+    ) -> Steps[None]:
+        """Reads any number of keys and yields parts in the form that form makes of one; see Client.stream."""
+        wait = self.timeout if timeout is None else timeout
+        schema = yield from self._schema(question.source, Deadline(wait))
+        rest, any_keys = iter(keys), False
+        while chunk := [_key(schema, k) for k in islice(rest, _STREAM)]:
+            any_keys = True
+            yield from self._streams(schema, question, chunk, wait, form)
+        if not any_keys:
+            raise _no_keys()
+
+    def _streams(
         self,
         schema: Schema,
-        keys: list[Mapping[str, Any]],
-        names: tuple[str, ...] | None,
-        policy: str,
-        error: Unavailable,
-    ) -> list[Row]:
-        """Returns what was read before; raises error if that is nothing."""
-        kept = [self._kept(schema.view, (names, policy), k, policy, fallback=True) for k in keys]
-        if all(row is None for row in kept):
-            raise error
-        listed = names if names is not None else tuple(next(r for r in kept if r).values)
-        gone = Provenance(stale=True, fallback="client")
-        nothing: dict[str, Any] = dict.fromkeys(listed)
-        return [
-            r or Row(k, nothing, dict.fromkeys(listed, "UNAVAILABLE"), nothing, gone)
-            for k, r in zip(keys, kept, strict=True)
-        ]
+        question: Question,
+        keys: list[dict[str, Any]],
+        wait: float,
+        form: Callable[[Schema, Any], Any],
+    ) -> Steps[None]:
+        """Reads keys over as many streams as it takes: one that breaks is taken up behind its last part."""
+        done = attempt = 0
+        self._budget.earn()
+        while done < len(keys):
+            call = Call("POST", question.stream_path(), question.body(keys[done:], stream=True))
+            moved, end = yield from self._stream(call, schema, question, keys[done:], wait, form)
+            done += moved
+            attempt = 1 if moved else attempt + 1
+            if end is None:
+                continue
+            pause = self._budget.pause(attempt - 1, end.after)
+            if not end.again or attempt >= self.retry.attempts or pause >= wait or not self._budget.spend():
+                raise end.error
+            yield Pause(pause)
+
+    def _stream(
+        self,
+        call: Call,
+        schema: Schema,
+        question: Question,
+        keys: list[dict[str, Any]],
+        wait: float,
+        form: Callable[[Schema, Any], Any],
+    ) -> Steps[tuple[int, Failed | None]]:
+        """Reads one stream, and returns how many rows came and what ended it early."""
+        deadline, done = Deadline(wait), 0
+        opened = yield Open(call, wait)
+        if not isinstance(opened, Opened):
+            return 0, judge(call, opened, deadline)
+        while True:
+            deadline = Deadline(wait)  # the caller's time is not the server's
+            line = yield Line(wait)
+            if isinstance(line, Lost):
+                return done, judge(call, line, deadline)
+            if line is None:
+                early = Lost("the stream ended before its last row", True)
+                return done, None if done == len(keys) else judge(call, early, deadline)
+            part = parsed(call, line)
+            if "error" in part:
+                return done, judge_line(part)
+            if part["first"] != done or not 0 < len(part["rows"]) <= len(keys) - done:
+                raise ServerFailure(f"{call.path}: the stream holds rows that were not asked for")
+            if question.view:
+                unprefixed(question.view, part["rows"])
+            schema = yield from self._current(schema, question, part, deadline)
+            done += len(part["rows"])
+            yield Part(form(schema, part))
+
+    def part_rows(self, question: Question) -> Callable[[Schema, Any], Rows]:
+        """Makes Rows of parts."""
+
+        def form(schema: Schema, part: Any) -> Rows:
+            rows = _decode(schema, part["rows"], answers.provenances("", part["provenance"]))
+            return Rows.gather(question.view, tuple(rows), schema)
+
+        return form
+
+    def part_batch(self, statuses: bool, event_times: bool) -> Callable[[Schema, Any], pyarrow.RecordBatch]:
+        """Makes Arrow record batches of parts."""
+
+        def form(schema: Schema, part: Any) -> pyarrow.RecordBatch:
+            views = answers.provenances("", part["provenance"])
+            return frames.record_batch(schema, part["rows"], views, statuses, event_times)
+
+        return form
 
     # --- writes
 
@@ -170,10 +277,12 @@ class Core:
         now = instant(clock["now"]).timestamp() if clock.get("set") else None
         ends = [w.end.timestamp() for w in pushed.windows if now is None or w.start.timestamp() <= now]
         if ends:
-            mark = {
-                "watermark": stamp(datetime.fromtimestamp(max(ends) + schema.lateness, pushed.windows[0].end.tzinfo))
-            }
-            yield from self._post(_view(schema.view, "watermark"), mark, idempotent=True)
+            at = datetime.fromtimestamp(max(ends) + schema.lateness, pushed.windows[0].end.tzinfo)
+            yield from self.watermark(schema.view, at)
+
+    def watermark(self, view: str, at: datetime) -> Steps[None]:
+        """Says that no row before at is still to come."""
+        yield from self._post(_view(view, "watermark"), {"watermark": stamp(at)}, idempotent=True)
 
     def _judged(
         self, schema: Schema, pushed: answers.Pushed, window: answers.PushedWindow, deadline: Deadline
@@ -300,7 +409,7 @@ class Core:
         """Plans or applies definitions; applying the same again changes nothing."""
         body = {"files": list(_files(definitions)), "add": add, "reason": reason, "allow_remove": allow_remove}
         answer = yield from self._post("/api/v1/" + what, body, idempotent=True, timeout=max(60.0, self.timeout))
-        self._schemas.clear()
+        self._described.clear()
         changes = tuple(answers.Change(c["op"], c["kind"], c["name"], c) for c in answer["changes"] or ())
         return answers.Applied(answer["digest"], answer.get("generation", 0), changes)
 
@@ -309,9 +418,6 @@ class Core:
         path = "/api/v1/clock"
         answer = yield from (self._ask(path) if now is None else self._post(path, {"now": stamp(now)}, idempotent=True))
         return instant(answer["now"])
-
-
-_PROVENANCE = frozenset(Provenance.__dataclass_fields__) - {"cached"}
 
 
 def _view(view: str, rest: str = "") -> str:
@@ -328,11 +434,27 @@ def _key(schema: Schema, key: Key) -> dict[str, Any]:
         return {name: encode(value) for name, value in key.items()}
     if len(schema.keys) != 1:
         names = ", ".join(schema.keys)
-        raise InvalidRequest(f"key {key!r}: view {schema.view} has the join keys {names}", hint="give a dict of them")
+        what = f"view {schema.view} has" if schema.view else "what is read has"
+        raise InvalidRequest(
+            f"key {key!r}: {what} the join keys {names}", code="invalid_argument", hint="give a dict of them"
+        )
     return {next(iter(schema.keys)): encode(key)}
 
 
-def _decode(schema: Schema, raw: list[Any], provenance: Provenance) -> list[Row]:
+def _no_keys() -> InvalidRequest:
+    return InvalidRequest("keys is empty", code="invalid_argument", hint="give at least one")
+
+
+def unprefixed(view: str, rows: list[Any]) -> None:
+    """Names the columns of a stream of one view as its reads do: by the feature alone."""
+    cut = len(view) + 1
+    for row in rows:
+        for part in ("values", "statuses", "event_times"):
+            row[part] = {name[cut:]: value for name, value in row[part].items()}
+
+
+def _decode(schema: Schema, raw: list[Any], views: Mapping[str, Provenance]) -> list[Row]:
+    provenance = across(views)
     features = [(f, d) for f in raw[0]["values"] if (d := schema.decoder(f))]
     keys = [(k, d) for k in raw[0]["key"] if (d := schema.decoder(k))]
     times: dict[str | None, datetime | None] = {None: None}
@@ -346,7 +468,14 @@ def _decode(schema: Schema, raw: list[Any], provenance: Provenance) -> list[Row]
             if text not in times:
                 times[text] = instant(text)
         rows.append(
-            Row(r["key"], r["values"], r["statuses"], {f: times[t] for f, t in r["event_times"].items()}, provenance)
+            Row(
+                r["key"],
+                r["values"],
+                r["statuses"],
+                {f: times[t] for f, t in r["event_times"].items()},
+                provenance,
+                views,
+            )
         )
     return rows
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidRequest
-from .schema import Schema, encode
+from .rows import Provenance, across
+from .schema import Schema, encode, instant
 
 if TYPE_CHECKING:
     import pandas
@@ -90,29 +92,58 @@ def to_pandas(columns: Mapping[str, list[Any]], schema: Schema) -> pandas.DataFr
     return pandas.DataFrame(frame)
 
 
-def to_arrow(rows: Rows, columns: Mapping[str, list[Any]]) -> pyarrow.Table:
-    """Returns columns with Arrow types; the metadata ``sluice.provenance`` is the provenance as JSON."""
-    import dataclasses
+def _kind(schema: Schema, name: str) -> str:
+    """Returns the declared type of a column of Rows.to_dict; json for a path into a json feature."""
+    kind = schema.features.get(name) or schema.keys.get(name)
+    if kind:
+        return kind
+    if name.endswith("__event_time"):
+        return "timestamp_ns"
+    return "string" if name.endswith("__status") else "json"
 
+
+def _array(kind: str, values: list[Any]) -> pyarrow.Array[Any]:
     import pyarrow as pa
 
-    def kind(name: str) -> Any:
-        text = rows.schema.features.get(name) or rows.schema.keys.get(name) or ""
-        if not text:
-            return pa.timestamp("ns", "UTC") if name.endswith("__event_time") else pa.string()
-        return arrow_type(text)
+    if kind == "json":
+        values = [None if v is None else json.dumps(v) for v in values]
+    return pa.array(values, arrow_type(kind))
 
-    arrays = {
-        name: pa.array(
-            [json.dumps(v) if v is not None else None for v in values]
-            if rows.schema.features.get(name) == "json"
-            else values,
-            kind(name),
-        )
-        for name, values in columns.items()
-    }
-    about = {"view": rows.view, **dataclasses.asdict(rows.provenance)}
-    return pa.table(arrays).replace_schema_metadata({"sluice.provenance": json.dumps(about)})
+
+def _about(view: str, provenance: Provenance, views: Mapping[str, Provenance]) -> dict[bytes | str, bytes | str]:
+    """Returns the metadata of a table: the provenance as JSON, and that of each view."""
+    whole = {"view": view, **asdict(provenance)}
+    each = {name: asdict(p) for name, p in views.items()}
+    return {"sluice.provenance": json.dumps(whole), "sluice.provenances": json.dumps(each)}
+
+
+def to_arrow(rows: Rows, columns: Mapping[str, list[Any]]) -> pyarrow.Table:
+    """Returns columns with Arrow types; the metadata ``sluice.provenance`` is the provenance as JSON, and
+    ``sluice.provenances`` that of each view."""
+    import pyarrow as pa
+
+    arrays = {name: _array(_kind(rows.schema, name), values) for name, values in columns.items()}
+    return pa.table(arrays).replace_schema_metadata(_about(rows.view, rows.provenance, rows.provenances))
+
+
+def record_batch(
+    schema: Schema, raw: list[Any], views: Mapping[str, Provenance], statuses: bool, event_times: bool
+) -> pyarrow.RecordBatch:
+    """Returns a part of a stream as one record batch, with the columns, types and metadata of to_arrow."""
+    import pyarrow as pa
+
+    columns: dict[str, list[Any]] = {}
+    for part, names in (("key", schema.keys), ("values", raw[0]["values"])):
+        for name in names:
+            decode, cells = schema.decoder(name), [r[part].get(name) for r in raw]
+            columns[name] = [None if v is None else decode(v) for v in cells] if decode else cells
+            if part == "values" and statuses:
+                columns[name + "__status"] = [r["statuses"][name] for r in raw]
+            if part == "values" and event_times:
+                columns[name + "__event_time"] = [t and instant(t) for t in (r["event_times"][name] for r in raw)]
+    arrays = [_array(_kind(schema, name), values) for name, values in columns.items()]
+    batch = pa.RecordBatch.from_arrays(arrays, names=list(columns))
+    return batch.replace_schema_metadata(_about(schema.view, across(views), views))
 
 
 def arrow_type(text: str) -> Any:
@@ -129,4 +160,5 @@ def arrow_type(text: str) -> Any:
         "bytes": pa.binary(),
         "bool": pa.bool_(),
         "timestamp": pa.timestamp("s", "UTC"),
+        "timestamp_ns": pa.timestamp("ns", "UTC"),
     }.get(text, pa.string())

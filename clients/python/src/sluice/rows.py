@@ -41,6 +41,21 @@ class Provenance:
         return replace(self, age_seconds=age, stale=self.stale or fallback, fallback=why, cached=True)
 
 
+def across(views: Mapping[str, Provenance]) -> Provenance:
+    """Returns the provenance of rows of several views together: the oldest age and the worst of the rest. Versions,
+    verdicts and generations of different views have nothing in common: they are 0 and empty unless there is one view.
+    """
+    parts = list(views.values())
+    if len(parts) == 1:
+        return parts[0]
+    return Provenance(
+        age_seconds=max((p.age_seconds for p in parts), default=0.0),
+        stale=any(p.stale for p in parts),
+        fallback=",".join(dict.fromkeys(w for p in parts for w in p.fallback.split(",") if w)),
+        cached=any(p.cached for p in parts),
+    )
+
+
 def merge(parts: Sequence[Provenance]) -> Provenance:
     """Returns the provenance of rows that were read apart: the newest version, the worst of the rest."""
     newest = max(parts, key=lambda p: (p.version, p.generation), default=Provenance())
@@ -59,13 +74,19 @@ def merge(parts: Sequence[Provenance]) -> Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entity's features. A status is PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE or UNAVAILABLE."""
+    """One entity's features, by column: the feature's name, or ``view:feature`` where not one view was named.
+
+    A status is PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE or UNAVAILABLE; event_times are aware, in UTC, None
+    where there is no row. provenances says of each view where its values come from; provenance is that of the one view,
+    or the worst of several.
+    """
 
     key: Mapping[str, Any]
     values: Mapping[str, Any]
     statuses: Mapping[str, str]
     event_times: Mapping[str, datetime | None]
     provenance: Provenance
+    provenances: Mapping[str, Provenance]
 
     def __getitem__(self, feature: str) -> Any:
         return self.values[feature]
@@ -78,13 +99,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows(Sequence[Row]):
-    """Rows of one view, in the order of the keys that were asked for."""
+    """Rows in the order of the keys that were asked for. view is empty where not one view was named; features are the
+    columns; provenance and provenances are those of all rows together (see Row)."""
 
     view: str
     rows: tuple[Row, ...]
     features: tuple[str, ...]
     provenance: Provenance
+    provenances: Mapping[str, Provenance]
     schema: Schema
+
+    @classmethod
+    def gather(cls, view: str, rows: tuple[Row, ...], schema: Schema) -> Rows:
+        """Adds what rows, one at least, say about the whole."""
+        parts: dict[str, dict[int, Provenance]] = {}
+        for row in {id(r.provenances): r for r in rows}.values():
+            for name, about in row.provenances.items():
+                parts.setdefault(name, {})[id(about)] = about
+        views = {name: merge([*known.values()]) for name, known in parts.items()}
+        return cls(view, rows, tuple(rows[0].values), across(views), views, schema)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,6 +70,20 @@ class Schema:
             form["source"].get("map") or {},
             seconds(form["window"]["lateness"]),
         )
+
+    @classmethod
+    def together(cls, schemas: Sequence[Schema]) -> Schema:
+        """Returns that of rows of several views: all join keys, and features as ``view:feature``."""
+        keys: dict[str, str] = {}
+        features: dict[str, str] = {}
+        for schema in schemas:
+            keys |= schema.keys
+            features |= {f"{schema.view}:{name}": kind for name, kind in schema.features.items()}
+        return cls("", keys, features)
+
+    def knows(self, column: str) -> bool:
+        """Whether a column is a feature, or a path into one."""
+        return column in self.features or column.partition(".")[0] in self.features
 
     def decoder(self, name: str) -> Callable[[Any], Any] | None:
         """Returns what turns the JSON of a key or feature into its value; None where they are the same."""

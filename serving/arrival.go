@@ -1,0 +1,123 @@
+package serving
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/tap"
+
+	sluicev1 "sluice/api/sluice/v1"
+	"sluice/feature"
+	"sluice/internal/auth"
+)
+
+// headersError is the answer to a request with too many headers.
+type headersError struct{ problem *feature.Error }
+
+func (e *headersError) Error() string { return e.problem.Message }
+
+func (e *headersError) Unwrap() error { return e.problem }
+
+// HTTPStatus is what HTTP doors answer in place of the code's own status.
+func (e *headersError) HTTPStatus() int { return http.StatusRequestHeaderFieldsTooLarge }
+
+// checkHeaders counts the entries of headers, or of metadata.
+func checkHeaders(headers map[string][]string, most int) error {
+	n := 0
+	for _, values := range headers {
+		n += len(values)
+	}
+	if n <= most {
+		return nil
+	}
+	return &headersError{problem(feature.CodeLimit, "send fewer; serve.max_headers sets the limit", "%d headers are more than the limit of %d", n, most)}
+}
+
+// fewHeaders lets requests through that have at most so many headers.
+func fewHeaders(most int, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := checkHeaders(r.Header, most); err != nil {
+			auth.WriteError(w, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// arrive looks at a call whose message has not arrived yet. A client that sends its
+// message bit by bit, or does not read the answer, would keep it open for as long as the
+// connection lives: MaxTime ends it.
+func (s *Server) arrive(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if err := checkHeaders(info.Header, s.config.MaxHeaders); err != nil {
+		return ctx, grpcError(err)
+	}
+	switch info.FullMethodName {
+	case healthpb.Health_Watch_FullMethodName: // lasts as long as its client wants
+		return ctx, nil
+	case sluicev1.FeatureService_StreamFeatures_FullMethodName:
+		return newStretch(ctx, s.config.MaxTime), nil
+	}
+	if until, ok := ctx.Deadline(); ok && time.Until(until) <= s.config.MaxTime {
+		return ctx, nil
+	}
+	// The timer ends with the call, whose context is the parent.
+	within, cancel := context.WithTimeout(ctx, s.config.MaxTime)
+	return bounded{within, cancel}, nil
+}
+
+// bounded keeps the function that ends a context with the context.
+type bounded struct {
+	context.Context
+	_ context.CancelFunc
+}
+
+// stretch is the context of a call that may last, each stretch of it only so long: the
+// arrival of its message, and the sending of each part.
+type stretch struct {
+	context.Context
+	timer *time.Timer
+	late  atomic.Bool
+}
+
+func newStretch(ctx context.Context, d time.Duration) *stretch {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &stretch{Context: ctx}
+	s.timer = time.AfterFunc(d, func() {
+		s.late.Store(true)
+		cancel()
+	})
+	context.AfterFunc(ctx, func() { s.timer.Stop() })
+	return s
+}
+
+// Err says of a stretch that was too long that its time is over.
+func (s *stretch) Err() error {
+	err := s.Context.Err()
+	if err != nil && s.late.Load() {
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
+type stretchKey struct{}
+
+// Value gives the stretch itself to those who only have a context made of it.
+func (s *stretch) Value(key any) any {
+	if key == (stretchKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// nextStretch begins a stretch of the call of ctx, and returns what ends it.
+func nextStretch(ctx context.Context, d time.Duration) (end func()) {
+	s, ok := ctx.Value(stretchKey{}).(*stretch)
+	if !ok {
+		return func() {}
+	}
+	s.timer.Reset(d)
+	return func() { s.timer.Stop() }
+}
