@@ -19,6 +19,10 @@
 // what to do. Config.Keep keeps rows to save calls, and to answer, marked stale, when no
 // server does. Config.Batch sends concurrent reads of single keys as one.
 //
+// Push sends rows, Seal closes their windows and Judged waits for what is decided of them;
+// Plan and Apply take definitions; Views, Versions, Windows, Verdicts, DeadLetters, Alerts
+// and Audits ask.
+//
 // Everything is safe for concurrent use. Package client imports the generated messages
 // of api only.
 package client

@@ -95,9 +95,8 @@ func judgeHTTP(what string, call call, response *http.Response, text []byte) out
 	if json.Unmarshal(text, &body) == nil && body.Error.Message != "" {
 		e = &Error{Code: body.Error.Code, Message: body.Error.Message, Hint: body.Error.Hint}
 	}
-	seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
-	shed := err == nil && seconds >= 0
-	out := outcome{err: e, after: time.Duration(min(max(seconds, 0), 3600)) * time.Second}
+	after, shed := retryAfter(response.Header)
+	out := outcome{err: e, after: after}
 	switch response.StatusCode {
 	case http.StatusRequestTimeout:
 		e.cause = ErrNoNews
@@ -111,6 +110,27 @@ func judgeHTTP(what string, call call, response *http.Response, text []byte) out
 		out.again = !call.once
 	}
 	return out
+}
+
+// retryAfter is what a server asks to be waited: seconds, or the time of day by its own
+// clock if it says that.
+//
+// Source: RFC 9110, section 10.2.3.
+func retryAfter(header http.Header) (after time.Duration, ok bool) {
+	const most = time.Hour
+	text := header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(text); err == nil {
+		return time.Duration(min(max(seconds, 0), int(most/time.Second))) * time.Second, seconds >= 0
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0, false
+	}
+	now, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(at.Sub(now), 0), most), true
 }
 
 // viewPath returns the path of a view's endpoint.

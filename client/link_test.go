@@ -12,6 +12,7 @@ import (
 // link is a listener in front of the platform's gRPC port that can be cut.
 type link struct {
 	listener net.Listener
+	accepted atomic.Int64 // connections
 	budget   atomic.Int64 // bytes from the platform until every connection is cut; below 0: no end
 
 	mu    sync.Mutex
@@ -48,6 +49,7 @@ func (l *link) serve() {
 			near.Close()
 			continue
 		}
+		l.accepted.Add(1)
 		go func() { _, _ = io.Copy(far, near); far.Close() }()
 		go func() { _, _ = io.Copy(near, &metered{far, l}); near.Close() }()
 	}

@@ -4,12 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,16 +29,18 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "sluice")
+	binary = filepath.Join(dir, "sluice")
 	if out, err := exec.Command("go", "build", "-o", binary, "sluice/cmd/sluice").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
 	}
-	stop, err := start(binary, dir)
+	http, grpc, stop, err := start(dir, anyPort, anyPort)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	os.Setenv("SLUICE_SERVER", "http://"+http)
+	os.Setenv("SLUICE_GRPC", grpc)
 	code := 1
 	if err := openShop(); err != nil {
 		fmt.Fprintln(os.Stderr, "open shop:", err)
@@ -57,29 +56,31 @@ func run(m *testing.M) int {
 
 var addresses = regexp.MustCompile(`http (\S+), grpc (\S+), kafka`)
 
-// start runs the binary on free ports, and names them to the environment.
-func start(binary, dir string) (stop func() error, err error) {
+var binary string
+
+const anyPort = "127.0.0.1:0"
+
+// start runs the binary with its data in dir, and returns where it listens.
+func start(dir, onHTTP, onGRPC string) (http, grpc string, stop func() error, err error) {
 	var log bytes.Buffer
 	cmd := exec.Command(binary, "run", "-clock=manual", "--data="+filepath.Join(dir, "data"),
-		"--listen.http=127.0.0.1:0", "--listen.grpc=127.0.0.1:0", "--listen.kafka=127.0.0.1:0", "--log.level=warn")
+		"--listen.http="+onHTTP, "--listen.grpc="+onGRPC, "--listen.kafka="+anyPort, "--log.level=warn")
 	cmd.Stderr = &log
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		return nil, err
+		return "", "", nil, err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	found := addresses.FindStringSubmatch(line)
 	if found == nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		return nil, fmt.Errorf("the server printed %q (%v), no addresses; its log: %s", line, err, log.String())
+		return "", "", nil, fmt.Errorf("the server printed %q (%v), no addresses; its log: %s", line, err, log.String())
 	}
-	os.Setenv("SLUICE_SERVER", "http://"+found[1])
-	os.Setenv("SLUICE_GRPC", found[2])
-	return func() error {
+	return found[1], found[2], func() error {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
 			return fmt.Errorf("%w; its log: %s", err, log.String())
@@ -169,18 +170,18 @@ func nextWindow(view string, scale float64) []map[string]any {
 func openShop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	body, err := json.Marshal(map[string]any{"files": []map[string]string{{"name": "shop.yaml", "text": definition}}})
-	if err != nil {
-		return err
-	}
-	if err := until(ctx, func() error { return post("/api/v1/apply", body) }); err != nil {
-		return err
-	}
 	c, err := client.Dial(client.Config{Timeout: time.Minute})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	err = until(ctx, func() error {
+		_, err := c.Apply(ctx, client.Definitions{Files: []client.File{{Name: "shop.yaml", Text: definition}}})
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for _, view := range []string{"payments", "spend", "cards"} {
 		var rows []map[string]any
 		for at := range good {
@@ -255,19 +256,6 @@ func until(ctx context.Context, fn func() error) error {
 		case <-tick.C:
 		}
 	}
-}
-
-func post(path string, body []byte) error {
-	answer, err := http.Post(os.Getenv("SLUICE_SERVER")+path, "application/json", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", path, answer.Status, text)
-	}
-	return err
 }
 
 // dial returns a client that ends with the test.

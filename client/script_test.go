@@ -20,6 +20,11 @@ type scripted struct {
 	sluicev1.UnimplementedFeatureServiceServer
 	calls  atomic.Int64
 	answer func(ctx context.Context, n int64) error
+	stream func(n int64, request *sluicev1.GetFeaturesRequest, out grpc.ServerStreamingServer[sluicev1.FeaturesPart]) error
+}
+
+func (s *scripted) StreamFeatures(request *sluicev1.GetFeaturesRequest, out grpc.ServerStreamingServer[sluicev1.FeaturesPart]) error {
+	return s.stream(s.calls.Add(1), request, out)
 }
 
 func (s *scripted) GetFeatures(ctx context.Context, _ *sluicev1.GetFeaturesRequest) (*sluicev1.GetFeaturesResponse, error) {

@@ -3,8 +3,10 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -58,6 +60,32 @@ func (c *Client) Verdict(ctx context.Context, id string) (*Verdict, error) {
 	return out, nil
 }
 
+// Verify has the server recompute a verdict from its evidence, and says whether it comes
+// out equal.
+func (c *Client) Verify(ctx context.Context, id string) (bool, error) {
+	if id == "" {
+		return false, invalid("a provenance and Verdicts have ids", "the verdict has no id")
+	}
+	var out struct {
+		OK bool `json:"ok"`
+	}
+	err := c.do(ctx, call{method: http.MethodPost, path: "/api/v1/verdicts/" + url.PathEscape(id) + "/verify", wait: verifyTime}, &out)
+	return out.OK, err
+}
+
+// verifyTime is what recomputing takes beyond an ordinary call, at most.
+const verifyTime = time.Minute
+
+// Explain says in words what was decided and why, the worst first.
+func (v *Verdict) Explain() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "version %d of %s: %s, %s", v.Version, v.View, v.State, v.Decision)
+	for _, r := range v.Reasons {
+		fmt.Fprintf(&b, "\n  %s: %s [%s]", first(r.Feature, "rows"), first(r.Text, r.Method), r.Rule)
+	}
+	return b.String()
+}
+
 type verdictPage struct {
 	Items []Verdict `json:"items"`
 	Next  string    `json:"next"`
@@ -87,10 +115,7 @@ const poll = 20 * time.Second
 // ends is ErrNoNews.
 func (c *Client) WaitVerdict(ctx context.Context, view, after string) (*Verdict, string, error) {
 	for {
-		wait := poll
-		if end, ok := ctx.Deadline(); ok {
-			wait = max(time.Millisecond, min(wait, time.Until(end)-50*time.Millisecond))
-		}
+		wait := c.patience(ctx, poll)
 		query := listed(after)
 		query.Set("limit", "1")
 		query.Set("wait", wait.Round(time.Millisecond).String())

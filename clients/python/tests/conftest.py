@@ -27,11 +27,11 @@ class Platform:
     pid: int
 
 
-def start(data: Path, clock: str) -> tuple[subprocess.Popen[str], Platform]:
-    """Starts the binary on free ports and returns once it is ready."""
+def start(data: Path, clock: str, http: str = "127.0.0.1:0") -> tuple[subprocess.Popen[str], Platform]:
+    """Starts the binary, on free ports unless http names one, and returns once it is ready."""
     binary = Path(os.environ.get("SLUICE_BIN", ROOT / "bin" / "sluice"))
     assert binary.exists(), f"{binary}: not there; `make build` makes it, SLUICE_BIN names another"
-    listen = [f"--listen.{door}=127.0.0.1:0" for door in ("http", "grpc", "kafka")]
+    listen = [f"--listen.http={http}", "--listen.grpc=127.0.0.1:0", "--listen.kafka=127.0.0.1:0"]
     log = (data / "log").open("w")
     command = [str(binary), "run", f"-clock={clock}", f"--data={data / 'data'}", *listen]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)

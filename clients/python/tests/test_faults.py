@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 from typing import Any
 
 import pytest
 
 import sluice
-from faults import Behaviour, busy, drip, drop, faulty, rows, saying, silent, well
+from faults import Behaviour, busy, drip, drop, faulty, rows, saying, silent, torn, well
 
 QUICK = sluice.Retry(base=0.001)
 
@@ -34,7 +36,7 @@ both = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "asyn
 @both
 @pytest.mark.parametrize(
     "fault",
-    [drop, busy(), saying(502, "bad gateway"), saying(429, {"error": {"message": "slow down"}}, Retry_After="0")],
+    [drop, torn, busy(), saying(502, "bad gateway"), saying(429, {"error": {"message": "slow down"}}, Retry_After="0")],
 )
 def test_reads_are_tried_again(asynchronous: bool, fault: Behaviour) -> None:
     with faulty(fault, fault, well) as server:
@@ -48,6 +50,11 @@ def test_the_servers_wish_is_kept(asynchronous: bool) -> None:
         begun = time.monotonic()
         ask(server.url, asynchronous, retry=QUICK)
         assert time.monotonic() - begun >= 0.3
+    soon = {"Date": "Sun, 29 Nov 2026 12:00:00 GMT", "Retry_After": "Sun, 29 Nov 2026 12:00:01 GMT"}
+    with faulty(saying(429, {"error": {"message": "slow down"}}, **soon), well) as server:  # by the server's own clock
+        begun = time.monotonic()
+        ask(server.url, asynchronous, retry=QUICK)
+        assert 1 <= time.monotonic() - begun < 4
     with faulty(busy("60"), well) as server:  # beyond the deadline: no use in waiting
         with pytest.raises(sluice.Unavailable, match="overloaded"):
             ask(server.url, asynchronous, retry=QUICK, timeout=5)
@@ -153,14 +160,20 @@ def test_connections_are_used_again() -> None:
 
 
 def test_one_hanging_call_does_not_hold_others() -> None:
+    taken = threading.Event()
+
+    def hang(conn: socket.socket, request: bytes) -> None:
+        taken.set()
+        silent(conn, request)
+
     async def run(url: str) -> None:
         async with sluice.AsyncClient(url, timeout=20) as client:
             await client.row("v", 0)
             hanging = asyncio.ensure_future(client.row("v", 1, timeout=1))
-            await asyncio.sleep(0.1)
+            assert await asyncio.to_thread(taken.wait, 10)
             assert (await client.row("v", 2, timeout=0.8))["f"] == 2.5
             with pytest.raises(sluice.DeadlineExceeded):
                 await hanging
 
-    with faulty(well, silent, well) as server:
+    with faulty(well, hang, well) as server:
         asyncio.run(run(server.url))
