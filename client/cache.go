@@ -10,7 +10,7 @@ import (
 )
 
 // Keep says what is kept of the rows that Rows read, in this process, for the policies
-// serve and flag and for reads of now. An answer of a newer generation of a view empties
+// serve and flag and for reads of now without context. An answer of a newer generation of a view empties
 // what is kept of the view, since a rollback makes one; so does Act.
 type Keep struct {
 	Rows     int           // at most so many; the least recently used go first. 0: none
@@ -57,7 +57,7 @@ func newCache(keep Keep) *cache {
 
 // takes says whether rows of q may be kept.
 func (c *cache) takes(q question) bool {
-	return c.keep.Rows > 0 && len(q.asOf) == 0 && (q.policy == PolicyServe || q.policy == PolicyFlag)
+	return c.keep.Rows > 0 && len(q.asOf) == 0 && q.context == nil && (q.policy == PolicyServe || q.policy == PolicyFlag)
 }
 
 // get returns the row that is kept, if it is young enough.

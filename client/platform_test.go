@@ -115,8 +115,10 @@ views:
   - name: cards
     entities: [user, card]
     features: [{name: limit, type: float64}]
+    context: {asked: float64}
+    computed: [{name: left, type: float64, expr: "limit - asked"}, {name: low, type: bool, expr: "left < 50.0"}]
     window: {size: 5m, lateness: 10s}
-services: [{name: fraud, features: ["payments:amount", "spend:amount"]}]
+services: [{name: fraud, features: ["payments:amount", "spend:amount"]}, {name: payment, features: ["cards:left", "payments:small"]}]
 `
 
 // begin is the start of window 0.

@@ -25,7 +25,7 @@ func (c *Client) Rows(ctx context.Context, request Request) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked, err := entities(request.Keys, 0)
+	asked, err := request.entities(q, 0, len(request.Keys))
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,11 @@ type Request struct {
 	Keys   []Key // every one with the same join keys
 	Policy Policy
 	AsOf   map[string]uint64 // view to version: read it as if that version were its newest
+
+	// What computed features are made of, by the names that their views declare: Context
+	// for all rows, or Contexts one a key. Values are those of keys, floats, and nil.
+	Context  map[string]any
+	Contexts []map[string]any
 }
 
 // question is a request without its keys.
@@ -47,7 +52,8 @@ type question struct {
 	service  string
 	policy   Policy
 	asOf     map[string]uint64
-	text     string // the same for equal questions
+	context  []string // names that it brings, sorted; nil: none
+	text     string   // the same for equal questions
 }
 
 func (r Request) question() (question, error) {
@@ -67,13 +73,49 @@ func (r Request) question() (question, error) {
 	if len(r.Keys) == 0 {
 		return q, invalid("give at least one", "the request has no keys")
 	}
+	if err := r.contexts(&q); err != nil {
+		return q, err
+	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%q %q %q %d", q.view, q.features, q.service, q.policy)
 	for _, view := range slices.Sorted(maps.Keys(q.asOf)) {
 		fmt.Fprintf(&text, " %q=%d", view, q.asOf[view])
 	}
+	if q.context != nil {
+		fmt.Fprintf(&text, " with %q", q.context)
+	}
 	q.text = text.String()
 	return q, nil
+}
+
+// contexts names the context of q, and checks its form.
+func (r Request) contexts(q *question) error {
+	switch {
+	case r.Context == nil && r.Contexts == nil:
+		return nil
+	case r.Context != nil && r.Contexts != nil:
+		return invalid("give one of them", "the request has a Context for all rows and Contexts")
+	case r.Context != nil:
+		q.context = slices.Sorted(maps.Keys(r.Context))
+		return nil
+	case len(r.Contexts) != len(r.Keys):
+		return invalid("give one a key, or Context for all", "%d Contexts of %d keys", len(r.Contexts), len(r.Keys))
+	}
+	q.context = slices.Sorted(maps.Keys(r.Contexts[0]))
+	for i, context := range r.Contexts {
+		if names := slices.Sorted(maps.Keys(context)); !slices.Equal(names, q.context) {
+			return invalid("give every row the same values", "the context of row %d has %q, that of row 0 has %q", i, names, q.context)
+		}
+	}
+	return nil
+}
+
+// contextOf is the context of row i.
+func (r Request) contextOf(i int) map[string]any {
+	if r.Contexts != nil {
+		return r.Contexts[i]
+	}
+	return r.Context
 }
 
 // entity is a key as it is sent.
@@ -82,10 +124,38 @@ type entity struct {
 	names  []string // sorted
 	values []*feasttypes.Value
 	text   string // the same for equal keys
+
+	context []*feasttypes.Value // by the names of the question
 }
 
-// entities encodes keys. The error is invalid_argument if they do not have the same
-// names, and type if a value is none of a key; from is the position of the first.
+// entities encodes the keys [from, to) of a request, with their context. The error is
+// invalid_argument if they do not have the same names, and type if a value is none of a
+// key.
+func (r Request) entities(q question, from, to int) ([]entity, error) {
+	out, err := entities(r.Keys[from:to], from)
+	if err != nil || q.context == nil {
+		return out, err
+	}
+	var shared []*feasttypes.Value
+	for i := range out {
+		if r.Contexts == nil && i > 0 {
+			out[i].context = shared
+			continue
+		}
+		context := r.contextOf(from + i)
+		for _, name := range q.context {
+			value, err := encodeContext(name, context[name])
+			if err != nil {
+				return nil, fmt.Errorf("row %d: %w", from+i, err)
+			}
+			out[i].context = append(out[i].context, value)
+		}
+		shared = out[i].context
+	}
+	return out, nil
+}
+
+// entities encodes keys alone; from is the position of the first.
 func entities(keys []Key, from int) ([]entity, error) {
 	names := slices.Sorted(maps.Keys(keys[0]))
 	if len(names) == 0 {
@@ -134,6 +204,16 @@ func (q question) message(asked []entity) *sluicev1.GetFeaturesRequest {
 			column[i] = e.values[j]
 		}
 		out.Keys[name] = &feasttypes.RepeatedValue{Val: column}
+	}
+	for j, name := range q.context {
+		column := make([]*feasttypes.Value, len(asked))
+		for i, e := range asked {
+			column[i] = e.context[j]
+		}
+		if out.Context == nil {
+			out.Context = map[string]*feasttypes.RepeatedValue{}
+		}
+		out.Context[name] = &feasttypes.RepeatedValue{Val: column}
 	}
 	return out
 }

@@ -24,6 +24,7 @@ const (
 	NotFound      = Status(sluicev1.Status_NOT_FOUND)
 	OutsideMaxAge = Status(sluicev1.Status_OUTSIDE_MAX_AGE) // older than the ttl; a value is there unless the policy is PolicyNull
 	Unavailable   = Status(sluicev1.Status_UNAVAILABLE)     // the row could not be read; it may exist
+	Failed        = Status(sluicev1.Status_FAILED)          // a computed feature could not be computed of this row
 )
 
 // String returns the contract's word.

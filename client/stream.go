@@ -27,7 +27,7 @@ func (c *Client) Stream(ctx context.Context, request Request) iter.Seq2[*Rows, e
 			return
 		}
 		for from := 0; from < len(request.Keys); from += bulk {
-			asked, err := entities(request.Keys[from:min(from+bulk, len(request.Keys))], from)
+			asked, err := request.entities(q, from, min(from+bulk, len(request.Keys)))
 			if err == nil {
 				err = c.streamed(ctx, q, asked, yield)
 			}

@@ -36,6 +36,23 @@ func encode(name string, v any) (*feasttypes.Value, string, error) {
 	return nil, "", &Error{Code: "type", Message: fmt.Sprintf("key %s: a %T is no key", name, v), Hint: "keys are strings, whole numbers, bools, bytes and times"}
 }
 
+// encodeContext returns a value that features are computed of.
+func encodeContext(name string, v any) (*feasttypes.Value, error) {
+	switch v := v.(type) {
+	case nil:
+		return &feasttypes.Value{}, nil
+	case float64:
+		return &feasttypes.Value{Val: &feasttypes.Value_DoubleVal{DoubleVal: v}}, nil
+	case float32:
+		return &feasttypes.Value{Val: &feasttypes.Value_DoubleVal{DoubleVal: float64(v)}}, nil
+	}
+	value, _, err := encode(name, v)
+	if err != nil {
+		return nil, &Error{Code: "type", Message: fmt.Sprintf("context %s: a %T is no value", name, v), Hint: "values are strings, numbers, bools, bytes and times"}
+	}
+	return value, nil
+}
+
 func whole(n int64) (*feasttypes.Value, string, error) {
 	return &feasttypes.Value{Val: &feasttypes.Value_Int64Val{Int64Val: n}}, "i" + strconv.FormatInt(n, 10), nil
 }

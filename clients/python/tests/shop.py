@@ -67,9 +67,14 @@ LIMITS = """
   - name: limits
     entities: [user, card]
     features: [{name: most, type: float64}, {name: opened, type: timestamp}]
+    context: {asked: float64}
+    computed:
+      - {name: left, type: float64, expr: "most - asked"}
+      - {name: low, type: bool, expr: "left < 50.0"}
     window: {size: 5m, lateness: 10s}
 services:
   - {name: fraud, features: ["VIEW:amount", "limits:most"]}
+  - {name: payment, features: ["limits:left", "limits:low", "VIEW:amount"]}
   - {name: simple, features: ["VIEW:amount", "VIEW:about.tags"]}
 """
 

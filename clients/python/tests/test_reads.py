@@ -137,6 +137,39 @@ def test_a_stream_that_is_left_gives_its_connection_back(platform: Platform) -> 
         assert client.row("bought", "u1", ["visits"]).found
 
 
+def test_computed_features(platform: Platform, client: sluice.Client) -> None:
+    keys = [{"user": f"u{i}", "card": i} for i in range(1200)]
+    rows = client.rows(sluice.Service("payment"), keys[:2], context={"asked": 40})
+    assert [r["limits:left"] for r in rows] == [60.5, 60.5] and rows[0]["limits:low"] is False
+    assert rows.to_arrow().column("limits:low").type == pyarrow.bool_()
+    assert str(rows.to_pandas()["limits:left"].dtype) == "Float64"
+    each: list[dict[str, Any]] = [{"asked": float(i % 90)} for i in range(1200)]
+    left = [100.5 - i % 90 if i < 200 else None for i in range(1200)]
+    assert [r["left"] for r in client.rows("limits", keys, ["left", "low"], context=each)] == left
+    parts = client.stream(sluice.Service("payment"), iter(keys), context=iter(each))
+    assert [r["limits:left"] for p in parts for r in p] == left
+    table = pyarrow.Table.from_batches([*client.batches("limits", keys, ["left"], context=each)])
+    assert table.column("left").to_pylist() == left
+    for wrong in (each[:5], [*each, {"asked": 1}]):
+        with pytest.raises(sluice.InvalidRequest, match="as many entries"):
+            client.rows("limits", keys, ["left"], context=wrong)
+        with pytest.raises(sluice.InvalidRequest, match="as many entries"):
+            [*client.stream("limits", keys, ["left"], context=wrong)]
+    with pytest.raises(sluice.InvalidRequest, match="asked") as caught:
+        client.row("limits", keys[0], ["left"])
+    assert "context" in caught.value.hint
+    with sluice.Client(platform.http, timeout=20, keep=sluice.Keep(fresh=60)) as keeping:
+        for asked in (1.0, 2.0):
+            assert keeping.row("limits", keys[0], ["left"], context={"asked": asked})["left"] == 100.5 - asked
+
+    async def run() -> None:
+        async with sluice.AsyncClient(platform.http, timeout=20) as reader:
+            asks = [reader.row("limits", keys[i], ["left"], context=each[i]) for i in range(100)]
+            assert [r["left"] for r in await asyncio.gather(*asks)] == left[:100]
+
+    asyncio.run(run())
+
+
 def test_asyncio(platform: Platform, client: sluice.Client) -> None:
     async def run() -> None:
         async with sluice.AsyncClient(platform.http, timeout=20) as reader:

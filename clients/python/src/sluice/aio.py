@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -18,7 +18,7 @@ from .cache import Keep
 from .client import lost, options
 from .core import Core, Key
 from .exchange import MAX_ANSWER, MAX_ERROR, Line, Lines, Lost, Open, Opened, Part, Pause, Reply, Send, Steps, Together
-from .question import AsOf, Question, Source
+from .question import AsOf, Context, Question, Source
 from .retry import Retry
 from .rows import Row, Rows
 
@@ -207,8 +207,10 @@ class AsyncClient:
             if reading:
                 await reading.close()
 
-    async def _rows(self, question: Question, keys: Iterable[Key], timeout: float | None) -> Rows:
-        return await self._run(self._core.rows(question, keys, timeout))
+    async def _rows(
+        self, question: Question, keys: Iterable[Key], timeout: float | None, context: Context | None = None
+    ) -> Rows:
+        return await self._run(self._core.rows(question, keys, timeout, context))
 
     async def rows(
         self,
@@ -218,6 +220,7 @@ class AsyncClient:
         *,
         policy: str = "serve",
         as_of: AsOf | None = None,
+        context: Context | None = None,
         timeout: float | None = None,
     ) -> Rows:
         """Reads features of entities: one row a key, in the order of the keys.
@@ -228,12 +231,14 @@ class AsyncClient:
 
         policy is what to do with rows that are too old: ``serve`` them, ``flag`` them as stale, give ``null``, or
         ``refuse``, which raises Refused. as_of reads a view as if that version were its newest: a number, or versions
-        by view. Rows that Keep keeps answer for serve and flag of now only. timeout is in seconds.
+        by view. context is what computed features are made of: one dict for all keys, or a list of one a key. Rows that
+        Keep keeps answer for serve and flag of now without context only. timeout is in seconds.
 
         Raises NotFound for what is not defined, InvalidRequest for keys that do not fit, Unavailable if no server
         answers in time.
         """
-        return await self._rows(Question.of(source, features, policy, as_of), keys, timeout)
+        question = Question.of(source, features, policy, as_of, context)
+        return await self._rows(question, keys, timeout, context)
 
     async def row(
         self,
@@ -243,12 +248,13 @@ class AsyncClient:
         *,
         policy: str = "serve",
         as_of: AsOf | None = None,
+        context: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> Row:
         """Reads features of one entity; see rows. Calls that run at the same time and ask the same of other
         entities go out as one."""
-        question = Question.of(source, features, policy, as_of)
-        return await self._batcher.row(question, key, self._core.timeout if timeout is None else timeout)
+        question = Question.of(source, features, policy, as_of, context)
+        return await self._batcher.row(question, key, self._core.timeout if timeout is None else timeout, context)
 
     async def stream(
         self,
@@ -258,6 +264,7 @@ class AsyncClient:
         *,
         policy: str = "serve",
         as_of: AsOf | None = None,
+        context: Context | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[Rows]:
         """Reads any number of entities and yields their rows in parts of up to max_entities of the server (1,000), in
@@ -267,8 +274,10 @@ class AsyncClient:
         breaks goes on behind its last part, within the budget of retries: no row is lost, none comes twice. What is
         raised comes after good parts. Leaving early ends it. Nothing is kept of a stream.
         """
-        question = Question.of(source, features, policy, as_of)
-        async for part in self._parts(self._core.stream(question, keys, timeout, self._core.part_rows(question))):
+        question = Question.of(source, features, policy, as_of, context)
+        async for part in self._parts(
+            self._core.stream(question, keys, timeout, self._core.part_rows(question), context)
+        ):
             yield part
 
     async def batches(
@@ -281,6 +290,7 @@ class AsyncClient:
         event_times: bool = False,
         policy: str = "serve",
         as_of: AsOf | None = None,
+        context: Context | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[pyarrow.RecordBatch]:
         """Reads as stream, and yields Arrow record batches: a column each join key and feature with its declared type,
@@ -289,9 +299,9 @@ class AsyncClient:
         Every batch has the same columns and types, so that ``pyarrow.Table.from_batches`` takes them. The metadata
         ``sluice.provenance`` and ``sluice.provenances`` (by view) are those of the batch, as JSON. Needs pyarrow.
         """
-        question = Question.of(source, features, policy, as_of)
+        question = Question.of(source, features, policy, as_of, context)
         form = self._core.part_batch(statuses, event_times)
-        async for part in self._parts(self._core.stream(question, keys, timeout, form)):
+        async for part in self._parts(self._core.stream(question, keys, timeout, form, context)):
             yield part
 
     async def push(

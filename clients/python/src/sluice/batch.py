@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from .core import Key
 from .errors import DeadlineExceeded, InvalidRequest
@@ -14,13 +14,16 @@ from .rows import Row, Rows
 
 
 class _Read(Protocol):
-    def __call__(self, question: Question, keys: list[Key], timeout: float, /) -> Awaitable[Rows]: ...
+    def __call__(
+        self, question: Question, keys: list[Key], timeout: float, context: list[Mapping[str, Any]] | None, /
+    ) -> Awaitable[Rows]: ...
 
 
 @dataclass
 class _Waiting:
     key: Key
     timeout: float
+    context: Mapping[str, Any] | None
     answer: asyncio.Future[Row]
 
 
@@ -43,9 +46,9 @@ class Batcher:
         self._queues: dict[Question, _Queue] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
-    async def row(self, question: Question, key: Key, timeout: float) -> Row:
+    async def row(self, question: Question, key: Key, timeout: float, context: Mapping[str, Any] | None = None) -> Row:
         """Reads one row with others, within timeout seconds."""
-        one = _Waiting(key, timeout, asyncio.get_running_loop().create_future())
+        one = _Waiting(key, timeout, context, asyncio.get_running_loop().create_future())
         self._queues.setdefault(question, _Queue([])).waiting.append(one)
         self._schedule(question)
         try:
@@ -82,9 +85,10 @@ class Batcher:
         waiting = [w for w in waiting if not w.answer.done()]
         if not waiting:
             return
+        contexts = [w.context or {} for w in waiting] if question.computed else None
         timeout = max(w.timeout for w in waiting)
         try:
-            rows = await self._read(question, [w.key for w in waiting], timeout)
+            rows = await self._read(question, [w.key for w in waiting], timeout, contexts)
         except InvalidRequest as err:
             if len(waiting) == 1:
                 _fail(waiting, err)

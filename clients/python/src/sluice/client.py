@@ -7,7 +7,7 @@ import os
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -19,7 +19,7 @@ from .cache import Keep
 from .core import Core, Key
 from .errors import InvalidRequest
 from .exchange import MAX_ANSWER, MAX_ERROR, Line, Lines, Lost, Open, Opened, Part, Pause, Reply, Send, Steps, Together
-from .question import AsOf, Question, Source
+from .question import AsOf, Context, Question, Source
 from .retry import Retry
 from .rows import Row, Rows
 
@@ -232,6 +232,7 @@ class Client:
         *,
         policy: str = "serve",
         as_of: AsOf | None = None,
+        context: Context | None = None,
         timeout: float | None = None,
     ) -> Rows:
         """Reads features of entities: one row a key, in the order of the keys.
@@ -242,13 +243,14 @@ class Client:
 
         policy is what to do with rows that are too old: ``serve`` them, ``flag`` them as stale, give ``null``, or
         ``refuse``, which raises Refused. as_of reads a view as if that version were its newest: a number, or versions
-        by view. Rows that Keep keeps answer for serve and flag of now only. timeout is in seconds.
+        by view. context is what computed features are made of: one dict for all keys, or a list of one a key. Rows that
+        Keep keeps answer for serve and flag of now without context only. timeout is in seconds.
 
         Raises NotFound for what is not defined, InvalidRequest for keys that do not fit, Unavailable if no server
         answers in time.
         """
-        question = Question.of(source, features, policy, as_of)
-        return self._run(self._core.rows(question, keys, timeout))
+        question = Question.of(source, features, policy, as_of, context)
+        return self._run(self._core.rows(question, keys, timeout, context))
 
     def row(
         self,
@@ -258,11 +260,12 @@ class Client:
         *,
         policy: str = "serve",
         as_of: AsOf | None = None,
+        context: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> Row:
         """Reads features of one entity; see rows."""
-        question = Question.of(source, features, policy, as_of)
-        return self._run(self._core.rows(question, [key], timeout)).rows[0]
+        question = Question.of(source, features, policy, as_of, context)
+        return self._run(self._core.rows(question, [key], timeout, context)).rows[0]
 
     def stream(
         self,
@@ -272,6 +275,7 @@ class Client:
         *,
         policy: str = "serve",
         as_of: AsOf | None = None,
+        context: Context | None = None,
         timeout: float | None = None,
     ) -> Iterator[Rows]:
         """Reads any number of entities and yields their rows in parts of up to max_entities of the server (1,000), in
@@ -281,8 +285,8 @@ class Client:
         breaks goes on behind its last part, within the budget of retries: no row is lost, none comes twice. What is
         raised comes after good parts. Leaving early ends it. Nothing is kept of a stream.
         """
-        question = Question.of(source, features, policy, as_of)
-        return self._parts(self._core.stream(question, keys, timeout, self._core.part_rows(question)))
+        question = Question.of(source, features, policy, as_of, context)
+        return self._parts(self._core.stream(question, keys, timeout, self._core.part_rows(question), context))
 
     def batches(
         self,
@@ -294,6 +298,7 @@ class Client:
         event_times: bool = False,
         policy: str = "serve",
         as_of: AsOf | None = None,
+        context: Context | None = None,
         timeout: float | None = None,
     ) -> Iterator[pyarrow.RecordBatch]:
         """Reads as stream, and yields Arrow record batches: a column each join key and feature with its declared type,
@@ -302,9 +307,9 @@ class Client:
         Every batch has the same columns and types, so that ``pyarrow.Table.from_batches`` takes them. The metadata
         ``sluice.provenance`` and ``sluice.provenances`` (by view) are those of the batch, as JSON. Needs pyarrow.
         """
-        question = Question.of(source, features, policy, as_of)
+        question = Question.of(source, features, policy, as_of, context)
         form = self._core.part_batch(statuses, event_times)
-        return self._parts(self._core.stream(question, keys, timeout, form))
+        return self._parts(self._core.stream(question, keys, timeout, form, context))
 
     def push(
         self, view: str, data: Any, *, seal: bool = False, wait: bool = False, timeout: float = 600.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
 from . import answers, frames
@@ -31,7 +31,7 @@ from .exchange import (
     judge_line,
     parsed,
 )
-from .question import Features, Question, Service, Source
+from .question import Context, Features, Question, Service, Source
 from .retry import Budget, Retry
 from .rows import Provenance, Row, Rows, across
 from .schema import Schema, encode, instant, stamp
@@ -106,17 +106,24 @@ class Core:
             schemas.append((yield from self.schema(view, deadline, anew=anew)))
         return Schema.together(schemas)
 
-    def rows(self, question: Question, keys: Iterable[Key], timeout: float | None) -> Steps[Rows]:
+    def rows(
+        self, question: Question, keys: Iterable[Key], timeout: float | None, context: Context | None = None
+    ) -> Steps[Rows]:
         """Reads rows; see Client.rows."""
         deadline = self._deadline(timeout)
         schema = yield from self._schema(question.source, deadline)
         asked = [_key(schema, k) for k in keys]
         if not asked:
             raise _no_keys()
+        beside = Contexts(context)
+        contexts = beside.take(len(asked), last=True)
         found: list[Row | None] = [self._kept(question, k, fallback=False) for k in asked]
         missing = [i for i, row in enumerate(found) if row is None]
         parts = [missing[at : at + self.max_entities] for at in range(0, len(missing), self.max_entities)]
-        reads = [self._part(schema, question, [asked[i] for i in part], deadline) for part in parts]
+        reads = [
+            self._part(schema, question, [asked[i] for i in part], beside.of(contexts, part), deadline)
+            for part in parts
+        ]
         got: list[tuple[Schema, list[Row]]] = []
         if len(reads) == 1:
             got.append((yield from reads[0]))
@@ -134,11 +141,11 @@ class Core:
         return self._cache.get((question, _hashed(key)), fallback=fallback)
 
     def _part(
-        self, schema: Schema, question: Question, keys: list[Mapping[str, Any]], deadline: Deadline
+        self, schema: Schema, question: Question, keys: list[Mapping[str, Any]], context: Any, deadline: Deadline
     ) -> Steps[tuple[Schema, list[Row]]]:
         asked = time.monotonic()
         try:
-            answer = yield from self._json(Call("POST", question.path(), question.body(keys)), deadline)
+            answer = yield from self._json(Call("POST", question.path(), question.body(keys, context)), deadline)
         except Unavailable as error:
             return schema, self._last_good(question, keys, error)
         schema = yield from self._current(schema, question, answer, deadline)
@@ -168,15 +175,21 @@ class Core:
     # --- reads in parts
 
     def stream(
-        self, question: Question, keys: Iterable[Key], timeout: float | None, form: Callable[[Schema, Any], Any]
+        self,
+        question: Question,
+        keys: Iterable[Key],
+        timeout: float | None,
+        form: Callable[[Schema, Any], Any],
+        context: Context | None = None,
     ) -> Steps[None]:
         """Reads any number of keys and yields parts in the form that form makes of one; see Client.stream."""
         wait = self.timeout if timeout is None else timeout
         schema = yield from self._schema(question.source, Deadline(wait))
-        rest, any_keys = iter(keys), False
+        rest, any_keys, beside = iter(keys), False, Contexts(context)
         while chunk := [_key(schema, k) for k in islice(rest, _STREAM)]:
             any_keys = True
-            yield from self._streams(schema, question, chunk, wait, form)
+            contexts = beside.take(len(chunk), last=len(chunk) < _STREAM)
+            yield from self._streams(schema, question, chunk, contexts, wait, form)
         if not any_keys:
             raise _no_keys()
 
@@ -185,6 +198,7 @@ class Core:
         schema: Schema,
         question: Question,
         keys: list[dict[str, Any]],
+        contexts: Any,
         wait: float,
         form: Callable[[Schema, Any], Any],
     ) -> Steps[None]:
@@ -192,7 +206,8 @@ class Core:
         done = attempt = 0
         self._budget.earn()
         while done < len(keys):
-            call = Call("POST", question.stream_path(), question.body(keys[done:], stream=True))
+            context = contexts[done:] if isinstance(contexts, list) else contexts
+            call = Call("POST", question.stream_path(), question.body(keys[done:], context, stream=True))
             moved, end = yield from self._stream(call, schema, question, keys[done:], wait, form)
             done += moved
             attempt = 1 if moved else attempt + 1
@@ -439,6 +454,32 @@ def _key(schema: Schema, key: Key) -> dict[str, Any]:
             f"key {key!r}: {what} the join keys {names}", code="invalid_argument", hint="give a dict of them"
         )
     return {next(iter(schema.keys)): encode(key)}
+
+
+class Contexts:
+    """The context of a request, taken beside its keys."""
+
+    def __init__(self, context: Context | None) -> None:
+        one = context is None or isinstance(context, Mapping)
+        self._all = encode(context) if one else None
+        self._each = None if one else iter(cast("Iterable[Mapping[str, Any]]", context))
+
+    def take(self, n: int, *, last: bool) -> Any:
+        """Returns that of the next n keys: one for all, or a list of one a key. last says that no keys follow."""
+        if self._each is None:
+            return self._all
+        taken = [encode(c) for c in islice(self._each, n)]
+        if len(taken) < n or (last and next(self._each, None) is not None):
+            hint = "give a list of one a key, or one dict for all"
+            raise InvalidRequest(
+                "context has not as many entries as there are keys", code="invalid_argument", hint=hint
+            )
+        return taken
+
+    @staticmethod
+    def of(contexts: Any, part: list[int]) -> Any:
+        """Returns that of some of the keys."""
+        return [contexts[i] for i in part] if isinstance(contexts, list) else contexts
 
 
 def _no_keys() -> InvalidRequest:

@@ -85,7 +85,7 @@ def to_pandas(columns: Mapping[str, list[Any]], schema: Schema) -> pandas.DataFr
 
     frame = {}
     for name, values in columns.items():
-        kind = schema.features.get(name) or schema.keys.get(name) or ""
+        kind = schema.kind(name)
         if name.endswith("__event_time") and not kind:
             kind = "timestamp"
         frame[name] = pandas.Series(values, dtype=_PANDAS.get(kind, "object"))
@@ -94,7 +94,7 @@ def to_pandas(columns: Mapping[str, list[Any]], schema: Schema) -> pandas.DataFr
 
 def _kind(schema: Schema, name: str) -> str:
     """Returns the declared type of a column of Rows.to_dict; json for a path into a json feature."""
-    kind = schema.features.get(name) or schema.keys.get(name)
+    kind = schema.kind(name)
     if kind:
         return kind
     if name.endswith("__event_time"):

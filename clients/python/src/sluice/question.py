@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -48,6 +48,10 @@ AsOf = int | Mapping[str, int]
 """A version of the view that is read, or versions by view."""
 
 
+Context = Mapping[str, Any] | Iterable[Mapping[str, Any]]
+"""What computed features are made of, by the names that their views declare: one mapping for all keys, or one a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A read without its keys: the same for equal questions, and hashable."""
@@ -56,9 +60,12 @@ class Question:
     names: tuple[str, ...] | None  # features of a view; None: all
     policy: str
     as_of: tuple[tuple[str, int], ...] = ()
+    computed: bool = False  # the request brings values that features are computed of
 
     @classmethod
-    def of(cls, source: Source, features: Sequence[str] | None, policy: str, as_of: AsOf | None) -> Question:
+    def of(
+        cls, source: Source, features: Sequence[str] | None, policy: str, as_of: AsOf | None, context: Any = None
+    ) -> Question:
         """Reads the arguments of a call."""
         if features is not None and not isinstance(source, str):
             what = f"Service({source.name!r})" if isinstance(source, Service) else "Features"
@@ -72,12 +79,12 @@ class Question:
                 raise InvalidRequest(f"as_of {as_of} names no view", code="invalid_argument", hint=hint)
             as_of = {source: as_of}
         past = tuple(sorted((as_of or {}).items()))
-        return cls(source, None if features is None else tuple(features), policy, past)
+        return cls(source, None if features is None else tuple(features), policy, past, context is not None)
 
     @property
     def kept(self) -> bool:
         """Whether rows of an earlier read may answer."""
-        return not self.as_of and self.policy in ("serve", "flag")
+        return not self.as_of and not self.computed and self.policy in ("serve", "flag")
 
     @property
     def view(self) -> str:
@@ -94,10 +101,12 @@ class Question:
         """The endpoint of a read in parts; a view is one of several there."""
         return self.path() + "/stream" if isinstance(self.source, Service) else "/api/v1/rows/stream"
 
-    def body(self, keys: Sequence[Mapping[str, Any]], *, stream: bool = False) -> bytes:
-        """The body of a request for some keys."""
+    def body(self, keys: Sequence[Mapping[str, Any]], context: Any = None, *, stream: bool = False) -> bytes:
+        """The body of a request for some keys, with the context of all of them or of each."""
         body: dict[str, Any] = {"keys": keys, "policy": self.policy}
         past = dict(self.as_of)
+        if context is not None:
+            body["context"] = context
         if isinstance(self.source, Features):
             body["features"] = self.source.names
         elif isinstance(self.source, str) and stream:

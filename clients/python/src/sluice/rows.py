@@ -76,7 +76,8 @@ def merge(parts: Sequence[Provenance]) -> Provenance:
 class Row:
     """One entity's features, by column: the feature's name, or ``view:feature`` where not one view was named.
 
-    A status is PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE or UNAVAILABLE; event_times are aware, in UTC, None
+    A status is PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, UNAVAILABLE, or FAILED where a computed feature could
+    not be computed; event_times are aware, in UTC, None
     where there is no row. provenances says of each view where its values come from; provenance is that of the one view,
     or the worst of several.
     """
@@ -94,7 +95,7 @@ class Row:
     @property
     def found(self) -> bool:
         """Whether there is a row for the key."""
-        return any(s in ("PRESENT", "NULL_VALUE", "OUTSIDE_MAX_AGE") for s in self.statuses.values())
+        return any(s in ("PRESENT", "NULL_VALUE", "OUTSIDE_MAX_AGE", "FAILED") for s in self.statuses.values())
 
 
 @dataclass(frozen=True)

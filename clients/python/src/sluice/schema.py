@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +58,7 @@ class Schema:
     event_time: str = "event_time"
     columns: Mapping[str, str] | None = None  # the column that a name is written to, where it is another
     lateness: float = 0.0
+    computed: Mapping[str, str] = field(default_factory=dict)  # features that are computed when they are read
 
     @classmethod
     def of(cls, form: Mapping[str, Any]) -> Schema:
@@ -69,6 +70,7 @@ class Schema:
             form["source"]["event_time"],
             form["source"].get("map") or {},
             seconds(form["window"]["lateness"]),
+            {f["name"]: f["type"] for f in form.get("computed") or ()},
         )
 
     @classmethod
@@ -76,18 +78,24 @@ class Schema:
         """Returns that of rows of several views: all join keys, and features as ``view:feature``."""
         keys: dict[str, str] = {}
         features: dict[str, str] = {}
+        computed: dict[str, str] = {}
         for schema in schemas:
             keys |= schema.keys
             features |= {f"{schema.view}:{name}": kind for name, kind in schema.features.items()}
-        return cls("", keys, features)
+            computed |= {f"{schema.view}:{name}": kind for name, kind in schema.computed.items()}
+        return cls("", keys, features, computed=computed)
+
+    def kind(self, name: str) -> str:
+        """Returns the declared type of a feature or join key; empty for a path into a feature."""
+        return self.features.get(name) or self.computed.get(name) or self.keys.get(name) or ""
 
     def knows(self, column: str) -> bool:
         """Whether a column is a feature, or a path into one."""
-        return column in self.features or column.partition(".")[0] in self.features
+        return column in self.features or column in self.computed or column.partition(".")[0] in self.features
 
     def decoder(self, name: str) -> Callable[[Any], Any] | None:
         """Returns what turns the JSON of a key or feature into its value; None where they are the same."""
-        kind = self.features.get(name) or self.keys.get(name) or ""
+        kind = self.kind(name)
         if not kind.startswith("list<"):
             return _DECODE.get(kind)
         one = _DECODE.get(kind[len("list<") : -1])
