@@ -40,7 +40,7 @@ func DefaultConfig() Config {
 	return Config{
 		Lease: time.Second, Renew: 250 * time.Millisecond, Grace: 30 * time.Second,
 		MaxEntities: 1000, MaxBulk: 100_000, MaxFeatures: 500,
-		MaxBody: 4 << 20, MaxHeader: 16 << 10, MaxHeaders: 100, MaxStreams: 100, MaxFrames: 10_000,
+		MaxBody: 4 << 20, MaxHeader: 16 << 10, MaxHeaders: 100, MaxStreams: 100, MaxFrames: 2000,
 		Handshake: 5 * time.Second, MaxAge: 30 * time.Minute,
 		SampleRate: 50, KeptRows: 0, KeptAge: 5 * time.Minute,
 		MaxTime: 30 * time.Second, Feast: DefaultFeastConfig(), Admission: admission.DefaultConfig(),

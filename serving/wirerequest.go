@@ -138,10 +138,10 @@ func usual(b []byte, own bool) ([]byte, error) {
 	} else {
 		message = &feastserving.GetOnlineFeaturesRequest{}
 	}
-	if err := proto.Unmarshal(b, message); err != nil {
+	// Fields that are not known, at any depth, are of newer clients, and passed over.
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(b, message); err != nil {
 		return nil, fmt.Errorf("%w: %w", invalid("send the message that the .proto file describes", "the request cannot be decoded"), err)
 	}
-	message.ProtoReflect().SetUnknown(nil)
 	out, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", invalid("send the message that the .proto file describes", "the request cannot be decoded"), err)

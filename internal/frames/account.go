@@ -10,6 +10,7 @@ const (
 	kindData    = 0
 	kindHeaders = 1
 	kindReset   = 3
+	kindMore    = 9 // CONTINUATION
 )
 
 const (
@@ -26,6 +27,10 @@ const (
 	// WINDOW_UPDATE: they do it after 16 KiB or more, twice.
 	bytesIn  = 1 << 10
 	bytesOut = 4 << 10
+	// Bytes of headers that a call may have, and those beyond that cost a frame: a byte of
+	// headers may name a field of thousands.
+	bytesHead = 2 << 10
+	bytesMore = 256
 )
 
 // account is what a connection may still send.
@@ -71,11 +76,13 @@ func (a *account) read(b []byte) bool {
 func (a *account) frame(kind byte, size int64) {
 	switch kind {
 	case kindHeaders:
-		a.left += perCall - 1
+		a.left += perCall - 1 - max(0, size-bytesHead)/bytesMore
 	case kindReset:
 		a.left -= perReset
 	case kindData:
 		a.left += size/bytesIn - 1
+	case kindMore:
+		a.left -= 1 + size/bytesMore
 	default:
 		a.left--
 	}

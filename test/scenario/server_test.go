@@ -5,6 +5,7 @@ package scenario
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,6 +24,14 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	if what := os.Getenv(attackEnv); what != "" {
+		flag.Parse()
+		if err := attackAlone(what); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
 	dir, err := os.MkdirTemp("", "sluice-scenario")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
