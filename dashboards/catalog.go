@@ -110,6 +110,13 @@ var Catalog = []Metric{
 	{"sluice_served_profile_errors_total", Counter, "serving", nil,
 		"Profiles of what was served that could not be stored, and are tried again."},
 
+	{"sluice_rows_hedges_total", Counter, "serving", []Label{{Name: "result", Values: []string{"won", "lost", "behind", "neither", "refused"}}},
+		"Reads of a shard of Redis whose answer was late, by what asking a replica as well came to: its answer was given (won), the primary's came first (lost), it could not be shown to be complete (behind), none came in time (neither), or it was not asked because the budget was spent (refused)."},
+	{"sluice_rows_replica_total", Counter, "serving", []Label{{Name: "proof", Values: []string{"exact", "behind"}}},
+		"Rows that a replica gave in place of its primary: shown to have all that readers may see (exact), or not, and flagged stale (behind)."},
+	{"sluice_rows_breaker_opened_total", Counter, "serving", nil,
+		"Times that a shard of Redis did not answer for so long that reads no longer wait for it."},
+
 	{"sluice_alerts_sent_total", Counter, "notify", []Label{
 		{Name: "channel_kind", Values: []string{"slack", "log"}},
 		{Name: "outcome", Values: []string{"sent", "coalesced", "failed", "dropped"}}},

@@ -185,6 +185,12 @@ func servingPanels() []Panel {
 			}, unit("ops"), fromZero),
 		graph("Computed features that failed", "Values per second whose expression could not be evaluated for the row, by reason; the log names the feature.",
 			[]query{{`sum by (view, reason) (rate(sluice_serve_compute_failures_total{view=~"$view"}[$__rate_interval]))`, "{{view}} {{reason}}"}}, unit("ops"), fromZero),
+		graph("Reads of replicas", "Per second: rows that a replica gave in place of its primary, and reads whose answer was late, by what asking the replica as well came to. Shards that did not answer are counted over the interval.",
+			[]query{
+				{`sum by (proof) (rate(sluice_rows_replica_total[$__rate_interval]))`, "rows {{proof}}"},
+				{`sum by (result) (rate(sluice_rows_hedges_total[$__rate_interval]))`, "late {{result}}"},
+				{`sum(increase(sluice_rows_breaker_opened_total[$__rate_interval]))`, "shards silent"},
+			}, unit("ops"), fromZero),
 		graph("Sampled rows and reports", "Rows sampled of those that reads returned, per second, by what became of them; and failed records of reads by version.",
 			[]query{{`sum by (result) (rate(sluice_serve_reports_total[$__rate_interval]))`, "{{result}}"}}, unit("ops"), fromZero),
 		graph("Answers beyond the lease", "Requests per second that were answered from a snapshot whose lease had lapsed: last known good, flagged.",

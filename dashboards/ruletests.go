@@ -151,6 +151,11 @@ func platformTests() []RuleTest {
 			},
 			quiet("SluiceRowsStale", "4m"),
 			fires("SluiceRowsStale", "20m", "", "view", "payments")),
+		ruleTest("a shard that does not answer is reported at once, and no more once it is over",
+			[]Series{{`sluice_rows_breaker_opened_total`, "0x9 1x30"}},
+			quiet("SluiceShardSilent", "9m"),
+			fires("SluiceShardSilent", "12m", ""),
+			quiet("SluiceShardSilent", "20m")),
 		ruleTest("samples that are dropped for long are reported, once is no news",
 			[]Series{
 				{`sluice_serve_reports_total{result="sampled"}`, "0+500x90"},

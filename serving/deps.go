@@ -22,6 +22,14 @@ type Rows interface {
 	Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error)
 }
 
+// WholeRows is a Rows that has replicas to ask. The store redis provides it.
+type WholeRows interface {
+	// ReadWhole is Read for a caller who looks at versions alone all of whose rows were
+	// written before whole, a moment of this process's clock: chains of a replica that is
+	// shown to have all from before it are as good as its primary's, and count as read.
+	ReadWhole(ctx context.Context, view feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error)
+}
+
 // Source is what reads are decided by: the registry provides it.
 type Source interface {
 	// Definitions returns what is in force and its generation, which rises with
@@ -61,7 +69,7 @@ type ServedFunc func(ctx context.Context, rows []feature.ServedRow) error
 
 // Deps is what a Server works with. Rows and Source are required.
 type Deps struct {
-	Rows      Rows
+	Rows      Rows // that is a WholeRows as well: replicas are asked by it
 	Source    Source
 	Version   VersionFunc               // nil: provenance names no verdict
 	Push      PushFunc                  // nil: pushes are refused as unavailable

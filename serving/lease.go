@@ -141,7 +141,27 @@ func (l *lease) serve(ctx context.Context, v *view, vector feature.Vector, last 
 			s.newest = max(s.newest, info.Window.End.UnixNano())
 		}
 	}
+	s.whole = wholeSince(before, &s, time.Now())
 	return s
+}
+
+// wholeSince returns by when all rows were written that next shows: the moment at which
+// none of the versions that its vector names was open any more, now if that is news. An
+// open version gets rows while it shows, in an optimistic view; one that is not known may
+// be one. Those below the floor have none written to them.
+func wholeSince(before, next *served, now time.Time) time.Time {
+	if len(next.versions) != len(named(next.vector)) {
+		return time.Time{}
+	}
+	for i := range next.versions {
+		if step := next.versions[i].Step; step == feature.StepOpen || step == "" {
+			return time.Time{}
+		}
+	}
+	if before != nil && !before.whole.IsZero() && before.vector.Generation == next.vector.Generation {
+		return before.whole
+	}
+	return now
 }
 
 // epochOf returns the epoch of a view: the last one, unless a version may have been

@@ -36,7 +36,11 @@ var errChains = errors.New("the store gave another number of chains than of keys
 // stand in, for a reason that is not some shard's alone, or that the caller left.
 func (s *Server) fetch(ctx context.Context, a *partAnswer) error {
 	var err error
-	a.chains, err = s.deps.Rows.Read(ctx, a.part.view.ID, a.keys, a.chains)
+	if rows, ok := s.deps.Rows.(WholeRows); ok {
+		a.chains, err = rows.ReadWhole(ctx, a.part.view.ID, a.keys, a.shown.whole, a.chains)
+	} else {
+		a.chains, err = s.deps.Rows.Read(ctx, a.part.view.ID, a.keys, a.chains)
+	}
 	if err == nil && len(a.chains) != len(a.keys) {
 		err = errChains
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	goredis "github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
 
@@ -49,7 +51,9 @@ var shardClients = flag.Int("shard.clients", 200, "clients of TestShardLost, in 
 // TestShardLost takes a primary of a Cluster from a server under load. Requests for
 // entities of the other shards must not notice; those of the hurt one must be
 // answered in time: at first by a value of its replica, flagged stale, or a status that
-// says so, and by the new primary as soon as the Cluster has one.
+// says so, and by the new primary as soon as the Cluster has one. A server that knows
+// since when its versions are whole must not flag those values: its replica is shown to
+// have them all.
 func TestShardLost(t *testing.T) {
 	for name, take := range map[string]func(own *services.Set, ctx context.Context, node string) error{
 		"killed": func(own *services.Set, ctx context.Context, node string) error {
@@ -62,15 +66,17 @@ func TestShardLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			own := services.Own(t, "redis-cluster")
 			c := newClusterOf(t, own)
-			plain, keeping := c.server(t, 0), c.server(t, 10_000)
+			plain, keeping, knowing := c.server(t, 0, false), c.server(t, 10_000, false), c.server(t, 0, true)
 			l := &load{t: t, c: c, stop: make(chan struct{})}
 			kinds := []*kind{
 				{name: "healthy shards", on: plain, entities: c.healthy, rows: 5},
 				{name: "hurt shard", on: plain, entities: c.hurt, rows: 1, hurt: true},
 				{name: "all shards", on: plain, entities: append(slices.Clone(c.hurt), c.healthy...), rows: 10, hurt: true},
 				{name: "hurt shard, kept rows", on: keeping, entities: c.hurt, rows: 1, hurt: true, kept: true},
+				{name: "hurt shard, known", on: knowing, entities: c.hurt, rows: 1, hurt: true, known: true},
 			}
 			keeping.readAll(t, c.hurt)
+			load := loadAverage()
 			l.group.Go(l.watch)
 			for _, k := range kinds {
 				l.start(k, *shardClients/len(kinds))
@@ -97,6 +103,9 @@ func TestShardLost(t *testing.T) {
 			for _, k := range kinds {
 				k.judge(t, taken, elected, time.Duration(l.stall.Load()))
 			}
+			for _, f := range []*fixture{plain, knowing} {
+				t.Logf("%s; load average %s when it began and %s when it ended", f.hedges(t), load, loadAverage())
+			}
 			t.Logf("the Cluster itself had another primary after %v; a healthy one took %v to answer the test at worst; %d errors of healthy shards, at first %q",
 				elected.Sub(taken).Round(time.Millisecond), time.Duration(l.stall.Load()).Round(time.Millisecond),
 				len(c.others), c.others[:min(3, len(c.others))])
@@ -115,6 +124,36 @@ type clusterOf struct {
 
 	mu     sync.Mutex
 	others []string // errors of other shards
+}
+
+// loadAverage is that of the machine over the last minute; empty where it cannot be told.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
+
+// hedges says what came of reads whose answer was late, and of replicas.
+func (f *fixture) hedges(t *testing.T) string {
+	t.Helper()
+	families, err := f.deps.Rows.(*noting).reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			name := strings.TrimPrefix(family.GetName(), "sluice_rows_")
+			for _, label := range m.GetLabel() {
+				name += " " + label.GetValue()
+			}
+			out = append(out, fmt.Sprintf("%s %g", name, m.GetCounter().GetValue()))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 func newClusterOf(t *testing.T, own *services.Set) *clusterOf {
@@ -155,7 +194,7 @@ func (c *clusterOf) stage(t *testing.T) {
 	t.Helper()
 	config := c.config
 	config.SyncReplicas, config.SyncTimeout, config.WriteDeadline = 1, 10*time.Second, 20*time.Second
-	store := openStore(t, config)
+	store := openStore(t, config, prometheus.NewRegistry())
 	defs := definitions()
 	v := defs.View("users")
 	rows := make([]feature.Row, shardEntities)
@@ -178,9 +217,9 @@ func (c *clusterOf) stage(t *testing.T) {
 
 func entity(i int) string { return fmt.Sprintf("user%04d", i) }
 
-func openStore(t *testing.T, config redis.Config) *redis.Store {
+func openStore(t *testing.T, config redis.Config, reg *prometheus.Registry) *redis.Store {
 	t.Helper()
-	store, err := redis.Open(t.Context(), redis.Options{Config: config})
+	store, err := redis.Open(t.Context(), redis.Options{Config: config, Metrics: redis.NewMetrics(reg)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,12 +263,13 @@ func (c *clusterOf) sort(t *testing.T, n services.Node, node *goredis.Client) er
 
 // noting is a store that notes the errors of shards other than the one to be lost.
 type noting struct {
-	Rows
-	c *clusterOf
+	*redis.Store
+	c   *clusterOf
+	reg *prometheus.Registry
 }
 
-func (n *noting) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
-	chains, err := n.Rows.Read(ctx, view, keys, dst)
+func (n *noting) ReadWhole(ctx context.Context, view feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
+	chains, err := n.Store.ReadWhole(ctx, view, keys, whole, dst)
 	var partial *redis.PartialError
 	if errors.As(err, &partial) {
 		for _, err := range partial.Errs {
@@ -258,13 +298,18 @@ func (c *clusterOf) note(err error) {
 	c.others = append(c.others, err.Error())
 }
 
-// server returns a server that reads the Cluster as it is configured by default.
-func (c *clusterOf) server(t *testing.T, kept int) *fixture {
+// server returns a server that reads the Cluster as it is configured by default. known
+// is whether the registry tells it that the version is whole.
+func (c *clusterOf) server(t *testing.T, kept int, known bool) *fixture {
 	t.Helper()
-	store := openStore(t, c.config)
+	reg := prometheus.NewRegistry()
+	store := openStore(t, c.config, reg)
 	f := newFixture(t, func(config *Config, d *Deps) {
-		d.Rows, config.KeptRows = &noting{Rows: store, c: c}, kept
+		d.Rows, config.KeptRows = &noting{Store: store, c: c, reg: reg}, kept
 	})
+	if known {
+		f.registry.infos[1] = feature.VersionInfo{Version: 1, Step: feature.StepCertified, State: feature.StateVisible}
+	}
 	f.running(t)
 	return f
 }
@@ -330,6 +375,7 @@ type kind struct {
 	rows     int
 	hurt     bool // some of its rows are on the lost shard
 	kept     bool // and were read before
+	known    bool // and are known to be whole
 
 	answered, refused, stale, missing, wrong atomic.Int64
 	short                                    atomic.Int64 // requests that lacked something
@@ -498,6 +544,9 @@ func (k *kind) judge(t *testing.T, taken, elected time.Time, stall time.Duration
 	}
 	if back > recovery+recoveryMargin {
 		t.Errorf("%s: whole again after %v, want %v (and %v for a busy machine)", k.name, back, recovery, recoveryMargin)
+	}
+	if n := k.short.Load(); k.known && n > k.excused(stall) {
+		t.Errorf("%s: %d requests lacked a row or were flagged, want at most %d: the replica has them all; the first problem: %v", k.name, n, k.excused(stall), k.problem)
 	}
 	if k.kept && (k.refused.Load() > 0 || k.missing.Load() > 0 || k.stale.Load() == 0) {
 		t.Errorf("%s: %d requests refused, %d rows missing, %d stale, want stale ones alone", k.name, k.refused.Load(), k.missing.Load(), k.stale.Load())

@@ -29,6 +29,7 @@ type served struct {
 	vector   feature.Vector
 	versions []feature.VersionInfo // the floor and the listed ones, as far as known; rising
 	epoch    uint64                // another one once a version may have been taken off; never used again
+	whole    time.Time             // real clock: by when every row of the versions that the vector names was written; zero: not known, or one is open
 	newest   int64                 // end of the newest visible version's window, Unix nanoseconds; 0 if not known
 }
 

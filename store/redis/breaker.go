@@ -38,6 +38,9 @@ func (b *breaker) allow(now time.Time) bool {
 	return now.UnixNano() >= until && b.until.CompareAndSwap(until, now.Add(breakerRetry).UnixNano())
 }
 
+// open reports whether reads are kept from the shard.
+func (b *breaker) open() bool { return b.until.Load() != 0 }
+
 // answered records that the shard gave an answer, whatever it was, and reports
 // whether that ends a time without.
 func (b *breaker) answered() bool {

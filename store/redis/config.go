@@ -43,6 +43,11 @@ type Config struct {
 	MaxRedirects    int           `yaml:"max_redirects"` // in a Cluster, of a key that has moved
 	StateReload     time.Duration `yaml:"state_reload"`  // age at which a Cluster's map of slots is read again; errors do so at once
 
+	// HedgeBudget is the share of reads of which a replica may be asked as well because
+	// the primary's answer is late, that is later than 99 of 100 were; 0: none.
+	HedgeBudget float64       `yaml:"hedge_budget"`
+	HedgeAfter  time.Duration `yaml:"hedge_after"` // before which no answer is late
+
 	SyncReplicas int           `yaml:"sync_replicas"` // replicas that must have the rows before Sync returns; 0 does not wait
 	SyncTimeout  time.Duration `yaml:"sync_timeout"`  // longest wait for them
 }
@@ -57,9 +62,13 @@ func DefaultConfig() Config {
 		PoolSize: 64, SharedConns: 2, MinIdle: 2, PoolTimeout: 30 * time.Millisecond, IdleTimeout: 5 * time.Minute,
 		MaxRetries: 1, MinRetryBackoff: 5 * time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond,
 		MaxRedirects: 2, StateReload: time.Second,
+		HedgeBudget: 0.02, HedgeAfter: 3 * time.Millisecond,
 		SyncReplicas: 0, SyncTimeout: time.Second,
 	}
 }
+
+// mostHedged is the largest budget: beyond it hedges are a load of their own.
+const mostHedged = 0.25
 
 // maxPrefix keeps keys short: a byte of it is a byte of every row.
 const maxPrefix = 32
@@ -99,7 +108,7 @@ func (c Config) validateTimes() error {
 		{"read_deadline", c.ReadDeadline}, {"write_deadline", c.WriteDeadline}, {"dial_timeout", c.DialTimeout},
 		{"read_timeout", c.ReadTimeout}, {"write_timeout", c.WriteTimeout}, {"pool_timeout", c.PoolTimeout},
 		{"idle_timeout", c.IdleTimeout}, {"min_retry_backoff", c.MinRetryBackoff}, {"max_retry_backoff", c.MaxRetryBackoff},
-		{"state_reload", c.StateReload}, {"sync_timeout", c.SyncTimeout},
+		{"state_reload", c.StateReload}, {"sync_timeout", c.SyncTimeout}, {"hedge_after", c.HedgeAfter},
 	} {
 		if d.value <= 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is not positive", d.key, d.value))
@@ -112,6 +121,9 @@ func (c Config) validateCounts() error {
 	var errs []error
 	if c.PoolSize <= 0 {
 		errs = append(errs, fmt.Errorf("pool_size: %d is not positive", c.PoolSize))
+	}
+	if !(c.HedgeBudget >= 0 && c.HedgeBudget <= mostHedged) {
+		errs = append(errs, fmt.Errorf("hedge_budget: %g is not in 0 to %g", c.HedgeBudget, mostHedged))
 	}
 	for _, n := range []struct {
 		key         string
@@ -186,12 +198,35 @@ func (c Config) clustered() *goredis.ClusterOptions {
 // for much more then.
 const replicaShare = 4
 
+// errNoReplica reports that Sentinel named the primary where a replica was asked for.
+var errNoReplica = errors.New("the primary was named in place of a replica")
+
+// failedOver is for reads of a replica that Sentinel names. Where it names none go-redis
+// takes the primary, which would not be asked for anything new.
+func (c Config) failedOver() *goredis.FailoverOptions {
+	o := c.failover()
+	o.ReplicaOnly, o.PoolSize = true, c.replicaPool()
+	o.MinIdleConns = min(c.MinIdle, o.PoolSize)
+	o.MaxConcurrentDials, o.MaxIdleConns = o.PoolSize, o.PoolSize
+	o.OnConnect = func(ctx context.Context, conn *goredis.Conn) error {
+		role, err := conn.Do(ctx, "role").Slice()
+		if err == nil && len(role) > 0 && role[0] == "master" {
+			err = errNoReplica
+		}
+		return err
+	}
+	return o
+}
+
+// replicaPool is the number of connections to a replica.
+func (c Config) replicaPool() int { return (c.PoolSize + replicaShare - 1) / replicaShare }
+
 // replica is for reads of a replica of a Cluster's shard, which refuses them unless the
 // connection says that it may be behind.
 func (c Config) replica(addr string) *goredis.Options {
 	o := c.simple()
-	size := (c.PoolSize + replicaShare - 1) / replicaShare
-	o.Addr, o.MinIdleConns, o.PoolSize, o.MaxConcurrentDials, o.MaxIdleConns = addr, 0, size, size, size
+	size := c.replicaPool()
+	o.Addr, o.MinIdleConns, o.PoolSize, o.MaxConcurrentDials, o.MaxIdleConns = addr, min(c.MinIdle, size), size, size, size
 	o.OnConnect = func(ctx context.Context, conn *goredis.Conn) error { return conn.ReadOnly(ctx).Err() }
 	return o
 }

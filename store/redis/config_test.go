@@ -25,6 +25,7 @@ func TestValidate(t *testing.T) {
 		"brace in prefix":     {func(c *Config) { c.Prefix = "{a}" }, []string{"prefix"}},
 		"times and counts": {func(c *Config) { c.ReadDeadline, c.PoolSize, c.MinIdle = 0, 0, -1 },
 			[]string{"read_deadline: 0s", "pool_size: 0", "min_idle: -1"}},
+		"hedges": {func(c *Config) { c.HedgeBudget, c.HedgeAfter = .3, 0 }, []string{"hedge_budget: 0.3", "hedge_after: 0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := good
@@ -44,7 +45,7 @@ func TestValidate(t *testing.T) {
 func TestNothingLeftToDefaults(t *testing.T) {
 	c := DefaultConfig()
 	c.Addrs = []string{"127.0.0.1:6379"}
-	for name, options := range map[string]any{"single": *c.simple(), "sentinel": *c.failover(), "cluster": *c.clustered()} {
+	for name, options := range map[string]any{"single": *c.simple(), "sentinel": *c.failover(), "replica": *c.replica("127.0.0.1:6380"), "sentinel's replica": *c.failedOver(), "cluster": *c.clustered()} {
 		v := reflect.ValueOf(options)
 		for _, field := range []string{
 			"Protocol", "MaxRetries", "MinRetryBackoff", "MaxRetryBackoff", "DialTimeout", "DialerRetries", "DialerRetryTimeout",

@@ -34,9 +34,10 @@ func startWatched(t *testing.T) *watched {
 	w.synced(t)
 	sentinel := p.sentinel(t, w.primary)
 	eventually(t, func() error { // it learns of the replica from the primary
-		replicas, err := sentinel.Do(t.Context(), "sentinel", "replicas", "main").Slice()
-		if err == nil && len(replicas) == 0 {
-			err = errors.New("the Sentinel knows no replica")
+		replicas := goredis.NewMapStringStringSliceCmd(t.Context(), "sentinel", "replicas", "main")
+		err := sentinel.Process(t.Context(), replicas)
+		if err == nil && (len(replicas.Val()) != 1 || replicas.Val()[0]["flags"] != "slave") {
+			err = fmt.Errorf("the Sentinel does not know the replica yet: %v", replicas.Val())
 		}
 		return err
 	})

@@ -23,7 +23,7 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 	if err := config.Validate(); err != nil {
 		return found, fmt.Errorf("inspect row store: %w", err)
 	}
-	places := connect(config, slog.New(slog.DiscardHandler))
+	places := connect(config, slog.New(slog.DiscardHandler), nil)
 	defer func() { err = errors.Join(err, places.close()) }()
 	shards, err := places.all(ctx)
 	if err != nil {

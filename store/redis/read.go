@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,10 +26,18 @@ import (
 // to the next call, and whoever keeps it longer copies it. One dst serves one call at
 // a time.
 func (s *Store) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
+	return s.ReadWhole(ctx, view, keys, time.Time{}, dst)
+}
+
+// ReadWhole is Read for a caller who will look at versions alone all of whose rows were
+// written before whole, which is a moment of this process's clock: a replica that is
+// shown to have all that its primary had at that moment or later then answers as well as
+// the primary does, and its chains count as read. Zero is no such moment.
+func (s *Store) ReadWhole(ctx context.Context, view feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
 	dst = grown(dst, len(keys))
 	leave, err := s.enter(ctx)
 	if err == nil {
-		err = s.read(ctx, view, keys, dst)
+		err = s.read(ctx, view, keys, whole, dst)
 		leave()
 	}
 	if err != nil {
@@ -55,6 +62,7 @@ func grown(dst [][]feature.Record, n int) [][]feature.Record {
 type reading struct {
 	view    feature.ViewID
 	keys    []feature.Key
+	whole   time.Time // when all was written that the caller looks at; zero: not known
 	dst     [][]feature.Record
 	places  [buckets]*shard // those that were asked for
 	lookups []*lookup
@@ -69,8 +77,10 @@ type lookup struct {
 	buckets []uint8  // theirs
 	names   []string // the keys as go-redis takes them; empty until it is asked
 	errs    []error
-	copied  []bool // from a replica, where the shard has failed; nil: none is
-	lent    bool   // a replica is asked, whose answer may come after the call
+	copied  []bool   // from a replica, where the shard has failed; nil: none is
+	lent    bool     // a replica is asked, whose answer may come after the call
+	second  *replica // that; nil: none is
+	won     bool     // its answer came first, and is taken
 }
 
 var readings = sync.Pool{New: func() any { return new(reading) }}
@@ -90,13 +100,13 @@ func (r *reading) free() {
 	readings.Put(r)
 }
 
-func (s *Store) read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) error {
+func (s *Store) read(ctx context.Context, view feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	r := readings.Get().(*reading)
 	defer r.free()
-	r.view, r.keys, r.dst = view, keys, dst
+	r.view, r.keys, r.whole, r.dst = view, keys, whole, dst
 	var failed []int
 	var errs []error
 	for i, key := range keys {
@@ -192,168 +202,6 @@ func (s *Store) readAll(ctx context.Context, r *reading) {
 	}
 	s.readShard(ctx, r, r.lookups[last])
 	group.Wait()
-}
-
-// readShard reads the chains of one lookup: over a connection that many callers
-// share, and if that gives no answer, over one of the pool. It reads once more those
-// whose keys have moved. Where the shard does not answer a replica stands in; it is
-// asked beside the second try, so that both have an answer within the deadline.
-func (s *Store) readShard(ctx context.Context, r *reading, l *lookup) {
-	begun := time.Now()
-	if !l.at.breaker.allow(begun) {
-		l.errs = append(l.errs[:0], slices.Repeat([]error{ErrBreaker}, len(l.of))...)
-		ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadDeadline)
-		defer cancel()
-		l.standIn(s.askReplica(ctx, r, l), r.dst)
-		return
-	}
-	tried := s.readShared(ctx, r, l, nil)
-	if tried == nil || isConnection(firstOf(l.errs)) {
-		s.readPooled(ctx, r, l, begun, tried)
-		return
-	}
-	s.judge(ctx, l)
-	s.readMoved(ctx, r, l, begun)
-}
-
-// readPooled reads the chains of one lookup over connections of the pool; tried is the
-// shared one that has failed to, which was the first try.
-func (s *Store) readPooled(ctx context.Context, r *reading, l *lookup, begun time.Time, tried *wire) {
-	whole := ctx
-	ctx, cancel := context.WithDeadline(ctx, begun.Add(s.cfg.ReadDeadline))
-	defer cancel()
-	s.name(r, l)
-	second := s.ask(ctx, r, l, tried)
-	s.judge(whole, l)
-	if isConnection(firstOf(l.errs)) {
-		l.standIn(second, r.dst)
-		return
-	}
-	s.readMoved(ctx, r, l, begun)
-}
-
-// readShared reads the chains of a lookup over a connection that many callers share,
-// but not over avoid, and returns it; nil if there is none for it.
-func (s *Store) readShared(ctx context.Context, r *reading, l *lookup, avoid *wire) *wire {
-	if l.at.shared == nil {
-		return nil
-	}
-	q := questions.Get().(*question)
-	for n, i := range l.of {
-		key := r.keys[i]
-		q.command = s.layout.appendRead(q.command, l.buckets[n], r.view, key)
-	}
-	q.keys = len(l.of)
-	w := l.at.shared.send(q, avoid)
-	if w == nil {
-		q.free()
-		return nil
-	}
-	free, err := w.wait(ctx, q, min(s.cfg.ReadTimeout, s.cfg.ReadDeadline))
-	l.errs = l.errs[:0]
-	var rest []byte
-	if err == nil {
-		rest = q.answer
-	}
-	for _, i := range l.of {
-		if err != nil {
-			l.errs = append(l.errs, err)
-			continue
-		}
-		n := replyLength(rest)
-		var problem error
-		r.dst[i], problem = decodeChain(rest[:n], r.dst[i][:0], true)
-		l.errs = append(l.errs, problem)
-		rest = rest[n:]
-	}
-	if free {
-		q.free()
-	}
-	return w
-}
-
-// ask reads the chains of one lookup, as often as is configured, and returns what waits
-// for a replica's answer if one was asked meanwhile. tried is the shared connection over
-// which the first try was made, and failed: the second is made over another one, if there
-// is one, so that where all reads of one fail at once they need not all dial.
-func (s *Store) ask(ctx context.Context, r *reading, l *lookup, tried *wire) (second func() *replica) {
-	try := ctx
-	for attempt := 0; ; attempt++ {
-		switch {
-		case attempt == 0 && tried != nil:
-		case attempt == 1 && tried != nil && s.readShared(try, r, l, tried) != nil:
-		default:
-			s.readOnce(try, l.at.quick, l, r.dst)
-		}
-		first := firstOf(l.errs)
-		s.noticed(first)
-		if !isConnection(first) || ctx.Err() != nil {
-			return second
-		}
-		if second == nil {
-			if second = s.askReplica(ctx, r, l); second != nil {
-				var cancel context.CancelFunc
-				try, cancel = sooner(ctx)
-				defer cancel()
-			}
-		}
-		if attempt >= s.cfg.MaxRetries {
-			return second
-		}
-	}
-}
-
-// judge tells a shard's breaker whether it answered. A caller that has left proves
-// nothing, and neither does one that found no free connection.
-func (s *Store) judge(ctx context.Context, l *lookup) {
-	err := firstOf(l.errs)
-	switch {
-	case !isConnection(err):
-		if l.at.breaker.answered() {
-			s.log.Info("a shard answers again", "shard", l.at.String())
-		}
-	case ctx.Err() == nil && !errors.Is(err, goredis.ErrPoolTimeout) && !errors.Is(err, goredis.ErrPoolExhausted):
-		if l.at.breaker.silent(time.Now()) {
-			s.log.Warn("a shard does not answer; reads of it are given up at once but for one in a while", "shard", l.at.String(), "err", err)
-		}
-	}
-}
-
-// readOnce asks for all chains of a lookup in one round trip.
-func (s *Store) readOnce(ctx context.Context, from *goredis.Client, l *lookup, dst [][]feature.Record) {
-	all := &sink{b: make([]byte, 0, 256*len(l.names))}
-	args := make([]any, 2*len(l.names))
-	cmds := make([]*goredis.RawWriteToCmd, len(l.names))
-	p := from.Pipeline()
-	for n := range l.names {
-		args[2*n], args[2*n+1] = hgetall, &l.names[n]
-		cmds[n] = goredis.NewRawWriteToCmd(ctx, all, args[2*n:2*n+2:2*n+2]...)
-		_ = p.Process(ctx, cmds[n])
-	}
-	_, err := p.Exec(ctx)
-	l.errs = l.errs[:0]
-	rest := all.b
-	for n, cmd := range cmds {
-		if cmd.Err() != nil || err != nil && cmd.Val() == 0 {
-			l.errs = append(l.errs, errorOf(cmd, err))
-			continue
-		}
-		answer := rest[:cmd.Val()]
-		rest = rest[cmd.Val():]
-		var err error
-		dst[l.of[n]], err = decodeChain(answer, dst[l.of[n]][:0], false)
-		l.errs = append(l.errs, err)
-	}
-}
-
-// hgetall is boxed once.
-var hgetall any = "hgetall"
-
-func errorOf(cmd goredis.Cmder, otherwise error) error {
-	if err := cmd.Err(); err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // readMoved reads the chains whose keys are elsewhere, wherever that is now.

@@ -20,8 +20,9 @@ type Row = feature.Row
 
 // Options say where a store is.
 type Options struct {
-	Config Config
-	Log    *slog.Logger // nil: silent
+	Config  Config
+	Metrics *Metrics     // nil: they are kept but not exported
+	Log     *slog.Logger // nil: silent
 }
 
 // Store is an online store on Redis.
@@ -32,6 +33,11 @@ type Store struct {
 	places topology
 	expiry sync.Map // feature.ViewID → time.Duration
 	marks  sources
+
+	metrics *Metrics
+	budget  *budget        // of hedged reads
+	asking  sync.WaitGroup // what goes on beside the calls
+	stop    context.CancelFunc
 
 	life   sync.RWMutex // held for writing by Close alone
 	closed bool
@@ -48,10 +54,18 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: opts.Config, log: log, layout: layout{opts.Config.Prefix}, places: connect(opts.Config, log)}
+	s := &Store{cfg: opts.Config, log: log, layout: layout{opts.Config.Prefix}, metrics: opts.Metrics, budget: newBudget(opts.Config.HedgeBudget, time.Now())}
+	if s.metrics == nil {
+		s.metrics = NewMetrics(nil)
+	}
+	s.places = connect(opts.Config, log, s.budget)
 	s.leave = s.life.RUnlock
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open row store on %s: %w", strings.Join(opts.Config.Addrs, ","), err), s.places.close())
+	}
+	ctx, s.stop = context.WithCancel(context.Background())
+	if s.places.copies() {
+		s.asking.Go(func() { s.survey(ctx) })
 	}
 	return s, nil
 }
@@ -98,6 +112,8 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.stop()
+	s.asking.Wait()
 	if err := s.places.close(); err != nil {
 		return fmt.Errorf("close row store: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -18,8 +19,10 @@ import (
 // write may take, quick as long as a read may.
 type shard struct {
 	quick, slow *goredis.Client
-	breaker     breaker // of reads
-	shared      *shared // connections of reads that go together; nil: none
+	breaker     breaker                // of reads
+	shared      *shared                // connections of reads that go together; nil: none
+	pace        *pace                  // of reads; nil: they are not hedged
+	extent      atomic.Pointer[extent] // what it had when it was last looked at; nil: not known
 }
 
 func (s *shard) String() string { return s.quick.Options().Addr }
@@ -30,6 +33,8 @@ type topology interface {
 	// standIn returns a client of a node that has a bucket's rows beside the shard that
 	// does not answer, for reads alone; nil if none is known.
 	standIn(ctx context.Context, bucket uint8, silent *shard) *goredis.Client
+	// copies reports whether there may be such nodes at all.
+	copies() bool
 	// all returns every primary.
 	all(ctx context.Context) ([]*shard, error)
 	// suspect says that what is known may be out of date.
@@ -48,52 +53,76 @@ func (quiet) Printf(context.Context, string, ...any) {}
 
 var silence = sync.OnceFunc(func() { goredis.SetLogger(quiet{}) })
 
-func connect(c Config, log *slog.Logger) topology {
+func connect(c Config, log *slog.Logger, reads *budget) topology {
 	silence()
 	switch {
 	case c.Cluster:
-		return &cluster{config: c, log: log, client: goredis.NewClusterClient(c.clustered()), slow: c.WriteDeadline}
+		return &cluster{config: c, log: log, reads: reads, client: goredis.NewClusterClient(c.clustered()), slow: c.WriteDeadline}
 	case c.MasterName != "":
 		// Without shared connections: one to a former primary would give what it had.
-		return newSingle(goredis.NewFailoverClient(c.failover()), c.WriteDeadline, nil)
+		s := newSingle(goredis.NewFailoverClient(c.failover()), c.WriteDeadline, nil)
+		s.replica, s.shard.pace = goredis.NewFailoverClient(c.failedOver()), c.pace(reads)
+		return s
 	}
 	client := goredis.NewClient(c.simple())
-	return newSingle(client, c.WriteDeadline, c.sharedTo(client, log))
+	return newSingle(client, c.WriteDeadline, c.sharedTo(client, log, nil))
+}
+
+// pace returns how late an answer of a shard that is not known yet may be; nil if reads
+// are not hedged. A nil budget is none.
+func (c Config) pace(reads *budget) *pace {
+	if c.HedgeBudget == 0 || reads == nil {
+		return nil
+	}
+	return newPace(c.HedgeAfter, c.ReadTimeout, reads)
 }
 
 // sharedTo returns the connections to a server that reads share; nil if there are to
 // be none.
-func (c Config) sharedTo(node *goredis.Client, log *slog.Logger) *shared {
+func (c Config) sharedTo(node *goredis.Client, log *slog.Logger, p *pace) *shared {
 	if c.SharedConns == 0 {
 		return nil
 	}
-	return newShared(c.SharedConns, c, node.Options().Addr, log, func(ctx context.Context) (net.Conn, error) {
+	s := newShared(c.SharedConns, c, node.Options().Addr, log, func(ctx context.Context) (net.Conn, error) {
 		return dialWire(ctx, node.Options())
 	})
+	s.pace = p
+	return s
 }
 
 // single is one server, or the primary that Sentinel names.
-type single struct{ shard shard }
+type single struct {
+	shard   shard
+	replica *goredis.Client // of a replica that Sentinel names; nil: one server
+}
 
 func newSingle(c *goredis.Client, slow time.Duration, reads *shared) *single {
-	return &single{shard: shard{quick: c, slow: c.WithTimeout(slow), shared: reads}}
+	s := &single{}
+	s.shard.quick, s.shard.slow, s.shard.shared = c, c.WithTimeout(slow), reads
+	return s
 }
 
 func (s *single) of(context.Context, uint8) (*shard, error)              { return &s.shard, nil }
-func (s *single) standIn(context.Context, uint8, *shard) *goredis.Client { return nil }
+func (s *single) standIn(context.Context, uint8, *shard) *goredis.Client { return s.replica }
+func (s *single) copies() bool                                           { return s.replica != nil }
 func (s *single) all(context.Context) ([]*shard, error)                  { return []*shard{&s.shard}, nil }
 func (s *single) suspect()                                               {}
 func (s *single) follow(context.Context, []goredis.Cmder) bool           { return false }
 
 func (s *single) close() error {
 	s.shard.shared.close()
-	return s.shard.quick.Close()
+	err := s.shard.quick.Close()
+	if s.replica != nil {
+		err = errors.Join(err, s.replica.Close())
+	}
+	return err
 }
 
 // cluster is a Redis Cluster.
 type cluster struct {
 	config   Config
 	log      *slog.Logger
+	reads    *budget
 	client   *goredis.ClusterClient
 	slow     time.Duration
 	shards   sync.Map // *goredis.Client → *shard
@@ -112,7 +141,8 @@ func (c *cluster) shard(node *goredis.Client) *shard {
 	if s, ok := c.shards.Load(node); ok {
 		return s.(*shard)
 	}
-	fresh := &shard{quick: node, slow: node.WithTimeout(c.slow), shared: c.config.sharedTo(node, c.log)}
+	p := c.config.pace(c.reads)
+	fresh := &shard{quick: node, slow: node.WithTimeout(c.slow), shared: c.config.sharedTo(node, c.log, p), pace: p}
 	s, known := c.shards.LoadOrStore(node, fresh)
 	if known {
 		fresh.shared.close() // it has no connections yet
@@ -168,6 +198,8 @@ func (c *cluster) all(ctx context.Context) ([]*shard, error) {
 	slices.SortFunc(list, func(a, b *shard) int { return strings.Compare(a.String(), b.String()) })
 	return list, nil
 }
+
+func (c *cluster) copies() bool { return true }
 
 func (c *cluster) suspect() { c.client.ReloadState(context.Background()) }
 

@@ -34,6 +34,7 @@ const (
 type wire struct {
 	conn         net.Conn
 	writeTimeout time.Duration
+	pace         *pace        // of the shard
 	keys         atomic.Int64 // that are out
 	heard        atomic.Int64 // when bytes came last, or were first waited for, Unix nanoseconds
 
@@ -50,6 +51,7 @@ type wire struct {
 type question struct {
 	command []byte // as it is sent
 	keys    int
+	sent    int64  // when, Unix nanoseconds
 	left    int    // answers that are not complete; of the reader
 	answer  []byte // as it comes
 	done    chan error
@@ -86,14 +88,14 @@ func (w *wire) run() error {
 // send writes q, or has it written by whoever writes now. It returns false if the
 // connection is full or broken; q is the caller's then.
 func (w *wire) send(q *question) bool {
-	q.left = q.keys
+	q.left, q.sent = q.keys, time.Now().UnixNano()
 	w.mu.Lock()
 	if w.err != nil || w.keys.Load()+int64(q.keys) > wireKeys {
 		w.mu.Unlock()
 		return false
 	}
 	if w.keys.Add(int64(q.keys)) == int64(q.keys) {
-		w.heard.Store(time.Now().UnixNano())
+		w.heard.Store(q.sent)
 	}
 	w.asked = append(w.asked, q)
 	w.out = append(w.out, q.command...)
@@ -147,6 +149,14 @@ func (w *wire) flush() {
 // less than wireSilence is kept: a stall of this process, in which many reads run out of
 // time at once, is no fault of it.
 func (w *wire) wait(ctx context.Context, q *question, limit time.Duration) (free bool, err error) {
+	return w.waitOr(ctx, q, limit, nil)
+}
+
+// errOther reports that what was waited for beside an answer came first.
+var errOther = errors.New("there is another answer")
+
+// waitOr is wait until other is closed, which is errOther.
+func (w *wire) waitOr(ctx context.Context, q *question, limit time.Duration, other <-chan struct{}) (free bool, err error) {
 	q.timer.Reset(limit)
 	defer q.timer.Stop()
 	select {
@@ -154,13 +164,18 @@ func (w *wire) wait(ctx context.Context, q *question, limit time.Duration) (free
 		return true, err
 	case <-ctx.Done():
 		return false, ctx.Err()
+	case <-other:
+		return false, errOther
 	case <-q.timer.C:
 	}
-	if time.Since(time.Unix(0, w.heard.Load())) >= wireSilence {
+	if w.silent(time.Now()) >= wireSilence {
 		w.fail(os.ErrDeadlineExceeded)
 	}
 	return false, os.ErrDeadlineExceeded
 }
+
+// silent is for how long there was nothing, if something is asked.
+func (w *wire) silent(now time.Time) time.Duration { return now.Sub(time.Unix(0, w.heard.Load())) }
 
 // fail makes the connection of no use; whoever waits for an answer is told why.
 func (w *wire) fail(err error) {
@@ -251,6 +266,7 @@ func (w *wire) deliver(b []byte, waiting *queue) (used int, err error) {
 			return used, nil
 		}
 		w.keys.Add(-int64(q.keys))
+		w.pace.answered(w.heard.Load() - q.sent)
 		waiting.list[waiting.head] = nil
 		waiting.head++
 		q.done <- nil

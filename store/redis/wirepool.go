@@ -22,6 +22,7 @@ type shared struct {
 	redial       time.Duration // shortest time between two tries to connect
 	log          *slog.Logger
 	name         string
+	pace         *pace // of the shard
 
 	slots  []slot
 	ctx    context.Context
@@ -101,6 +102,7 @@ func (s *shared) connect(at *slot) {
 		}
 		made := time.Now()
 		w := newWire(conn, s.writeTimeout)
+		w.pace = s.pace
 		at.live.Store(w)
 		s.group.Go(func() {
 			err := w.run()

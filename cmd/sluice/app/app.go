@@ -79,6 +79,7 @@ func New(ctx context.Context, cfg Config, opts Options) (*App, error) {
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	admin.ReadBuild(opts.Version).Export(a.metrics)
 	var err error
+	opts.Metrics = a.metrics
 	if a.parts, err = open(ctx, cfg, opts); err != nil {
 		return nil, err
 	}

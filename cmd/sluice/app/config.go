@@ -61,6 +61,7 @@ type RedisConfig struct {
 	PasswordEnv  string   `yaml:"password_env" name:"password_env" help:"Environment variable that holds the password; empty: none." placeholder:"NAME"`
 	Prefix       string   `yaml:"prefix" help:"Prefix of every key; installations that share servers need different ones." placeholder:"TEXT"`
 	SyncReplicas int      `yaml:"sync_replicas" name:"sync_replicas" help:"Replicas that must have a window's rows before they count as written; a failover loses none of them then. 0 does not wait." placeholder:"N"`
+	HedgeBudget  float64  `yaml:"hedge_budget" name:"hedge_budget" help:"Share of reads of which a replica may be asked as well because the primary is late; 0: none." placeholder:"SHARE"`
 }
 
 // RegistryConfig names the registry; without a server it is an embedded file.
@@ -94,7 +95,7 @@ func DefaultConfig() Config {
 			Brokers: []string{}, Partitions: 4, Writes: "sluice.writes", Profiles: "sluice.profiles",
 			DeadLetters: "sluice.dead", Group: "sluice",
 		},
-		Redis: RedisConfig{Addrs: []string{}, Prefix: "sl:"},
+		Redis: RedisConfig{Addrs: []string{}, Prefix: "sl:", HedgeBudget: redis.DefaultConfig().HedgeBudget},
 		Serve: defaultServe(),
 		Feast: FeastConfig(serving.DefaultFeastConfig()),
 		Slack: SlackConfig{TokenEnv: "SLACK_TOKEN"},
@@ -209,7 +210,7 @@ func (c Config) validateRedis(add func(format string, args ...any)) {
 func (c Config) redis() redis.Config {
 	out := redis.DefaultConfig()
 	out.Addrs, out.Cluster, out.MasterName, out.Username, out.Prefix = c.Redis.Addrs, c.Redis.Cluster, c.Redis.MasterName, c.Redis.Username, c.Redis.Prefix
-	out.SyncReplicas = c.Redis.SyncReplicas
+	out.SyncReplicas, out.HedgeBudget = c.Redis.SyncReplicas, c.Redis.HedgeBudget
 	if c.Redis.PasswordEnv != "" {
 		out.Password = os.Getenv(c.Redis.PasswordEnv)
 	}

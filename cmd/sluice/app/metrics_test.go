@@ -5,6 +5,7 @@ import (
 
 	"sluice/dashboards"
 	"sluice/internal/probe"
+	"sluice/store/redis"
 )
 
 // TestCatalog holds the metrics that a whole process registers against the catalog
@@ -24,6 +25,7 @@ func TestCatalog(t *testing.T) {
 		}
 	}()
 	probe.NewMetrics(inventory) // of a process of its own
+	redis.NewMetrics(inventory) // of one that has a Redis
 	gathered, err := inventory.Gather()
 	if err != nil {
 		t.Fatal(err)

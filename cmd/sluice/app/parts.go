@@ -129,7 +129,7 @@ func (p *parts) openRows(ctx context.Context, cfg Config, opts Options) error {
 		if opts.ReadDeadline > 0 {
 			config.ReadDeadline, config.ReadTimeout = opts.ReadDeadline, opts.ReadDeadline
 		}
-		rows, err := redis.Open(ctx, redis.Options{Config: config, Log: opts.Log})
+		rows, err := redis.Open(ctx, redis.Options{Config: config, Metrics: redis.NewMetrics(opts.Metrics), Log: opts.Log})
 		if err != nil {
 			return fmt.Errorf("redis.addrs: %w", err)
 		}
