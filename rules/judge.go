@@ -30,7 +30,8 @@ const (
 // is an error. Of several outcomes error counts most, then fail, inconclusive,
 // warn.
 //
-// Reasons come in the order of their outcome, and then of severity, worst first.
+// Reasons come in the order of their outcome, and then of severity, worst first; Steady
+// puts them in that of verdicts.
 // past is what the windows before left: see Memory.
 func Judge(rules []Rule, view string, scores []feature.Score, past Memory) Verdict {
 	v := Verdict{Versions: []feature.Version{}, RolledBack: []feature.Version{}, Digests: map[string]string{}}
@@ -184,6 +185,24 @@ func worse(a, b Reason) int {
 	return cmp.Or(
 		cmp.Compare(gravity[a.Outcome], gravity[b.Outcome]), cmp.Compare(b.Severity, a.Severity),
 		cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Rule, b.Rule))
+}
+
+// Steady puts reasons in the order that verdicts list them in: by outcome, then those that
+// counts of all rows give before those of the row sample, then by severity. Which rows are
+// sampled hangs on the installation's key, and how severe they look with it: two
+// installations that read the same writes list the same reasons first.
+func Steady(reasons []Reason) {
+	slices.SortStableFunc(reasons, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(gravity[a.Outcome], gravity[b.Outcome]), cmp.Compare(drawn(&a), drawn(&b)), worse(a, b))
+	})
+}
+
+// drawn returns 1 for what is measured on the row sample, else 0.
+func drawn(r *Reason) int {
+	if r.Method == Forest || r.Summary == "newcomer" {
+		return 1
+	}
+	return 0
 }
 
 // stateOf returns the state that sorted reasons amount to.

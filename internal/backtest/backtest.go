@@ -145,6 +145,7 @@ func (b *Backtest) Add(row *feature.RecordRow) error {
 			reasons, state = since, slow
 		}
 	}
+	rules.Steady(reasons)
 	if row.Kind == "window" {
 		v.memory = v.memory.Next(b.list, &rules.Verdict{Reasons: reasons})
 	}

@@ -46,7 +46,13 @@ type Case struct {
 	Slow      *Slow                // nil if there is too little for small shifts to add up
 	Pinned    *Pinned              // nil if nothing is pinned beside history, or too few windows passed
 	History   int                  // windows of history; fewer than drift.MinWindows is a cold start
+
+	format int // of the head that it was read from; 0: it was built now
 }
+
+// steady reports whether reasons are listed in the order that no row sample decides, as
+// they are since format 4.
+func (c *Case) steady() bool { return c.format == 0 || c.format >= steadyFormat }
 
 // check returns ErrCase if c cannot be judged.
 func (c *Case) check() error {

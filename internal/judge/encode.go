@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -49,8 +50,10 @@ type headWindow struct {
 
 // headFormat is the form of a head. In the first nothing accumulated; its cases are
 // judged as they were; in the second nothing was
-// pinned beside history.
-const headFormat = 3
+// pinned beside history; up to the third, reasons came by severity alone.
+const headFormat = steadyFormat
+
+const steadyFormat = 4
 
 // blobs collects named bytes.
 type blobs map[string][]byte
@@ -84,7 +87,7 @@ func (c *Case) Encode() (head []byte, named map[string][]byte, err error) {
 
 func (c *Case) encode() (head, blobs, error) {
 	all := blobs{}
-	h := head{Format: headFormat, Kind: c.Kind, View: c.View, Window: c.Window, Occasion: c.Occasion, Versions: c.Versions,
+	h := head{Format: cmp.Or(c.format, headFormat), Kind: c.Kind, View: c.View, Window: c.Window, Occasion: c.Occasion, Versions: c.Versions,
 		Rules: c.Rules, Memory: c.Memory, Since: c.Since, Level: c.Level, History: c.History}
 	if c.Layout.Digest() != "" {
 		body, err := c.Layout.MarshalBinary()
@@ -216,7 +219,7 @@ func DecodeCase(text []byte, blob func(digest string) ([]byte, error)) (*Case, e
 	if err := json.Unmarshal(text, &h); err != nil || h.Format < 1 || h.Format > headFormat {
 		return nil, fmt.Errorf("decode case: head: %w", ErrCorrupt)
 	}
-	c := &Case{Kind: h.Kind, View: h.View, Window: h.Window, Occasion: h.Occasion, Versions: h.Versions, Rules: h.Rules, Memory: h.Memory, Since: h.Since, Level: h.Level, History: h.History}
+	c := &Case{format: h.Format, Kind: h.Kind, View: h.View, Window: h.Window, Occasion: h.Occasion, Versions: h.Versions, Rules: h.Rules, Memory: h.Memory, Since: h.Since, Level: h.Level, History: h.History}
 	r := reader{blob: blob}
 	c.Layout = r.layout(h.Layout, &c.View)
 	for _, w := range h.Current {

@@ -69,6 +69,9 @@ func (c *Case) examine(record *rules.Record) (rules.Verdict, error) {
 	if v, record.Since, err = c.since(v); err != nil {
 		return rules.Verdict{}, err
 	}
+	if c.steady() {
+		rules.Steady(v.Reasons)
+	}
 	c.attribute(&v, merged)
 	v.Kind, v.Project, v.View, v.Window = c.Kind, c.View.Project, c.View.Name, c.Window
 	v.Versions = append(v.Versions, c.Versions...)

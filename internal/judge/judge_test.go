@@ -28,6 +28,7 @@ type flights struct {
 	layout *sketch.Layout
 	rng    *rand.Rand
 	offset int64
+	key    sketch.HashKey
 }
 
 func newFlights() *flights {
@@ -38,12 +39,12 @@ func newFlights() *flights {
 		{ID: 3, Name: "origin", Type: feature.String, Expect: feature.Expect{In: []string{"EWR", "JFK", "LGA"}}},
 		{ID: 4, Name: "detail", Type: feature.JSON},
 	}}
-	return &flights{view: view, layout: sketch.Unbinned(view), rng: rand.New(rand.NewPCG(4, 5))}
+	return &flights{view: view, layout: sketch.Unbinned(view), rng: rand.New(rand.NewPCG(4, 5)), key: sketch.HashKey{1}}
 }
 
 func (f *flights) window(index, rows int, change func([]feature.Value)) drift.WindowProfile {
 	w := f.view.Window.Starting(epoch.Add(time.Duration(index) * time.Hour))
-	p := sketch.NewProfile(f.view, f.layout, sketch.HashKey{1})
+	p := sketch.NewProfile(f.view, f.layout, f.key)
 	for range rows {
 		x := f.rng.NormFloat64()
 		v := []feature.Value{feature.Float64Value(math.Exp(x)), feature.Int64Value(int64(500 + 100*x + 20*f.rng.NormFloat64())),
