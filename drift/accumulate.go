@@ -133,7 +133,17 @@ func (r *Reference) along(i int, runs []run) {
 	}
 	longest := &runs[len(runs)-1]
 	ref := longest.find(i)
-	if ref == nil || len(ref.Spreads) == 0 {
+	if ref == nil || len(ref.Spreads) == 0 && ref.Clock == nil {
+		return
+	}
+	if ref.Clock != nil {
+		for k := range runs {
+			u := &runs[k]
+			if found := u.timed(i, ref); found.tests > 0 {
+				found.share(u.shares(i))
+				u.findings = append(u.findings, found)
+			}
+		}
 		return
 	}
 	f := longest.frame(i, ref)

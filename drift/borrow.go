@@ -52,7 +52,7 @@ func (f *FeatureReference) borrow(old *Reference) {
 		f.Spreads[i].borrow(&old.Features[at].Spreads[from])
 		kept = append(kept, f.Spreads[i])
 	}
-	f.Spreads, f.Edges = kept, nil
+	f.Spreads, f.Edges, f.Clock = kept, nil, nil
 }
 
 // borrow takes over how old varied about its mean.

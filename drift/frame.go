@@ -119,6 +119,7 @@ type frame struct {
 	n      float64
 	z      []float64 // normal score of each bin, by the pooled history
 	clip   float64   // least distance of its rank from 0 and 1
+	placed bool      // location and scale are those of times: see Clock
 }
 
 // newFrame makes the frame of a feature, which keeps pooled. The ranks of its scores are

@@ -56,6 +56,9 @@ func newJointEncoder(view *feature.View, layout *sketch.Layout, history []Window
 		if s.class == presence || len(e.columns) == jointColumns {
 			continue
 		}
+		if c := clockOf(view, layout, history, i); c != nil && c.Alone { // its ages leave those of history by themselves
+			continue
+		}
 		c := jointColumn{name: def.Name, id: def.ID, categorical: s.class == categorical, pooled: make([]uint64, at.Bins())}
 		for _, w := range history {
 			for k, n := range countsOf(columnOf(w.Profile, view, i), s, at.Bins()).bins {

@@ -9,7 +9,7 @@ import "math"
 // wrong unit do, they have the same score: their location moved, and their scale fell,
 // although they are further apart than ever. The p-value stays that of the feature.
 func (j *judge) lead(f *finding) {
-	if j.reference.Method < guarded || f.index < 0 || f.summary != Scale || f.t >= 0 || j.narrower(f) {
+	if j.reference.Method < guarded || f.index < 0 || f.clock != nil || f.summary != Scale || f.t >= 0 || j.narrower(f) {
 		return
 	}
 	ref := j.find(f.index)

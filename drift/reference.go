@@ -21,6 +21,7 @@ type Reference struct {
 	Volume     *Spread            `json:"volume,omitempty"`
 	Features   []FeatureReference `json:"features"`
 	Facets     []FacetReference   `json:"facets,omitempty"` // of features that have one, in their order
+	Since      int64              `json:"since,omitempty"`  // Unix seconds: the windows' mean start, where features are timestamps
 
 	frames []frame // of Features, if known already: see Prepare; not to be changed
 }
@@ -45,6 +46,7 @@ type FeatureReference struct {
 	Cuts    Cuts     `json:"cuts"`
 	Spreads []Spread `json:"spreads"` // of the summaries that at least MinWindows windows measure
 	Edges   []Edge   `json:"edges,omitempty"`
+	Clock   *Clock   `json:"clock,omitempty"` // of a timestamp whose ages may move with the clock
 }
 
 // BuildReference reduces the windows of history, which share layout and are in
@@ -72,6 +74,9 @@ func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, hist
 	}
 	history = slices.DeleteFunc(slices.Clone(history), func(w WindowProfile) bool { return w.Profile.Profiled() == 0 })
 	r := &Reference{Layout: layout.Digest(), Method: guarded, Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
+	if hasTimes(view) && len(history) > 0 {
+		r.Since = int64(meanStart(history))
+	}
 	s.begin()
 	b := newBuilder(view, layout, history)
 	b.least, b.samples = least, s
@@ -194,6 +199,9 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 			}
 			out.Spreads = append(out.Spreads, spread)
 		}
+	}
+	if out.Clock = b.clock(i); out.Clock != nil && out.Clock.Alone {
+		out.Spreads, out.Edges = onlyNulls(out.Spreads), nil
 	}
 	return out, f
 }

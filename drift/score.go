@@ -109,6 +109,7 @@ func (f *FeatureReference) valid(at *sketch.FeatureLayout) bool {
 	for i := range f.Spreads {
 		ok = ok && f.Spreads[i].Summary.measured() && f.Spreads[i].valid(f.Spreads[i].Summary)
 	}
+	ok = ok && (f.Clock == nil || f.Clock.valid())
 	for i := range f.Edges {
 		ok = ok && (f.Edges[i].Summary == LowEdge || f.Edges[i].Summary == HighEdge) && f.Edges[i].valid(f.Edges[i].Summary)
 	}
@@ -148,6 +149,7 @@ type finding struct {
 	spread        *Spread
 	newcomer      string
 	adjusted      float64
+	clock         *Clock // by which it was found; nil: by age, or another type
 }
 
 // portion is how many features one goroutine judges at least.
@@ -187,8 +189,11 @@ func (j *judge) some(findings []finding, from, to int) []finding {
 // feature compares the summaries of the view's i-th feature.
 func (j *judge) feature(i int) finding {
 	ref := j.find(i)
-	if ref == nil || len(ref.Spreads) == 0 {
+	switch {
+	case ref == nil || len(ref.Spreads) == 0 && ref.Clock == nil:
 		return finding{index: i, p: 1}
+	case ref.Clock != nil:
+		return j.timed(i, ref)
 	}
 	f := j.frame(i, ref)
 	return j.weigh(i, ref, &f, j.reduce(i, &f, j.windows))
@@ -202,7 +207,7 @@ func (j *judge) weigh(i int, ref *FeatureReference, f *frame, windows []reduced)
 		out.newcomer = windows[w].newcomer
 	}
 	now, inverse := mean(windows)
-	shift := moved{now: now, strict: j.reference.Method >= weighted}
+	shift := moved{now: now, strict: j.reference.Method >= weighted, placed: f.placed}
 	if j.reference.Method >= guarded {
 		shift.unlikely, shift.inverse, shift.pooled = -math.Log(j.blocking()/noiseRatio), &inverse, f.n
 		shift.windows = float64(max(1, len(windows)))

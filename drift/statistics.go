@@ -42,6 +42,7 @@ type pair struct {
 	shape
 	name string
 	b, c counts
+	aged bool // ages that may be older because time passed: not compared
 }
 
 // scores appends the plain statistics of the pair.
@@ -152,8 +153,9 @@ const coldDistance = 0.1
 // (categorical) with Bonferroni over distribution and nulls. It alarms only if
 // the shift is past an effect floor as well, because p-values on rows call any
 // difference an alarm. Every score is Uncalibrated, and Effect is false: a cold
-// start never blocks. level is as for Reference.Score.
-func ColdStart(view *feature.View, layout *sketch.Layout, current, baseline *sketch.Profile, level float64) []feature.Score {
+// start never blocks. level is as for Reference.Score. Timestamps that are older by no more
+// than the seconds that passed since those windows are not told of: see Reference.Passed.
+func ColdStart(view *feature.View, layout *sketch.Layout, current, baseline *sketch.Profile, level, passed float64) []feature.Score {
 	var out []feature.Score
 	for i := range view.Features {
 		p := pair{name: view.Features[i].Name}
@@ -165,6 +167,7 @@ func ColdStart(view *feature.View, layout *sketch.Layout, current, baseline *ske
 		}
 		p.b = countsOf(columnOf(baseline, view, i), p.shape, bins)
 		p.c = countsOf(columnOf(current, view, i), p.shape, bins)
+		p.aged = view.Features[i].Type == feature.Timestamp && aged(columnOf(current, view, i), columnOf(baseline, view, i), passed)
 		if s, ok := p.cold(level); ok {
 			out = append(out, coldFacet(s, view, layout, i, current, baseline, level))
 		}
@@ -194,7 +197,7 @@ func (p *pair) cold(level float64) (feature.Score, bool) {
 		take(Nulls, pv, math.Abs(c-b), effectNulls, fmt.Sprintf("%s: the share of nulls went from %s to %s (uncalibrated)", p.name, percent(b), percent(c)))
 	}
 	if p.class == numeric {
-		if d, _, err := KS(p.b.bins, p.c.bins, p.atoms); err == nil {
+		if d, _, err := KS(p.b.bins, p.c.bins, p.atoms); err == nil && !p.aged {
 			take(KSDistance, KSPValue(d, p.c.n, p.b.n), d, coldDistance, p.coldText(d))
 		}
 	} else if _, pv, _, err := ChiSquare(p.b.bins, p.c.bins); err == nil && p.class == categorical {

@@ -152,6 +152,7 @@ type moved struct {
 	pooled   float64             // observations of history in bins
 	rows     float64             // the rows of them, with those without a value
 	windows  float64             // that now is the mean of
+	placed   bool                // location and scale are those of times
 }
 
 // large reports whether the shift in s is past its effect floor.
@@ -159,6 +160,9 @@ func (m *moved) large(s Summary) bool {
 	now, expected := s.natural(m.now[s]), s.natural(m.expected[s])
 	switch s {
 	case Location:
+		if m.placed {
+			return m.apartInTime()
+		}
 		return m.apart(KSDistance) && (!m.strict || math.Abs(now-expected) >= effectLocation)
 	case KSDistance:
 		return m.apart(KSDistance)

@@ -17,6 +17,9 @@ func (j *judge) text(f *finding) string {
 		return fmt.Sprintf("%s: rows of a window went from %s to %s (%s)", j.view.Name, number(f.expected), number(f.now), f.strength())
 	}
 	def := j.view.Features[f.index]
+	if f.clock != nil {
+		return fmt.Sprintf("%s: %s (%s)", def.Name, f.clock.text(f), f.strength())
+	}
 	what := j.movement(f)
 	unit := ""
 	if def.Unit != "" && (f.summary == Location || f.summary == Scale) {
