@@ -105,8 +105,8 @@ func (c *timesCount) take(scores []feature.Score) {
 	}
 }
 
-// TestTimesGrowOlder judges windows of timestamps against a history that stays, as that of
-// `sluice replay` and a pinned one does, by age alone and with the clock; and then has the
+// TestTimesGrowOlder judges windows of timestamps against a history that stays, as a
+// pinned one does, by age alone and with the clock; and then has the
 // source stand still.
 func TestTimesGrowOlder(t *testing.T) {
 	for _, kind := range timesKinds {
@@ -175,7 +175,7 @@ func TestTimesMove(t *testing.T) {
 	} {
 		for _, kind := range timesKinds[:5] {
 			t.Run(fmt.Sprint(kind.name, ", ", name), func(t *testing.T) {
-				s := newTimesStream(kind, 31, *calibrationRows)
+				s := newTimesStream(kind, 31, 250)
 				l := learn(t, s.stream, 28)
 				score := find(t, l.score(t, testLevel, l.window(40, func(v []feature.Value) { v[0] = feature.TimestampValue(time.Unix(fault(v[0].Int()), 0)) })), "at")
 				if kind.name == "one time for all" && name == "a third is 1970" {

@@ -17,6 +17,7 @@ type Write struct {
 	EventID   string // header event_id; empty without
 	Producer  string // header producer
 	Schema    string // header schema
+	Backfill  bool   // header sluice-backfill: its producer says that it was written long after its time
 }
 
 // Progress is how far the tap has read one partition; it is the last record of
@@ -38,11 +39,12 @@ type ViewProgress struct {
 }
 
 // Counts is the accounting of a partition: received is the sum of accepted,
-// quarantined, dead-lettered and duplicate; late is a part of accepted.
+// quarantined, dead-lettered and duplicate; late and backfilled are parts of accepted.
 type Counts struct {
 	Received     uint64 `json:"received"`
 	Accepted     uint64 `json:"accepted"`
 	Late         uint64 `json:"late"`
+	Backfilled   uint64 `json:"backfilled,omitempty"`
 	Quarantined  uint64 `json:"quarantined"`
 	DeadLettered uint64 `json:"dead_lettered"`
 	Duplicate    uint64 `json:"duplicate"`
@@ -50,5 +52,5 @@ type Counts struct {
 
 // Balanced reports whether the accounting identity holds.
 func (c Counts) Balanced() bool {
-	return c.Accepted+c.Quarantined+c.DeadLettered+c.Duplicate == c.Received && c.Late <= c.Accepted
+	return c.Accepted+c.Quarantined+c.DeadLettered+c.Duplicate == c.Received && c.Late <= c.Accepted && c.Backfilled <= c.Accepted
 }

@@ -200,6 +200,9 @@ func (c *candidate) leftOut() string {
 	if c.info.Kind == feature.KindBatch {
 		return "backfill: a batch"
 	}
+	if p := c.profile; p != nil && p.Backfill() {
+		return fmt.Sprintf("backfill: declared for %d of %d writes", p.Backfilled, p.Total())
+	}
 	if c.book.dataset == nil && n > 0 {
 		if newest := c.book.entries[n-1].window; newest.Start.Sub(c.info.Window.Start) > feature.MaxVisible*c.book.view.Window.Size {
 			return "backfill: windows up to " + newest.End.Format(time.RFC3339) + " were judged before"

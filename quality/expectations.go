@@ -102,6 +102,7 @@ func (m *measure) own(windows int) {
 			m.watched("", "unique", e.Name, sketch.ExpectationKey(m.view, e), e.Bad)
 		case e.Monotonic != "":
 			m.watched("", "monotonic", e.Name, sketch.ExpectationKey(m.view, e), e.Bad)
+		case e.Rows != nil && p.Backfill(): // its rows are not those of its time
 		case e.Rows != nil:
 			m.add(rangeScore("", "expectation "+e.Name+": rows of a window", float64(p.Rows)/float64(windows), 0, *e.Rows, p.Rows))
 		case e.Late != nil:

@@ -37,6 +37,7 @@ type Verdict struct {
 	// Exposure says how often those were read, as far as it was known then.
 	Exposure     []feature.VersionReads `json:"exposure,omitempty"`
 	Rows         uint64                 `json:"rows"`
+	Backfilled   uint64                 `json:"backfilled,omitempty"` // of them, writes of declared backfills, by which nothing is judged
 	DecidedAt    time.Time              `json:"decided_at"`
 	Uncalibrated bool                   `json:"uncalibrated"`
 	TooFew       bool                   `json:"too_few"` // inconclusive because there were too few rows

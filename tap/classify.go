@@ -40,11 +40,7 @@ func (p *partition) accept(ctx context.Context, v *viewState, m *feature.Write) 
 	w.touch(m.Offset)
 	w.accepted++
 	w.span.EventIDs = w.span.EventIDs || m.EventID != ""
-	if late {
-		w.profile.AddLate(m)
-	} else {
-		w.profile.Add(m)
-	}
+	count(w.profile, m, late)
 	v.observed.Inc()
 	if p.tap.deps.Rows != nil {
 		p.held += w.hold(m)
@@ -54,6 +50,18 @@ func (p *partition) accept(ctx context.Context, v *viewState, m *feature.Write) 
 	}
 	p.advance(v, m.EventTime)
 	return late, nil
+}
+
+// count profiles an accepted write in its window.
+func count(p *sketch.Profile, m *feature.Write, late bool) {
+	switch {
+	case m.Backfill:
+		p.AddBackfill(m)
+	case late:
+		p.AddLate(m)
+	default:
+		p.Add(m)
+	}
 }
 
 // advance moves a view's watermark and closes windows.

@@ -24,9 +24,15 @@ func describe(m *feature.Write, r *kgo.Record, eventID string) {
 			m.Producer = tag(h.Value)
 		case HeaderSchema:
 			m.Schema = tag(h.Value)
+		case HeaderBackfill:
+			m.Backfill = declares(h.Value)
 		}
 	}
 }
+
+// declares reports whether the value of the header sluice-backfill declares one: any but
+// an empty one and false.
+func declares(value []byte) bool { return len(value) > 0 && !strings.EqualFold(string(value), "false") }
 
 // tag returns a header's value as text of at most MaxTag bytes. What is no UTF-8 in it is
 // replaced: whoever names a producer so gets it shown so.

@@ -23,6 +23,7 @@ const (
 	HeaderProducer  = "producer"         // kept for attribution
 	HeaderSchema    = "schema"           // kept for attribution
 	HeaderWatermark = "sluice-watermark" // RFC 3339; the record has no value and moves its partition's watermark
+	HeaderBackfill  = "sluice-backfill"  // true: a write of long ago, which no window is judged by and no history holds
 	HeaderView      = "sluice-view"      // the one view that a watermark is for, or that a flat record on the default topic is for
 )
 

@@ -41,8 +41,8 @@ type partition struct {
 
 // outcome is what became of one record over all views that read it.
 type outcome struct {
-	accepted, late, duplicate bool
-	bad                       *rejection
+	accepted, late, duplicate, backfilled bool
+	bad                                   *rejection
 }
 
 // begin prepares for a batch: the clock and the definitions as of now.
@@ -110,6 +110,9 @@ func (p *partition) record(ctx context.Context, r *kgo.Record) error {
 		p.results.accepted.Inc()
 		if out.late {
 			p.counts.Late++
+		}
+		if out.backfilled {
+			p.counts.Backfilled++
 		}
 		return nil
 	case out.duplicate:
@@ -264,7 +267,7 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 	if m.EventID != "" {
 		p.ids.add(id)
 	}
-	out.accepted, out.late = true, out.late || late
+	out.accepted, out.late, out.backfilled = true, out.late || late, m.Backfill
 	return nil
 }
 

@@ -52,13 +52,10 @@ func (t *Reader) Replay(ctx context.Context, view *feature.View, _ *sketch.Layou
 func (t *Reader) Profile(ctx context.Context, view *feature.View, layout *sketch.Layout, window feature.Window, spans []feature.Span) (*sketch.Profile, error) {
 	p := sketch.NewProfile(view, layout, t.key)
 	err := t.each(ctx, view, window, spans, func(w *feature.Write, late bool, refused int) error {
-		switch {
-		case refused != NotRefused:
+		if refused != NotRefused {
 			p.RefuseBy(w, refused)
-		case late:
-			p.AddLate(w)
-		default:
-			p.Add(w)
+		} else {
+			count(p, w, late)
 		}
 		return nil
 	})

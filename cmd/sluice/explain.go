@@ -60,6 +60,9 @@ func explain(w io.Writer, v *rules.Verdict, state feature.State) error {
 		fmt.Fprintf(&b, "Occasion %s, declared in the calendar: what compares it with history only warns\n", v.Occasion)
 	}
 	fmt.Fprintf(&b, "Decided  %s: %s\n", when(v.DecidedAt), decision(v))
+	if v.Backfilled > 0 {
+		fmt.Fprintf(&b, "Backfill %d of its rows were declared to be of long ago: they are not judged\n", v.Backfilled)
+	}
 	if v.LeftOut != "" {
 		fmt.Fprintf(&b, "History  it does not enter: %s\n", v.LeftOut)
 	}

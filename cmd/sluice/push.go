@@ -17,17 +17,18 @@ import (
 
 type pushCmd struct {
 	connection
-	View    string        `arg:"" help:"View."`
-	File    string        `arg:"" help:"File of rows: .jsonl, .ndjson, .csv or .parquet."`
-	Seal    bool          `help:"End with a watermark in every partition, so that the touched windows close."`
-	Wait    bool          `help:"Return when the touched windows are judged; exit with 3 if one was not published."`
-	Timeout time.Duration `help:"How long to wait at most." default:"10m" placeholder:"10m"`
+	View     string        `arg:"" help:"View."`
+	File     string        `arg:"" help:"File of rows: .jsonl, .ndjson, .csv or .parquet."`
+	Seal     bool          `help:"End with a watermark in every partition, so that the touched windows close."`
+	Wait     bool          `help:"Return when the touched windows are judged; exit with 3 if one was not published."`
+	Backfill bool          `help:"Rows of long ago: they are kept and served by event time, but no window is judged by them and none of them enters history."`
+	Timeout  time.Duration `help:"How long to wait at most." default:"10m" placeholder:"10m"`
 }
 
 // Help shows examples.
 func (*pushCmd) Help() string {
 	return "Rows are flat: a column per join key and feature, the event time, and optionally op and event_id. Every row is written as it stands: what cannot be read becomes a dead letter. Rows with an event_id that were written before are duplicates and change nothing." +
-		"\n\nExamples:\n  sluice push carrier_delays day1.parquet\n  sluice push carrier_delays day1.csv --seal --wait --format json"
+		"\n\nExamples:\n  sluice push carrier_delays day1.parquet\n  sluice push carrier_delays day1.csv --seal --wait --format json\n  sluice push carrier_delays 2012.parquet --backfill"
 }
 
 // A batch is sent when it holds so many lines or bytes.
@@ -190,7 +191,11 @@ func (p *pushing) flush() error {
 		return nil
 	}
 	var answer control.Push
-	if err := p.cmd.post(p.env.ctx, viewPath(p.view.Name, "writes"), p.lines, &answer); err != nil {
+	path := viewPath(p.view.Name, "writes")
+	if p.cmd.Backfill {
+		path += "?backfill=true"
+	}
+	if err := p.cmd.post(p.env.ctx, path, p.lines, &answer); err != nil {
 		return fmt.Errorf("after %d rows: %w", p.total.Sent, err)
 	}
 	p.lines, p.count = p.lines[:0], 0

@@ -76,6 +76,8 @@ type Record struct {
 	Value   []byte // the line as it stands
 	EventID string // becomes the header event_id; empty: none
 	View    string // becomes the header sluice-view: a flat row on the default topic; empty: none
+
+	Backfill bool // becomes the header sluice-backfill
 }
 
 // Log appends to the topic of a view, the default one if its source names none;

@@ -46,6 +46,10 @@ func (a *API) writes(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	backfill, err := backfillOf(r)
+	if err != nil {
+		return nil, err
+	}
 	body, err := readBody(r, MaxWrites)
 	if err != nil {
 		return nil, err
@@ -60,6 +64,7 @@ func (a *API) writes(r *http.Request) (any, error) {
 	for i, text := range lines {
 		l := readLine(v, own, text)
 		records[i] = l.record
+		records[i].Backfill = backfill
 		if !l.at.IsZero() {
 			touched[v.Window.Of(l.at).Start.UnixNano()] = true
 		}
@@ -71,6 +76,18 @@ func (a *API) writes(r *http.Request) (any, error) {
 	}
 	push.Windows, err = a.touched(r.Context(), v, touched)
 	return push, err
+}
+
+// backfillOf reads whether the writes are declared to be a backfill.
+func backfillOf(r *http.Request) (bool, error) {
+	switch text := r.URL.Query().Get("backfill"); text {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, invalid("use true or false", "backfill: %.40q", text)
+	}
 }
 
 // append hands records to the log.

@@ -22,7 +22,8 @@ import (
 // statistics that rules may set thresholds on. Of a window, shifts follow that only it and
 // the windows before it show together: they warn, and never fail it; and drifts away from what
 // is pinned beside a history that moves along. What was served is held to the
-// calibrated detector alone, without volume, which is that of the readers.
+// calibrated detector alone, without volume, which is that of the readers. A window of a
+// declared backfill is held to expectations alone.
 func Judge(c *Case) (rules.Verdict, error) {
 	v, _, err := Examine(c)
 	return v, err
@@ -78,6 +79,7 @@ func (c *Case) examine(record *rules.Record) (rules.Verdict, error) {
 	if len(c.Versions) > 0 {
 		v.Version = c.Versions[len(c.Versions)-1]
 	}
+	v.Backfilled = merged.Backfilled
 	v.Rows, v.Layout, v.History, v.Level = merged.Total(), c.Layout.Digest(), c.History, c.Level
 	v.Uncalibrated = v.Uncalibrated || !c.calibrated()
 	if v.Digests, err = c.digests(merged); err != nil {
@@ -136,7 +138,7 @@ func (c *Case) scores(merged *sketch.Profile) ([]feature.Score, error) {
 	if c.Kind != KindProbation && c.Kind != KindServed {
 		scores = quality.Expectations(&c.View, merged, len(c.Current))
 	}
-	if c.Baseline == nil || c.Baseline.Profiled() == 0 {
+	if c.Baseline == nil || c.Baseline.Profiled() == 0 || merged.Backfill() {
 		return scores, nil
 	}
 	if c.Kind == KindServed {

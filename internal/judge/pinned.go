@@ -63,7 +63,7 @@ func pinned(e Evidence) *Pinned {
 // away returns the scores of features whose last windows together are away from what is
 // pinned, none of which alarmed before, and that v does not alarm on by itself.
 func (c *Case) away(v *rules.Verdict) ([]feature.Score, error) {
-	if c.Pinned == nil || v.TooFew || c.Current[0].Profile.Profiled() == 0 {
+	if c.Pinned == nil || v.TooFew || c.Current[0].Profile.Profiled() == 0 || c.Current[0].Profile.Backfill() {
 		return nil, nil
 	}
 	since := map[string]time.Time{}

@@ -128,7 +128,7 @@ func bare(w drift.WindowProfile) drift.WindowProfile {
 // accumulate returns the scores of shifts that only the last windows together show, of
 // features that v does not alarm on by itself.
 func (c *Case) accumulate(v *rules.Verdict) ([]feature.Score, error) {
-	if c.Slow == nil || v.TooFew || c.Current[0].Profile.Profiled() == 0 {
+	if c.Slow == nil || v.TooFew || c.Current[0].Profile.Profiled() == 0 || c.Current[0].Profile.Backfill() {
 		return nil, nil
 	}
 	reference, baseline := c.Slow.Reference, c.Slow.Baseline

@@ -30,6 +30,7 @@ func Verify(stored rules.Verdict, c *Case) (differences []string) {
 	differ("uncalibrated", stored.Uncalibrated, again.Uncalibrated)
 	differ("layout", stored.Layout, again.Layout)
 	differ("baseline", stored.Baseline, again.Baseline)
+	differ("backfilled", stored.Backfilled, again.Backfilled)
 	differ("history", stored.History, again.History)
 	differ("onset", stored.Onset.UTC(), again.Onset.UTC())
 	differ("level", stored.Level, again.Level)

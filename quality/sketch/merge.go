@@ -38,6 +38,7 @@ func (p *Profile) Merge(o *Profile) error {
 	p.Rows += o.Rows
 	p.Deletes += o.Deletes
 	p.Late += o.Late
+	p.Backfilled += o.Backfilled
 	p.RefusedWhole += o.RefusedWhole
 	for _, r := range o.Named {
 		p.refuseNamed(r.Name, r.N)

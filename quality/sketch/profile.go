@@ -15,6 +15,7 @@ type Profile struct {
 	Rows         uint64     // writes on time, deletions among them
 	Deletes      uint64     // deletions among Rows; counted, neither profiled nor sampled
 	Late         uint64     // late writes, deletions among them; counted only
+	Backfilled   uint64     // writes of a declared backfill, whenever they came; counted only
 	RefusedWhole uint64     // quarantined writes that no single feature is to blame for
 	Named        []Refusals // those of them that one of the view's own expectations refused, by name
 	Columns      []Column   // in the order of the view's features
@@ -115,6 +116,17 @@ func (p *Profile) hasAges() bool {
 // values are not profiled: they belong to a window that is judged already.
 func (p *Profile) AddLate(*feature.Write) { p.Late++ }
 
+// AddBackfill counts an accepted write of a backfill that its producer declared. Its values
+// are not profiled: they tell of another time than the writes that windows are judged by.
+func (p *Profile) AddBackfill(*feature.Write) { p.Backfilled++ }
+
+// fewOwn is how few rows of its own a window of a backfill has.
+const fewOwn = 30
+
+// Backfill reports whether the window is one of a declared backfill: most of its writes
+// are, and it has hardly any others to be judged by.
+func (p *Profile) Backfill() bool { return p.Backfilled > p.Rows && p.Profiled() < fewOwn }
+
 // Refuse counts a quarantined write against the feature at that index of the
 // view; -1, or an index that the view does not have, is the write as a whole.
 func (p *Profile) Refuse(featureIndex int) {
@@ -154,8 +166,8 @@ func (p *Profile) Resume(key HashKey) error {
 	return nil
 }
 
-// Total returns the number of accepted writes, late ones among them.
-func (p *Profile) Total() uint64 { return p.Rows + p.Late }
+// Total returns the number of accepted writes, late and backfilled ones among them.
+func (p *Profile) Total() uint64 { return p.Rows + p.Late + p.Backfilled }
 
 // Profiled returns the number of rows whose values are counted in Columns.
 func (p *Profile) Profiled() uint64 { return p.Rows - p.Deletes }

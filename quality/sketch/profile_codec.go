@@ -31,7 +31,7 @@ func ProfileLayout(b []byte) (digest string, err error) {
 // readHeader reads the layout's digest, and the format, which says what follows the sample.
 func readHeader(r *reader) (digest string, format byte) {
 	format = r.byte()
-	if format&^(withFacets|broken|watching) != profileFormat {
+	if format&^(withFacets|broken|watching|backfilled) != profileFormat {
 		r.fail()
 	}
 	if digest = r.text(); len(digest) > 64 {
@@ -62,6 +62,9 @@ func (p *Profile) append(b []byte) []byte {
 	if p.extended() {
 		format |= watching
 	}
+	if p.Backfilled > 0 {
+		format |= backfilled
+	}
 	b = appendText(append(b, format), p.layout.digest)
 	b = binary.LittleEndian.AppendUint64(b, p.hash.print)
 	for _, n := range []uint64{p.Rows, p.Deletes, p.Late, p.RefusedWhole, uint64(len(p.Columns))} {
@@ -83,6 +86,9 @@ func (p *Profile) append(b []byte) []byte {
 	}
 	if format&watching != 0 {
 		b = p.appendWatches(b)
+	}
+	if format&backfilled != 0 {
+		b = binary.AppendUvarint(b, p.Backfilled)
 	}
 	return b
 }
@@ -111,6 +117,9 @@ func UnmarshalProfile(b []byte, layout *Layout) (*Profile, error) {
 	}
 	if format&watching != 0 {
 		p.readWatches(r)
+	}
+	if format&backfilled != 0 {
+		p.Backfilled = r.tally()
 	}
 	if !r.done() || !bytes.Equal(p.append(nil), b) {
 		return nil, fmt.Errorf("decode profile: %w", ErrCorrupt)

@@ -88,6 +88,9 @@ func (a appender) Append(ctx context.Context, view *feature.View, records []cont
 		if r.EventID != "" {
 			out[i].Headers = append(out[i].Headers, tap.Header{Key: tap.HeaderEventID, Value: []byte(r.EventID)})
 		}
+		if r.Backfill {
+			out[i].Headers = append(out[i].Headers, tap.Header{Key: tap.HeaderBackfill, Value: []byte("true")})
+		}
 		if r.View != "" {
 			out[i].Headers = append(out[i].Headers, tap.Header{Key: tap.HeaderView, Value: []byte(r.View)})
 		}

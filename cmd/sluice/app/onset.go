@@ -106,7 +106,7 @@ func (t *tracer) read(ctx context.Context, c *judge.Case, traces *judge.Traces) 
 			err := log.Replay(ctx, &c.View, nil, part.Window, part.Spans, func(w *feature.Write, late bool, refused int) {
 				if rows++; rows > traceRows {
 					stop(errTraceRows)
-				} else if !late {
+				} else if !late && !w.Backfill {
 					traces.Add(w, refused)
 				}
 			})
