@@ -8,7 +8,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// coalesce is the function that gives the first of its arguments that is not null.
+// coalesce is the function that gives the first of its arguments that has a value.
 const coalesce = "coalesce"
 
 // functionNames are those that a misspelt name may have meant.
@@ -51,13 +51,14 @@ func ofDouble(name string, of func(float64) float64) cel.EnvOption {
 		})))
 }
 
-// firstValue gives the first that is not null; an error or unknown before that is the
-// result.
+// firstValue gives the first that has a value: is not null, nor made of a null or of what
+// a document does not hold. Another error before that is the result.
 func firstValue(args ...ref.Val) ref.Val {
 	for _, v := range args {
-		if v != types.NullValue {
-			return v
+		if err, ok := v.(*types.Err); ok && (mistyped(err) || absent(err)) || v == types.NullValue {
+			continue
 		}
+		return v
 	}
 	return types.NullValue
 }

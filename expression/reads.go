@@ -10,13 +10,14 @@ import (
 
 // reads finds what an expression names.
 type reads struct {
-	named map[string]bool // by name: whether the expression asks if it is null
+	named  map[string]bool // by name: whether the expression asks if it is null
+	asking bool            // within the arguments of coalesce
 }
 
 // readsOf returns the variables that e names. One is asked about where it is compared
-// with null, or is an argument of coalesce.
+// with null, or stands in an argument of coalesce.
 func readsOf(e ast.Expr) map[string]bool {
-	r := reads{map[string]bool{}}
+	r := reads{named: map[string]bool{}}
 	r.visit(e, nil)
 	return r.named
 }
@@ -51,7 +52,7 @@ func (r *reads) visit(e ast.Expr, local []string) {
 // note adds the variable that e is.
 func (r *reads) note(e ast.Expr, local []string, asked bool) {
 	if name := e.AsIdent(); !slices.Contains(local, name) {
-		r.named[name] = r.named[name] || asked
+		r.named[name] = r.named[name] || asked || r.asking
 	}
 }
 
@@ -60,8 +61,12 @@ func (r *reads) call(c ast.CallExpr, local []string) {
 		r.visit(c.Target(), local)
 	}
 	args := c.Args()
+	if c.FunctionName() == coalesce {
+		defer func(outside bool) { r.asking = outside }(r.asking)
+		r.asking = true
+	}
 	for i, arg := range args {
-		asked := c.FunctionName() == coalesce
+		asked := false
 		if f := c.FunctionName(); f == operators.Equals || f == operators.NotEquals {
 			other := undyned(args[1-i])
 			asked = other.Kind() == ast.LiteralKind && other.AsLiteral() == types.NullValue

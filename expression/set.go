@@ -19,9 +19,9 @@ import (
 //     types compare; arithmetic wants them of one.
 //   - An expression has a value only if everything that it names has one. What is null
 //     makes the result null, unless the expression asks about it: x == null, x != null,
-//     or coalesce(x, 0.0), the first argument of two or three that is not null. So does
-//     what a document does not hold: an absent key, a null under one, an index that a
-//     list does not have; has(d.key) and d.?key.orValue(0.0) ask about those.
+//     or coalesce(x / y, 0.0), the first argument of two or three that has a value. So
+//     does what a document does not hold: an absent key, a null under one, an index that
+//     a list does not have; has(d.key), d.?key.orValue(0.0) and coalesce ask about those.
 //   - Not-a-number and infinities are numbers. They come and go as IEEE 754 has it; a
 //     double divided by 0 is one, an int divided by 0 is a failure.
 //   - What fails (a Failure says why) has no value, and neither has what reads it.

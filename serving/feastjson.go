@@ -154,11 +154,12 @@ func (q *query) bindJSON(entities []byte, limit int) (beside []jsonColumn, err e
 	columns := make([][]byte, len(q.plan.joins))
 	var names []string
 	for key, value := range members(entities) {
-		if at := q.plan.contextOf(jsonText(key)); at >= 0 {
+		name := jsonText(key)
+		if at := q.plan.contextOf(name); at >= 0 {
 			beside = append(beside, jsonColumn{at, value})
 			continue
 		}
-		names = append(names, jsonText(key))
+		names = append(names, name)
 		for i, join := range q.plan.joins {
 			if jsonIs(key, join.Name) {
 				columns[i] = value

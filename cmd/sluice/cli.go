@@ -20,6 +20,7 @@ type cli struct {
 	Push  pushCmd  `cmd:"" help:"Write the rows of a JSONL, CSV or Parquet file to a view."`
 
 	Profile profileCmd `cmd:"" help:"Describe a Parquet, CSV or JSONL file, column by column."`
+	Compute computeCmd `cmd:"" help:"Add a view's computed features to the rows of a file, as serving computes them."`
 	Compare compareCmd `cmd:"" help:"Compare two files with exact statistics, column by column."`
 	Replay  replayCmd  `cmd:"" help:"Judge the files of a folder as windows, one after another, by the gate's own code."`
 

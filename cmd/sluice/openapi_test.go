@@ -24,6 +24,13 @@ import (
 	"sluice/serving"
 )
 
+// computedYAML are computed features for the payments.
+const computedYAML = `    context: {limit: float64, n: int64}
+    computed:
+      - {name: over, type: bool, expr: amount > limit, unit: yes or no, description: Is it beyond the limit}
+      - {name: share, type: int64, expr: 1 / n}
+`
+
 const documentURL = "openapi.json"
 
 // document is the OpenAPI document, with a compiler for the schemas in it.
@@ -253,7 +260,7 @@ type openAPICase struct {
 func TestOpenAPIDescribesAnswers(t *testing.T) {
 	platform(t)
 	dir := t.TempDir()
-	for name, text := range map[string]string{"payments.yaml": paymentsYAML, "rules.yaml": "rules: []\n"} {
+	for name, text := range map[string]string{"payments.yaml": strings.Replace(paymentsYAML, "    window:", computedYAML+"    window:", 1), "rules.yaml": "rules: []\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -408,6 +415,10 @@ var readCases = []openAPICase{
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fraud/rows", `{"keys":[{"user":"001","card":1}],"policy":"null"}`, 200},
 	{"POST /api/v1/services/{service}/rows/stream", "/api/v1/services/fraud/rows/stream", `{"keys":[{"user":"001","card":1}],"policy":"flag"}`, 200},
 	{"POST /api/v1/services/{service}/rows/stream", "/api/v1/services/fruad/rows/stream", `{"keys":[{"user":"001","card":1}]}`, 404},
+	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fraud/rows", `{"keys":[{"user":"001","card":1}],"context":{"limit":50}}`, 200},
+	{"POST /api/v1/rows", "/api/v1/rows", `{"keys":[{"user":"001","card":1},{"user":"x","card":2}],"features":["payments:over","payments:share"],"context":[{"limit":5,"n":0},{"limit":null,"n":0}]}`, 200},
+	{"POST /api/v1/rows", "/api/v1/rows", `{"keys":[{"user":"001","card":1}],"features":["payments:over"]}`, 400},
+	{"POST /get-online-features", "/get-online-features", `{"features":["payments:over"],"entities":{"user":["001"],"card":[1]},"request_context":{"limit":[5]}}`, 200},
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fraud/rows", `{"keys":[{"user":"001"}]}`, 400},
 	{"POST /api/v1/services/{service}/rows", "/api/v1/services/fruad/rows", `{"keys":[{"user":"001","card":1}]}`, 404},
 }

@@ -66,7 +66,7 @@ func (in *importer) views(r *feastcore.Registry) {
 	}
 	for _, v := range r.GetOnDemandFeatureViews() {
 		if v.GetSpec().GetProject() == in.Project {
-			in.leftOut("on demand view", v.GetSpec().GetName(), "it is computed by pickled Python when it is read: write what it gives to a view, or compute it in the model")
+			in.leftOut("on demand view", v.GetSpec().GetName(), "it is computed by pickled Python when it is read: write it as an expression under `computed` of the view that it reads (docs/transformations.md), or write what it gives to a view")
 		}
 	}
 	for _, v := range r.GetLabelViews() {
