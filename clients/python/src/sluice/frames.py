@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,16 @@ _PANDAS = {
     "bool": "boolean",
     "timestamp": "datetime64[ns, UTC]",
 }
+
+
+def _extra(module: str, extra: str) -> Any:
+    """Imports what is not needed for reading and writing."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as err:
+        if err.name != module:
+            raise
+        raise ModuleNotFoundError(f"{module} is not there: pip install 'sluice[{extra}]'", name=module) from err
 
 
 def records(data: Any) -> Iterator[Mapping[str, Any]]:
@@ -81,15 +92,15 @@ def batches(parts: Iterable[bytes], most_lines: int = 5000, most_bytes: int = 4 
 
 def to_pandas(columns: Mapping[str, list[Any]], schema: Schema) -> pandas.DataFrame:
     """Returns columns with pandas types that can be null."""
-    import pandas
-
+    pd = _extra("pandas", "pandas")
     frame = {}
     for name, values in columns.items():
         kind = schema.kind(name)
         if name.endswith("__event_time") and not kind:
             kind = "timestamp"
-        frame[name] = pandas.Series(values, dtype=_PANDAS.get(kind, "object"))
-    return pandas.DataFrame(frame)
+        frame[name] = pd.Series(values, dtype=_PANDAS.get(kind, "object"))
+    made: pandas.DataFrame = pd.DataFrame(frame)
+    return made
 
 
 def _kind(schema: Schema, name: str) -> str:
@@ -103,7 +114,7 @@ def _kind(schema: Schema, name: str) -> str:
 
 
 def _array(kind: str, values: list[Any]) -> pyarrow.Array[Any]:
-    import pyarrow as pa
+    pa = _extra("pyarrow", "arrow")
 
     if kind == "json":
         values = [None if v is None else json.dumps(v) for v in values]
@@ -120,7 +131,7 @@ def _about(view: str, provenance: Provenance, views: Mapping[str, Provenance]) -
 def to_arrow(rows: Rows, columns: Mapping[str, list[Any]]) -> pyarrow.Table:
     """Returns columns with Arrow types; the metadata ``sluice.provenance`` is the provenance as JSON, and
     ``sluice.provenances`` that of each view."""
-    import pyarrow as pa
+    pa = _extra("pyarrow", "arrow")
 
     arrays = {name: _array(_kind(rows.schema, name), values) for name, values in columns.items()}
     return pa.table(arrays).replace_schema_metadata(_about(rows.view, rows.provenance, rows.provenances))
@@ -130,7 +141,7 @@ def record_batch(
     schema: Schema, raw: list[Any], views: Mapping[str, Provenance], statuses: bool, event_times: bool
 ) -> pyarrow.RecordBatch:
     """Returns a part of a stream as one record batch, with the columns, types and metadata of to_arrow."""
-    import pyarrow as pa
+    pa = _extra("pyarrow", "arrow")
 
     columns: dict[str, list[Any]] = {}
     for part, names in (("key", schema.keys), ("values", raw[0]["values"])):
@@ -148,7 +159,7 @@ def record_batch(
 
 def arrow_type(text: str) -> Any:
     """Returns the Arrow type of a declared type."""
-    import pyarrow as pa
+    pa = _extra("pyarrow", "arrow")
 
     if text.startswith("list<"):
         return pa.list_(arrow_type(text[len("list<") : -1]))
