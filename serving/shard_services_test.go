@@ -41,12 +41,13 @@ const (
 	noticing       = 500 * time.Millisecond // from the Cluster's new primary until the last row is read from it: what is ours of the recovery
 	standIn        = time.Second            // from the fault until every row has a value again, flagged stale if a replica gave it
 	leastRequests  = 1000                   // of each kind; fewer make the run void
-	leastBefore    = 500                    // the same before the fault
 	shardEntities  = 600
 	requestRate    = 250 // a second of each kind, of all clients together
 )
 
 var shardClients = flag.Int("shard.clients", 200, "clients of TestShardLost, in the process of the server: each asks again after a pause that gives the same load however many there are")
+
+var shardBefore = flag.Int64("shard.before", 500, "requests of each kind that TestShardLost makes before the fault, at 250 a second")
 
 // TestShardLost takes a primary of a Cluster from a server under load. Requests for
 // entities of the other shards must not notice; those of the hurt one must be
@@ -82,7 +83,7 @@ func TestShardLost(t *testing.T) {
 				l.start(k, *shardClients/len(kinds))
 			}
 			l.until("the load runs", func() bool {
-				return !slices.ContainsFunc(kinds, func(k *kind) bool { return k.answered.Load() < leastBefore })
+				return !slices.ContainsFunc(kinds, func(k *kind) bool { return k.answered.Load() < *shardBefore })
 			})
 			l.from.Store(time.Now().UnixNano())
 			if err := take(own, t.Context(), c.node); err != nil {
@@ -495,7 +496,8 @@ func (l *load) request(k *kind, ids []string) {
 // until waits for a condition.
 func (l *load) until(what string, done func() bool) {
 	l.t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
+	patience := 30*time.Second + time.Duration(*shardBefore)*time.Second/requestRate
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -503,7 +505,7 @@ func (l *load) until(what string, done func() bool) {
 		select {
 		case <-deadline.C:
 			l.end()
-			l.t.Fatalf("not after 30 s: %s", what)
+			l.t.Fatalf("not after %v: %s", patience, what)
 		case <-tick.C:
 		}
 	}

@@ -164,3 +164,33 @@ func (h *hedging) wantBehind(t *testing.T, whole time.Time) {
 		t.Errorf("the replica's rows are %.80s", fmt.Sprint(got))
 	}
 }
+
+// BenchmarkHedging is what hedging costs reads that are in time: 64 callers at once read
+// a record each, with and without. cpu-ns is of the client process alone.
+func BenchmarkHedging(b *testing.B) {
+	c := aCluster(b).prefix(b)
+	rows := batch(0, 1000, 1)
+	if _, err := open(b, c).Stage(context.Background(), 1, 1, rows); err != nil {
+		b.Fatal(err)
+	}
+	for _, share := range []float64{0, .02} {
+		c.HedgeBudget, c.HedgeAfter = share, 100*time.Millisecond // so that all are in time
+		s := open(b, c)
+		b.Run(fmt.Sprintf("budget=%g", share), func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			begun := processCPU(b)
+			b.RunParallel(func(pb *testing.PB) {
+				var dst [][]feature.Record
+				for i := 0; pb.Next(); i++ {
+					var err error
+					if dst, err = s.Read(context.Background(), 1, []feature.Key{rows[i%len(rows)].Key}, dst); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(processCPU(b)-begun)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
