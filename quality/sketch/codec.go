@@ -9,6 +9,7 @@ import (
 // What is added to the format of a layout or profile for a part that not all have;
 // without any of them it has the bytes that it had before there were such parts.
 const (
+	spread     = 0x08 // profiles: buckets of values without a bin follow
 	backfilled = 0x10 // profiles: the writes of declared backfills follow
 	watching   = 0x20 // profiles: what expectations of rows and windows need follows
 	withFacets = 0x40 // columns may have facets

@@ -35,8 +35,11 @@ type Column struct {
 	bins    []uint64
 	moments moments
 	hll     *registers // nil before the first value
-	last    int32      // bin of the value added last; -1 if it has none: null, not-a-number or infinite
-	walker  *pathWalker
+	buckets *buckets   // of categories; nil while every value has a bin of its own
+	// unspread is how many of the N values of a text were counted before there were buckets.
+	unspread uint64
+	last     int32 // bin of the value added last; -1 if it has none: null, not-a-number or infinite
+	walker   *pathWalker
 }
 
 func newColumn(id uint32, t feature.Type, layout *Layout) Column {
@@ -172,6 +175,9 @@ func (c *Column) addMark(mark uint64) {
 		bin := c.layout.table.find(mark)
 		c.bins[bin]++
 		c.last = int32(bin)
+		if rarer := c.layout.table.unseen - 1; bin >= rarer {
+			c.spread(mark, bin > rarer)
+		}
 	}
 }
 
@@ -212,6 +218,7 @@ func (c *Column) merge(o *Column) {
 		bins[i] += n
 	}
 	c.moments.merge(&o.moments)
+	c.mergeBuckets(o)
 	if o.hll != nil {
 		c.distinct().merge(o.hll)
 	}

@@ -12,7 +12,7 @@
 //	int32, int64, float32, float64   numeric bins, moments, distinct count
 //	timestamp                        the same over the age in seconds: start of the row's window minus the value
 //	list                             the same over the length
-//	string, bytes                    categories by keyed hash, distinct count
+//	string, bytes                    categories by keyed hash, the others in buckets of it, distinct count
 //	bool                             the categories false and true, distinct count
 //	json                             presence only
 //

@@ -398,9 +398,10 @@ func TestBeforeFacets(t *testing.T) {
 	}
 }
 
-// Views without timestamps, lists and json have the bytes that they had before facets.
+// Views without texts, timestamps, lists and json have the bytes that they had before facets
+// and buckets.
 func TestPlainViewsKeepTheirForm(t *testing.T) {
-	view := testView(feature.Float64, feature.String, feature.Bool)
+	view := testView(feature.Float64, feature.Int32, feature.Bool)
 	writes := randomWrites(rand.New(rand.NewPCG(55, 56)), view, 300)
 	layout := layoutOf(t, view, writes)
 	b, _ := layout.MarshalBinary()

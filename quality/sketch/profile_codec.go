@@ -31,7 +31,7 @@ func ProfileLayout(b []byte) (digest string, err error) {
 // readHeader reads the layout's digest, and the format, which says what follows the sample.
 func readHeader(r *reader) (digest string, format byte) {
 	format = r.byte()
-	if format&^(withFacets|broken|watching|backfilled) != profileFormat {
+	if format&^(withFacets|broken|watching|backfilled|spread) != profileFormat {
 		r.fail()
 	}
 	if digest = r.text(); len(digest) > 64 {
@@ -65,12 +65,16 @@ func (p *Profile) append(b []byte) []byte {
 	if p.Backfilled > 0 {
 		format |= backfilled
 	}
+	order := p.order()
+	buckets := p.withSpread(order)
+	if spreads(buckets) {
+		format |= spread
+	}
 	b = appendText(append(b, format), p.layout.digest)
 	b = binary.LittleEndian.AppendUint64(b, p.hash.print)
 	for _, n := range []uint64{p.Rows, p.Deletes, p.Late, p.RefusedWhole, uint64(len(p.Columns))} {
 		b = binary.AppendUvarint(b, n)
 	}
-	order := p.order()
 	for _, i := range order {
 		b = p.Columns[i].append(b)
 	}
@@ -89,6 +93,9 @@ func (p *Profile) append(b []byte) []byte {
 	}
 	if format&backfilled != 0 {
 		b = binary.AppendUvarint(b, p.Backfilled)
+	}
+	if format&spread != 0 {
+		b = appendBuckets(b, buckets)
 	}
 	return b
 }
@@ -121,6 +128,7 @@ func UnmarshalProfile(b []byte, layout *Layout) (*Profile, error) {
 	if format&backfilled != 0 {
 		p.Backfilled = r.tally()
 	}
+	readBuckets(r, p.withSpread(order), format&spread != 0)
 	if !r.done() || !bytes.Equal(p.append(nil), b) {
 		return nil, fmt.Errorf("decode profile: %w", ErrCorrupt)
 	}
