@@ -167,6 +167,7 @@ type reduced struct {
 	inverse  [summaries]float64 // 1/n of what each rests on
 	n        uint64
 	newcomer string
+	surge    surge
 }
 
 // reduce returns the summaries of windows of the view's i-th feature.
@@ -179,13 +180,14 @@ func (j *judge) reduce(i int, f *frame, windows []WindowProfile) []reduced {
 		column := columnOf(p, j.view, i)
 		c := countsOf(column, f.shape, len(f.pooled))
 		out.n, out.newcomer = c.n, ""
-		if f.class == categorical {
+		if f.class == categorical && f.surges.law == nil {
 			if j.rare == nil {
 				j.rare = new(newcomers)
 			}
 			out.newcomer = j.rare.count(at, p, place(p, column, i), f.shape, &c)
 		}
 		f.summarise(&c, false, &out.x)
+		out.surge = c.surge
 		for k := range out.inverse {
 			out.inverse[k] = 1 / observations(Summary(k), &c)
 		}

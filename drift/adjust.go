@@ -46,6 +46,8 @@ func (j *judge) weight(s Summary, of class) float64 {
 	switch {
 	case j.reference.Method >= guarded && of == numeric:
 		return numericWeights[s]
+	case j.reference.Method >= surging && of == categorical && s == Surge:
+		return surgeWeight
 	case j.reference.Method >= guarded:
 		return 1
 	case j.reference.Method >= weighted && (s == Location || s == Scale):
@@ -64,6 +66,10 @@ var numericWeights = func() (w [summaries]float64) {
 	w[KSDistance], w[TVDistance], w[HellingerDistance] = 0.3, 0.3, 0.3
 	return w
 }()
+
+// surgeWeight is the weight of the surge of a category since method 4: one new value among
+// many shows in nothing else.
+const surgeWeight = 8
 
 // blockRatio is how many times less likely than the level what blocks must be: a warning
 // that is wrong costs a look, a block a window.

@@ -18,7 +18,7 @@ import (
 // The error is ErrSample if there is no window with rows, and ErrBins if a window
 // was profiled over another layout.
 func BorrowReference(view *feature.View, layout *sketch.Layout, history []WindowProfile, old *Reference) (*Reference, error) {
-	r, err := new(Samples).buildReference(view, layout, history, 1)
+	r, err := new(Samples).buildReference(view, layout, history, 1, old)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +40,9 @@ func BorrowReference(view *feature.View, layout *sketch.Layout, history []Window
 // borrow takes over the spreads of the same feature of old.
 func (f *FeatureReference) borrow(old *Reference) {
 	at := slices.IndexFunc(old.Features, func(o FeatureReference) bool { return o.ID == f.ID })
+	if at >= 0 && f.Surge != nil && old.Features[at].Surge != nil {
+		f.Surge.borrow(old.Features[at].Surge)
+	}
 	kept := f.Spreads[:0]
 	for i := range f.Spreads {
 		if at < 0 {

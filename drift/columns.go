@@ -57,6 +57,9 @@ func countsOf(c *sketch.Column, s shape, bins int) counts {
 			return counts{nulls: out.nulls}
 		}
 	}
+	if s.class == categorical {
+		out.bucketsOf(c)
+	}
 	return out
 }
 

@@ -117,7 +117,7 @@ func (p *pair) summaryScores(name string) []float64 {
 		return within(p.other, p.other+1)
 	case Unseen.String():
 		return within(p.unseen, p.unseen+1)
-	case Newcomer.String():
+	case Newcomer.String(), Surge.String():
 		return within(p.other, p.unseen+1)
 	}
 	for k, bin := range f.cuts.Top {

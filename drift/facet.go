@@ -24,7 +24,7 @@ func buildFacets(view *feature.View, layout *sketch.Layout, history []WindowProf
 			continue
 		}
 		windows := facetWindows(aspects, history)
-		r, err := new(Samples).buildReference(aspects.View, aspects.Layout, windows, least)
+		r, err := new(Samples).buildReference(aspects.View, aspects.Layout, windows, least, nil)
 		if err != nil {
 			return nil, fmt.Errorf("facet of %s: %w", view.Features[i].Name, err)
 		}
@@ -198,7 +198,7 @@ func (f *facet) text(j *judge, found *finding) string {
 	case sketch.Hours:
 		return fmt.Sprintf("%s: times moved among the %s%s (%s)", f.feature.Name, of.Name, j.farthest(found.index), found.strength())
 	}
-	if found.summary == Unseen || found.summary == Newcomer {
+	if found.summary == Unseen || found.summary == Newcomer || found.summary == Surge {
 		found.newcomer = f.example()
 	}
 	return fmt.Sprintf("%s: in the elements of its lists, %s (%s)", f.feature.Name, j.movement(found), found.strength())

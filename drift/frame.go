@@ -23,6 +23,10 @@ type counts struct {
 	nulls    uint64  // null, not-a-number and infinite
 	newcomer float64 // largest share of one value outside the categories among the sampled rows
 	sampled  int     // sampled rows that hold a value
+
+	buckets []uint64 // of values without a bin of their own; nil for none in any
+	spread  bool     // all such values are in buckets
+	surge   surge    // of them, once summarised
 }
 
 func (c *counts) rows() float64 { return float64(c.n + c.nulls) }
@@ -120,6 +124,7 @@ type frame struct {
 	z      []float64 // normal score of each bin, by the pooled history
 	clip   float64   // least distance of its rank from 0 and 1
 	placed bool      // location and scale are those of times: see Clock
+	surges surges    // without a law where buckets are not compared
 }
 
 // newFrame makes the frame of a feature, which keeps pooled. The ranks of its scores are
@@ -169,7 +174,7 @@ func (f *frame) summarise(c *counts, leaveOut bool, x *[summaries]float64) {
 	}
 	f.distances(c, leaveOut, x)
 	if f.class == categorical {
-		f.shares(c, x)
+		f.shares(c, leaveOut, x)
 		return
 	}
 	f.ends(c, x)
@@ -196,7 +201,7 @@ func (f *frame) summarise(c *counts, leaveOut bool, x *[summaries]float64) {
 }
 
 // shares writes the summaries of a categorical column.
-func (f *frame) shares(c *counts, x *[summaries]float64) {
+func (f *frame) shares(c *counts, leaveOut bool, x *[summaries]float64) {
 	n := float64(c.n)
 	for i, bin := range f.cuts.Top {
 		x[int(Share1)+i] = angle(float64(c.bins[bin]) / n)
@@ -208,12 +213,17 @@ func (f *frame) shares(c *counts, x *[summaries]float64) {
 	if c.sampled > 0 {
 		x[Newcomer] = angle(c.newcomer)
 	}
+	if f.surges.law != nil && c.spread && f.surges.among > 0 {
+		c.surge = f.surges.of(c, leaveOut)
+		x[Surge] = c.surge.z
+	}
 }
 
 // flattered takes the summaries out that look better in a window which the layout was
 // built from than in others: its rare values are among those known.
 func (f *frame) flattered(x *[summaries]float64) {
 	if f.class == categorical && f.pooled[f.unseen] > 0 {
+		x[Surge] = math.NaN()
 		x[Other], x[Unseen], x[TVDistance], x[HellingerDistance] = math.NaN(), math.NaN(), math.NaN(), math.NaN()
 	}
 }

@@ -15,7 +15,7 @@ type noise struct {
 	mean  float64 // least mean of a log distance; -Inf for others
 	sd    float64 // least standard deviation
 	gauge float64 // distances: the expected total variation distance
-	prior float64 // scale: the standard deviation that sampling independent rows gives; 0 for others
+	prior float64 // scale and surge: the standard deviation that sampling independent rows gives; 0 for others
 }
 
 const quiet = 0.25 // of the sampling error of location and scale
@@ -36,6 +36,8 @@ func (f *frame) noise(s Summary, inverse float64) noise {
 		if s == Scale {
 			out.prior = math.Sqrt(bare * inverse)
 		}
+	case s == Surge: // a normal score, which does not depend on the rows
+		out.mean, out.sd, out.prior = 0, 1, 1
 	case s == Newcomer && f.pooled[f.other]+f.pooled[f.unseen] > 0: // the largest of many counts varies less than one
 		out.unit = 0.25
 		out.sd = math.Sqrt(out.unit*inverse) / 2

@@ -39,6 +39,9 @@ const weighted = 2
 // whatever law, and a move of the whole feature is told as one.
 const guarded = 3
 
+// newest is the method of references that are built now.
+const newest = surging
+
 // FeatureReference is the part of one feature.
 type FeatureReference struct {
 	Name    string   `json:"name"`
@@ -47,6 +50,9 @@ type FeatureReference struct {
 	Spreads []Spread `json:"spreads"` // of the summaries that at least MinWindows windows measure
 	Edges   []Edge   `json:"edges,omitempty"`
 	Clock   *Clock   `json:"clock,omitempty"` // of a timestamp whose ages may move with the clock
+	// Surge is the law of values without a bin of their own, of features whose windows
+	// have them in buckets; nil for others, of which the sampled rows are looked at.
+	Surge *SurgeLaw `json:"surge,omitempty"`
 }
 
 // BuildReference reduces the windows of history, which share layout and are in
@@ -64,22 +70,23 @@ func BuildReference(view *feature.View, layout *sketch.Layout, history []WindowP
 // BuildReference does what the function of that name does, the same for the same
 // windows whatever s saw before.
 func (s *Samples) BuildReference(view *feature.View, layout *sketch.Layout, history []WindowProfile) (*Reference, error) {
-	return s.buildReference(view, layout, history, MinWindows)
+	return s.buildReference(view, layout, history, MinWindows, nil)
 }
 
-// buildReference keeps the summaries that at least that many windows measure.
-func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, history []WindowProfile, least int) (*Reference, error) {
+// buildReference keeps the summaries that at least that many windows measure, and that
+// old compares, if spreads are to be borrowed of it.
+func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, history []WindowProfile, least int, old *Reference) (*Reference, error) {
 	if err := sameLayout(layout, history); err != nil {
 		return nil, fmt.Errorf("build reference of %s: %w", view.Name, err)
 	}
 	history = slices.DeleteFunc(slices.Clone(history), func(w WindowProfile) bool { return w.Profile.Profiled() == 0 })
-	r := &Reference{Layout: layout.Digest(), Method: guarded, Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
+	r := &Reference{Layout: layout.Digest(), Method: newest, Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
 	if hasTimes(view) && len(history) > 0 {
 		r.Since = int64(meanStart(history))
 	}
 	s.begin()
 	b := newBuilder(view, layout, history)
-	b.least, b.samples = least, s
+	b.least, b.samples, b.old = least, s, old
 	r.Volume = b.volume()
 	r.Features = make([]FeatureReference, len(view.Features))
 	r.frames = make([]frame, len(view.Features))
@@ -123,7 +130,8 @@ type builder struct {
 	values  [summaries][]float64
 	pooled  []uint64
 	samples *Samples
-	apart   bool // enough windows of history are not fitted to leave out those that are
+	old     *Reference // that spreads are borrowed of; nil if they are history's own
+	apart   bool       // enough windows of history are not fitted to leave out those that are
 }
 
 func newBuilder(view *feature.View, layout *sketch.Layout, history []WindowProfile) *builder {
@@ -166,9 +174,15 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 	if s.class != presence {
 		bins = at.Bins()
 	}
-	b.read(i, s, at, bins)
+	b.read(i, s, bins)
+	surges := b.surges(def.ID, s)
+	if surges.law == nil {
+		b.newcomers(i, s, at)
+	}
+	out.Surge = surges.law
 	out.Cuts = cutBins(s, b.pooled, total(b.pooled))
 	f := newFrame(s, out.Cuts, slices.Clone(b.pooled), mainClip)
+	f.surges = surges
 	var x [summaries]float64
 	for w := range b.columns {
 		f.summarise(&b.columns[w], true, &x)
@@ -207,21 +221,44 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 }
 
 // read fills in the columns of a feature and their pooled bins.
-func (b *builder) read(i int, s shape, at *sketch.FeatureLayout, bins int) {
+func (b *builder) read(i int, s shape, bins int) {
 	b.pooled = slices.Grow(b.pooled[:0], bins)[:bins]
 	clear(b.pooled)
 	for w := range b.history {
 		p := b.history[w].Profile
 		column := columnOf(p, b.view, i)
 		c := countsOf(column, s, bins)
-		if s.class == categorical {
-			b.samples.count(at, p, place(p, column, i), s, &c)
-		}
 		for k, n := range c.bins {
 			b.pooled[k] += n
 		}
 		b.columns[w] = c
 	}
+}
+
+// newcomers looks at the sampled rows of a feature's windows.
+func (b *builder) newcomers(i int, s shape, at *sketch.FeatureLayout) {
+	if s.class != categorical {
+		return
+	}
+	for w := range b.history {
+		p := b.history[w].Profile
+		b.samples.count(at, p, place(p, columnOf(p, b.view, i), i), s, &b.columns[w])
+	}
+}
+
+// surges returns how a feature's values without a bin of their own are spread over the
+// buckets of history; without a law if it, or the reference that is borrowed of, has none.
+func (b *builder) surges(id uint32, s shape) surges {
+	if s.class != categorical || b.old != nil && !b.old.surges(id) {
+		return surges{}
+	}
+	out, _ := newSurgeLaw(b.columns, func(w int) bool { return b.apart && b.history[w].Fitted }, b.least)
+	return out
+}
+
+// surges reports whether r compares the buckets of the feature of that id.
+func (r *Reference) surges(id uint32) bool {
+	return slices.ContainsFunc(r.Features, func(f FeatureReference) bool { return f.ID == id && f.Surge != nil })
 }
 
 // place returns the position of a column, which is usually i.

@@ -110,6 +110,7 @@ func (f *FeatureReference) valid(at *sketch.FeatureLayout) bool {
 		ok = ok && f.Spreads[i].Summary.measured() && f.Spreads[i].valid(f.Spreads[i].Summary)
 	}
 	ok = ok && (f.Clock == nil || f.Clock.valid())
+	ok = ok && (f.Surge == nil || f.Surge.valid())
 	for i := range f.Edges {
 		ok = ok && (f.Edges[i].Summary == LowEdge || f.Edges[i].Summary == HighEdge) && f.Edges[i].valid(f.Edges[i].Summary)
 	}
@@ -148,6 +149,7 @@ type finding struct {
 	n, m          uint64
 	spread        *Spread
 	newcomer      string
+	surge         surge
 	adjusted      float64
 	clock         *Clock // by which it was found; nil: by age, or another type
 }
@@ -206,8 +208,9 @@ func (j *judge) weigh(i int, ref *FeatureReference, f *frame, windows []reduced)
 		out.n += windows[w].n
 		out.newcomer = windows[w].newcomer
 	}
+	out.surge = meanSurge(windows)
 	now, inverse := mean(windows)
-	shift := moved{now: now, strict: j.reference.Method >= weighted, placed: f.placed}
+	shift := moved{now: now, strict: j.reference.Method >= weighted, placed: f.placed, surge: out.surge}
 	if j.reference.Method >= guarded {
 		shift.unlikely, shift.inverse, shift.pooled = -math.Log(j.blocking()/noiseRatio), &inverse, f.n
 		shift.windows = float64(max(1, len(windows)))
@@ -242,8 +245,10 @@ func (j *judge) find(i int) *FeatureReference {
 
 // frame returns the frame of a feature over the baseline.
 func (j *judge) frame(i int, ref *FeatureReference) frame {
-	if f := j.reference.frameOf(i, ref, columnOf(j.baseline, j.view, i)); f != nil {
-		return *f
+	if known := j.reference.frameOf(i, ref, columnOf(j.baseline, j.view, i)); known != nil {
+		f := *known
+		f.surges = j.surges(i, ref, f.class)
+		return f
 	}
 	at := j.layout.Feature(j.view.Features[i].ID)
 	s := shapeOf(at)
@@ -254,7 +259,19 @@ func (j *judge) frame(i int, ref *FeatureReference) frame {
 			s = shape{other: -1, unseen: -1}
 		}
 	}
-	return newFrame(s, ref.Cuts, pooled, j.reference.clip())
+	f := newFrame(s, ref.Cuts, pooled, j.reference.clip())
+	f.surges = j.surges(i, ref, f.class)
+	return f
+}
+
+// surges reads the buckets of the view's i-th feature in the baseline.
+func (j *judge) surges(i int, ref *FeatureReference, of class) surges {
+	c := columnOf(j.baseline, j.view, i)
+	if ref.Surge == nil || of != categorical || c == nil {
+		return surges{}
+	}
+	buckets, among := c.Buckets()
+	return surges{law: ref.Surge, pooled: buckets, among: float64(among)}
 }
 
 // frameOf returns the frame of the i-th feature that is known already; nil if none is, or

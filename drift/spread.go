@@ -88,8 +88,12 @@ func newSpread(s Summary, x []float64, p phases, least int, inverse float64, flo
 const leaning = 1.7
 
 // leanShare is how many times the degrees of freedom of history the variance that
-// sampling gives counts for.
-const leanShare = 2
+// sampling gives counts for; surgeLean is that of a surge, whose law is fitted to history
+// already.
+const (
+	leanShare = 2
+	surgeLean = 20
+)
 
 // lean takes the standard deviation that sampling gives for what it is where history
 // varies about as much, and reports whether it does: the mean of both variances, by their
@@ -99,10 +103,14 @@ const leanShare = 2
 // Statistical Applications in Genetics and Molecular Biology 3(1), 2004, with a prior
 // that theory gives.
 func (s *Spread) lean(sampling float64) bool {
+	share := leanShare
+	if s.Summary == Surge {
+		share = surgeLean
+	}
 	alike := sampling > 0 && s.SD*s.SD <= leaning*sampling*sampling
 	if alike {
-		s.SD = math.Sqrt((s.SD*s.SD + leanShare*sampling*sampling) / (1 + leanShare))
-		s.DF *= 1 + leanShare
+		s.SD = math.Sqrt((s.SD*s.SD + float64(share)*sampling*sampling) / float64(1+share))
+		s.DF *= 1 + share
 	}
 	return alike
 }

@@ -35,6 +35,7 @@ const (
 	Extremes                         // share in the outer bins of both extremes together, arcsin sqrt
 	LowEdge                          // where the lower end lies; not compared by itself: see Edge
 	HighEdge                         //
+	Surge                            // how unlikely the rise of one bucket of values without a bin of their own is, a normal score: see SurgeLaw
 	summaries
 )
 
@@ -61,6 +62,7 @@ var summarySpecs = [summaries]struct {
 	Other: {"other", share, false}, Unseen: {"unseen", share, true}, Newcomer: {"newcomer", share, true},
 	Volume: {"volume", logarithm, false}, Outliers: {"outliers", share, true},
 	Extremes: {"extremes", share, true}, LowEdge: {"low_edge", plain, false}, HighEdge: {"high_edge", plain, false},
+	Surge: {"surge", plain, true},
 }
 
 // String returns the name that scores and references use.
@@ -94,7 +96,7 @@ func (s Summary) distance() bool {
 func (s Summary) tail() bool { return s >= LowTail && s <= HighExtreme || s == Extremes }
 
 // measured reports whether s is read from a column.
-func (s Summary) measured() bool { return s < Volume || s == Extremes }
+func (s Summary) measured() bool { return s < Volume || s == Extremes || s == Surge }
 
 // rise returns the share of the level that a rise of s has, where it says more than a
 // fall: values that become more spread out, or go to an end or to null, against those
@@ -153,6 +155,7 @@ type moved struct {
 	rows     float64             // the rows of them, with those without a value
 	windows  float64             // that now is the mean of
 	placed   bool                // location and scale are those of times
+	surge    surge               // share and expected share of the bucket that rose
 }
 
 // large reports whether the shift in s is past its effect floor.
@@ -184,6 +187,8 @@ func (m *moved) large(s Summary) bool {
 		return math.Abs(now-expected) >= effectShare && m.beyondSampling(s, now, expected)
 	case Newcomer:
 		return now-expected >= effectShare && m.beyondSampling(s, now, expected)
+	case Surge:
+		return m.surge.share-m.surge.expected >= effectShare && m.beyondSampling(s, m.surge.share, m.surge.expected)
 	case Volume:
 		return beyondRatio(now, expected, effectVolume)
 	}

@@ -51,7 +51,9 @@ func (j *judge) movement(f *finding) string {
 	case Other:
 		return fmt.Sprintf("the share of values outside the largest categories went from %s to %s", percent(f.expected), percent(f.now))
 	case Unseen:
-		return fmt.Sprintf("the share of unseen values%s went from %s to %s", example(f.newcomer), percent(f.expected), percent(f.now))
+		return fmt.Sprintf("the share of unseen values%s went from %s to %s", example(j.newcomer(f)), percent(f.expected), percent(f.now))
+	case Surge:
+		return fmt.Sprintf("one value outside the baseline's categories%s is more frequent than any was: those of its hash went from %s to %s", example(j.newcomer(f)), percent(f.surge.expected), percent(f.surge.share))
 	case Newcomer:
 		return fmt.Sprintf("the largest share of one value outside the baseline's categories%s went from %s to %s", example(f.newcomer), percent(f.expected), percent(f.now))
 	}
