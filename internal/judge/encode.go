@@ -111,7 +111,7 @@ func (c *Case) encode() (head, blobs, error) {
 		h.Baseline = all.put(body)
 	}
 	if c.Reference != nil {
-		body, err := json.Marshal(c.Reference)
+		body, err := c.Reference.Bytes()
 		if err != nil {
 			return h, nil, err
 		}
@@ -151,7 +151,7 @@ func (s *Slow) encode(all blobs) (*headSlow, error) {
 	if s.Reference == nil {
 		return h, nil
 	}
-	body, err := json.Marshal(s.Reference)
+	body, err := s.Reference.Bytes()
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (c *Case) digests(merged *sketch.Profile) (map[string]string, error) {
 		out["baseline"] = c.Baseline.Digest()
 	}
 	if c.Reference != nil {
-		body, err := json.Marshal(c.Reference)
+		body, err := c.Reference.Bytes()
 		if err != nil {
 			return nil, err
 		}
