@@ -5,7 +5,7 @@ VENV    := .venv
 REAL    := ./test/services/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/... ./internal/admission/...
 
-.PHONY: edge-tools help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast test-clients demo-services battery battery-services bench-services bench-serve
+.PHONY: edge-tools help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast test-clients demo-services battery battery-services bench-services bench-serve soak-serve
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,7 @@ battery: ## the long tests of reliability (docs/reliability.md), about four hour
 	$(GO) test -count=1 -timeout 1h -v -run HostileInput ./test/scenario -battery.hostile 1000000
 	$(GO) test -count=1 -timeout 1h -v ./test/powerloss -powerloss.cuts 200
 	$(GO) test -count=1 -timeout 1h -v -run 'Drill$$' ./test/scenario -battery.drills 20
+	$(GO) test -count=1 -timeout 1h -v -run PublishUnderLoad ./test/scenario -publish.rounds 1000
 	SLUICE_HISTORIES=10000 $(GO) test -count=1 -timeout 1h -v -run Linearizable ./store/registry
 	SLUICE_DRILL_ENTITIES=10000000 $(GO) test -count=1 -timeout 1h -v -run Drill ./cmd/sluice/app
 	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(MAKE) battery-services
@@ -98,6 +99,9 @@ bench-services: ## benchmarks against real services
 
 bench-serve: ## reads beside plain servers and an echo, on a Redis that it starts and stops (test/yardstick)
 	$(GO) test -count=1 -tags services -run '^$$' -bench Serve -benchtime 1x -timeout 1h -v ./test/yardstick
+
+soak-serve: ## ten minutes of reads at full load; the server's memory must stay as it is
+	$(GO) test -count=1 -tags services -run '^$$' -bench ServeSoak -benchtime 1x -timeout 30m -v ./test/yardstick -serve.soak 10m -serve.soak_rate 0
 
 forest: ## our Isolation Forest against scikit-learn's on labelled sets, which come with packages
 	python3 -m venv $(VENV)/forest

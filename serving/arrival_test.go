@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 
 	feastserving "sluice/api/feast/serving"
 	sluicev1 "sluice/api/sluice/v1"
@@ -101,4 +102,25 @@ func TestStretch(t *testing.T) {
 		t.Errorf("a stretch that was too long ends with %v, want %v", s.Err(), context.DeadlineExceeded)
 	}
 	nextStretch(t.Context(), each)() // of a call that is none
+}
+
+// BenchmarkArrive is what a call without a deadline pays for the limits of its arrival.
+func BenchmarkArrive(b *testing.B) {
+	f := newFixture(b)
+	info := &tap.Info{FullMethodName: feastserving.ServingService_GetOnlineFeatures_FullMethodName, Header: metadata.MD{":authority": {"x"}, "content-type": {"application/grpc"}, "user-agent": {"x"}}}
+	for name, deadline := range map[string]time.Duration{"none": 0, "a second": time.Second} {
+		b.Run("deadline="+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				ctx, cancel := context.WithCancel(b.Context())
+				if deadline > 0 {
+					ctx, cancel = context.WithTimeout(b.Context(), deadline)
+				}
+				if _, err := f.arrive(ctx, info); err != nil {
+					b.Fatal(err)
+				}
+				cancel()
+			}
+		})
+	}
 }

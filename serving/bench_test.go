@@ -19,7 +19,7 @@ const benchEntities = 10_000
 // benchServer is a server over the embedded store with two versions of view
 // users, 10,000 entities each. Reads are counted by version and sampled, as the
 // platform has it.
-func benchServer(b *testing.B) *fixture {
+func benchServer(b *testing.B, change ...func(*Config, *Deps)) *fixture {
 	b.Helper()
 	store, err := embedded.Open(embedded.Options{Path: b.TempDir()})
 	if err != nil {
@@ -35,6 +35,9 @@ func benchServer(b *testing.B) *fixture {
 		d.Exposed = func(context.Context, []feature.Exposure) error { return nil }
 		d.Served = func(context.Context, []feature.ServedRow) error { return nil }
 		c.Grace = time.Hour // the snapshot is not renewed here
+		for _, fn := range change {
+			fn(c, d)
+		}
 	})
 	v, rng := f.registry.defs.View("users"), rand.New(rand.NewPCG(1, 2))
 	for version := feature.Version(1); version <= 2; version++ {
