@@ -54,18 +54,23 @@ func (s *Server) arrive(ctx context.Context, info *tap.Info) (context.Context, e
 	if err := checkHeaders(info.Header, s.config.MaxHeaders); err != nil {
 		return ctx, grpcError(err)
 	}
-	switch info.FullMethodName {
+	return s.bound(ctx, info.FullMethodName), nil
+}
+
+// bound returns the context of a call that has MaxTime, or as long as its kind may last.
+func (s *Server) bound(ctx context.Context, method string) context.Context {
+	switch method {
 	case healthpb.Health_Watch_FullMethodName: // lasts as long as its client wants
-		return ctx, nil
+		return ctx
 	case sluicev1.FeatureService_StreamFeatures_FullMethodName:
-		return newStretch(ctx, s.config.MaxTime), nil
+		return newStretch(ctx, s.config.MaxTime)
 	}
 	if until, ok := ctx.Deadline(); ok && time.Until(until) <= s.config.MaxTime {
-		return ctx, nil
+		return ctx
 	}
 	// The timer ends with the call, whose context is the parent.
 	within, cancel := context.WithTimeout(ctx, s.config.MaxTime)
-	return bounded{within, cancel}, nil
+	return bounded{within, cancel}
 }
 
 // bounded keeps the function that ends a context with the context.

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"sluice/feature"
+	"sluice/internal/h2"
 	"sluice/store/memory"
 )
 
@@ -210,7 +212,8 @@ func (f *fixture) dial(t testing.TB) *grpc.ClientConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := f.NewGRPC()
+	rest := f.NewGRPC()
+	server := f.NewDoor(rest, nil)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -221,8 +224,9 @@ func (f *fixture) dial(t testing.TB) *grpc.ClientConn {
 		if err := conn.Close(); err != nil {
 			t.Error(err)
 		}
-		server.Stop()
-		if err := <-done; err != nil {
+		server.Close()
+		rest.Stop()
+		if err := <-done; !errors.Is(err, h2.ErrClosed) {
 			t.Error(err)
 		}
 	})

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/proto"
 
@@ -21,6 +19,13 @@ import (
 
 // readBuffer is what a connection reads at once, bytes.
 const readBuffer = 8 << 10
+
+const (
+	ageGrace        = time.Minute      // for the calls of a connection that was asked to go
+	keepAlive       = time.Minute      // of silence, after which a client is asked whether it is there
+	keepAliveAnswer = 20 * time.Second // for it to answer
+	minPing         = 10 * time.Second // shortest time between two pings of a client
+)
 
 // GRPCOptions returns what a grpc.Server needs for RegisterGRPC: the codec that
 // passes encoded replies through, the limits of the configuration, and the check
@@ -36,10 +41,10 @@ func (s *Server) GRPCOptions() []grpc.ServerOption {
 		grpc.ReadBufferSize(readBuffer),                          // an idle connection holds no more than it must
 		grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0))), // keep grown stacks; calls beyond them get their own goroutine
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionAge: s.config.MaxAge, MaxConnectionAgeGrace: time.Minute,
-			Time: time.Minute, Timeout: 20 * time.Second,
+			MaxConnectionAge: s.config.MaxAge, MaxConnectionAgeGrace: ageGrace,
+			Time: keepAlive, Timeout: keepAliveAnswer,
 		}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	}
 	if s.deps.Authorize != nil {
 		options = append(options, grpc.UnaryInterceptor(AuthorizeUnary(s.deps.Authorize)), grpc.StreamInterceptor(AuthorizeStream(s.deps.Authorize)))
@@ -129,7 +134,7 @@ func readMethod(name, full string, own bool) grpc.MethodDesc {
 func pushBack(ctx context.Context, err error) {
 	if shed := (*shedError)(nil); errors.As(err, &shed) {
 		// Without a stream, as in tests, there is nobody to tell.
-		_ = grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", strconv.FormatInt(max(1, shed.after.Milliseconds()), 10)))
+		_ = grpc.SetTrailer(ctx, pushBackAfter(shed.after))
 	}
 }
 

@@ -8,14 +8,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 
 	"sluice/feature"
+	"sluice/internal/h2"
 )
 
-// Server answers reads and pushes. Run keeps its snapshot; HTTP, Register and
-// NewGRPC are its doors.
+// Server answers reads and pushes. Run keeps its snapshot; HTTP, Register,
+// NewGRPC and NewDoor are its doors.
 type Server struct {
 	config   Config
 	deps     Deps
@@ -26,6 +28,7 @@ type Server struct {
 	report   *reporter
 	door     *doorkeeper
 	feast    *statusWords
+	refused  [h2.Stats]prometheus.Counter
 
 	logged       atomic.Int64 // when a failing request was last logged, Unix nanoseconds
 	unreadLogged atomic.Int64 // likewise, rows that could not be read
@@ -51,7 +54,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("serving: %w", err)
 	}
 	return &Server{
-		config: config, deps: deps, metrics: m, report: report, door: door, feast: config.Feast.words(), kept: newKeptRows(config.KeptRows, config.KeptAge),
+		config: config, deps: deps, metrics: m, report: report, door: door, refused: newRefused(deps.Registerer), feast: config.Feast.words(), kept: newKeptRows(config.KeptRows, config.KeptAge),
 		lease: &lease{config: config, source: deps.Source, version: deps.Version, metrics: m, report: report, log: deps.Log},
 	}, nil
 }

@@ -20,12 +20,13 @@ var allowed = map[string][]string{
 	"tap":            {"feature", "quality", "quality/sketch"},
 	"store":          {"feature", "quality/sketch"},
 	"materialize":    {"feature", "quality/sketch", "rules"},
-	"serving":        {"feature", "expression", "api", "internal/auth", "internal/admission"},
+	"serving":        {"feature", "expression", "api", "internal/auth", "internal/admission", "internal/h2"},
 
 	"serving/feastregistry": {"feature", "api", "internal/feast"},
 
 	"internal/admin":      {"feature"},
 	"internal/admission":  {},
+	"internal/h2":         {},
 	"internal/arch":       {},
 	"internal/auth":       {"feature"},
 	"internal/backtest":   {"feature", "rules"},
@@ -65,7 +66,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx":             {"store", "test"},
 	"modernc.org/sqlite":               {"store"},
 	"database/sql":                     {"store"},
-	"google.golang.org/grpc":           {"serving", "serving/feastregistry", "api", "cmd", "client", "clients"},
+	"google.golang.org/grpc":           {"serving", "internal/h2", "serving/feastregistry", "api", "cmd", "client", "clients"},
 	"github.com/slack-go/slack":        {"internal/notify"},
 	"gonum.org/v1/gonum":               {"drift"},
 	"cel.dev/cel-go":                   {"expression"},

@@ -18,8 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"sluice/serving"
 )
 
@@ -31,6 +29,7 @@ const (
 	kindSluice = "sluice"
 	kindPlain  = "plain" // grpc-go, net/http, go-redis
 	kindEcho   = "echo"  // grpc-go and nothing else
+	kindGo     = "go"    // Sluice with grpc-go's door
 )
 
 func TestMain(m *testing.M) {
@@ -128,14 +127,19 @@ func listen(ctx context.Context, kind, redisAddr string) (at addresses, err erro
 		at.GRPC, err = listenGRPC(newEcho(s, ask))
 		return at, err
 	}
-	if at.GRPC, err = listenGRPC(s.NewGRPC()); err != nil {
+	server := s.NewGRPC()
+	if kind == kindGo {
+		at.GRPC, err = listenGRPC(server)
+		return at, err
+	}
+	if at.GRPC, err = listenGRPC(s.NewDoor(server, nil)); err != nil {
 		return at, err
 	}
 	at.HTTP, err = listenHTTP(serving.NewHTTPServer(serving.DefaultConfig(), s.HTTP()))
 	return at, err
 }
 
-func listenGRPC(server *grpc.Server) (string, error) {
+func listenGRPC(server interface{ Serve(l net.Listener) error }) (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

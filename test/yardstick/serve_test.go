@@ -119,7 +119,7 @@ func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 func BenchmarkServe(b *testing.B) {
 	on := newBench(b)
 	kinds := map[string]*child{}
-	for _, kind := range []string{kindSluice, kindPlain, kindEcho} {
+	for _, kind := range []string{kindSluice, kindPlain, kindEcho, kindGo} {
 		kinds[kind] = start(b, kind, on.addr)
 	}
 	for _, c := range []struct {
@@ -135,7 +135,7 @@ func BenchmarkServe(b *testing.B) {
 			config := load.Config{Protocol: c.protocol, Clients: c.clients, Warmup: time.Second, Duration: *seconds, Requests: requests}
 			names := []string{kindSluice, kindPlain}
 			if c.protocol == load.GRPC {
-				names = append(names, kindEcho)
+				names = append(names, kindEcho, kindGo)
 			}
 			turns := map[string][]turn{}
 			for b.Loop() {

@@ -31,6 +31,7 @@ type ServeConfig struct {
 	MaxTime        int      `yaml:"max_time" name:"max_time" help:"Seconds in which a request must arrive as a whole; over gRPC, in which a call must end that has no shorter deadline, streaming reads apart." placeholder:"SECONDS"`
 	MaxAge         int      `yaml:"max_age" name:"max_age" help:"Seconds after which a gRPC connection is told to make another one, so that clients spread again." placeholder:"SECONDS"`
 	SampleRate     int      `yaml:"sample_rate" name:"sample_rate" help:"Rows of a view, of those served, that are sampled in a second, to be profiled; 0 samples none." placeholder:"N"`
+	GRPCServer     string   `yaml:"grpc_server" name:"grpc_server" help:"What answers reads over gRPC: own, which costs a fraction, or grpc-go. Every other call is grpc-go's either way." placeholder:"own|grpc-go"`
 	TokenRates     []string `yaml:"token_rates" name:"token_rates" help:"Requests a second of a token, as NAME=N; * stands for each token that has none of its own. None: no limit." placeholder:"NAME=N"`
 	ProjectRates   []string `yaml:"project_rates" name:"project_rates" help:"Likewise of all tokens of a project together." placeholder:"NAME=N"`
 }
@@ -41,7 +42,7 @@ func defaultServe() ServeConfig {
 		Drain: 5, MaxRunning: c.Admission.Most, MaxWaiting: c.Admission.Waiting, MaxWait: int(c.Admission.Wait / time.Millisecond), MaxConnections: 20_000,
 		MaxEntities: c.MaxEntities, MaxBulk: c.MaxBulk, MaxFeatures: c.MaxFeatures, MaxBody: c.MaxBody, MaxHeader: c.MaxHeader, MaxHeaders: c.MaxHeaders,
 		MaxStreams: c.MaxStreams, MaxFrames: c.MaxFrames, Handshake: int(c.Handshake / time.Second), MaxTime: int(c.MaxTime / time.Second), MaxAge: int(c.MaxAge / time.Second),
-		SampleRate: c.SampleRate, TokenRates: []string{}, ProjectRates: []string{},
+		SampleRate: c.SampleRate, GRPCServer: grpcOwn, TokenRates: []string{}, ProjectRates: []string{},
 	}
 }
 
@@ -70,6 +71,9 @@ func (c ServeConfig) validate(add func(format string, args ...any)) {
 		if n.value < n.least || n.value > n.most {
 			add("serve.%s: %d: want %d to %d%s", n.key, n.value, n.least, n.most, n.unit)
 		}
+	}
+	if c.GRPCServer != grpcOwn && c.GRPCServer != grpcGo {
+		add("serve.grpc_server: %.80q: want %s or %s", c.GRPCServer, grpcOwn, grpcGo)
 	}
 	if least := admission.DefaultConfig().Least; c.MaxRunning != 0 && (c.MaxRunning < least || c.MaxRunning > 1_000_000) {
 		add("serve.max_running: %d: want %d to 1000000, or 0 for any number", c.MaxRunning, least)

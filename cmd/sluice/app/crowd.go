@@ -5,11 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"sluice/internal/frames"
 )
 
 // crowd is a listener with a limit of open connections. One beyond it is closed at once:
@@ -34,22 +31,6 @@ func (a *App) crowd(door string, l net.Listener) net.Listener {
 	}, func() float64 { return float64(c.open.Load()) })
 	a.metrics.MustRegister(c.refused, open)
 	return c
-}
-
-// calm ends connections of the gRPC door that send more frames than their calls need.
-func (a *App) calm(l net.Listener) net.Listener {
-	floods := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_serve_floods_total", Help: "gRPC connections closed because their clients sent more frames than calls need.",
-	})
-	a.metrics.MustRegister(floods)
-	var logged atomic.Int64 // Unix nanoseconds
-	return frames.Listen(l, a.cfg.Serve.MaxFrames, func(client net.Addr) {
-		floods.Inc()
-		now, last := time.Now().UnixNano(), logged.Load()
-		if now-last >= int64(time.Second) && logged.CompareAndSwap(last, now) {
-			a.opts.Log.Warn("a gRPC connection was closed: it sent more frames than its calls need", "client", client.String(), "max_frames", a.cfg.Serve.MaxFrames)
-		}
-	})
 }
 
 // Accept returns the next connection that there is room for.

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"sluice/feature"
 	"sluice/internal/control"
 	"sluice/materialize"
@@ -48,30 +46,6 @@ func failedOrNil(failed chan error) <-chan error {
 	}
 	out <- err
 	return out
-}
-
-// serveGRPC serves on l until ctx ends, then lets calls in flight end.
-func serveGRPC(ctx context.Context, server *grpc.Server, l net.Listener) error {
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
-	case <-ctx.Done():
-	}
-	stopped := make(chan struct{})
-	go func() {
-		server.GracefulStop()
-		close(stopped)
-	}()
-	select {
-	case <-stopped:
-	case <-time.After(drain):
-		server.Stop()
-		<-stopped
-	}
-	<-failed
-	return nil
 }
 
 // appender appends what doors take in to the topic of a view.

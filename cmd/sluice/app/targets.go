@@ -16,7 +16,6 @@ import (
 	"sluice/internal/notify"
 	"sluice/materialize"
 	"sluice/serving"
-	"sluice/serving/feastregistry"
 	"sluice/tap"
 )
 
@@ -220,20 +219,6 @@ func (a *App) listen(mux *http.ServeMux) error {
 	server := serving.NewHTTPServer(limits, a.leaving.polite(mux))
 	a.add("http", func(ctx context.Context) error { return serveHTTP(ctx, server, a.http) })
 	return errors.Join(a.listenGRPC(), a.listenAdmin())
-}
-
-func (a *App) listenGRPC() (err error) {
-	if a.serving == nil {
-		return nil
-	}
-	if a.grpc, err = net.Listen("tcp", a.cfg.Listen.GRPC); err != nil {
-		return fmt.Errorf("listen.grpc: %w", err)
-	}
-	a.grpc = a.calm(a.crowd("grpc", a.grpc))
-	server := a.serving.NewGRPC()
-	feastregistry.New(a.parts.catalog.InForce).Register(server)
-	a.add("grpc", func(ctx context.Context) error { return serveGRPC(ctx, server, a.grpc) })
-	return nil
 }
 
 func (a *App) listenAdmin() (err error) {
