@@ -7,6 +7,7 @@ var (
 	window  = Label{Name: "window", Values: []string{"base", "probation", "freshness", "served", "parity"}}
 	topic   = Label{Name: "topic", Most: 50, Help: "topic of feature writes"}
 	part    = Label{Name: "partition", Most: 16, Help: "partition of the topic"}
+	store   = Label{Name: "store", Most: 17, Help: "name of the online store: default, or one of online_stores"}
 	method  = Label{Name: "test", Values: []string{"calibrated", "psi", "ks", "chi_square", "tvd", "nulls", "volume", "expect", "iforest", "pinned", "freshness"}}
 	verdict = Label{Name: "outcome", Values: []string{"pass", "warn", "fail", "inconclusive", "error"}}
 )
@@ -118,6 +119,12 @@ var Catalog = []Metric{
 		"Rows that a replica gave in place of its primary: shown to have all that readers may see (exact), or not, and flagged stale (behind)."},
 	{"sluice_rows_breaker_opened_total", Counter, "serving", nil,
 		"Times that a shard of Redis did not answer for so long that reads no longer wait for it."},
+	{"sluice_online_store_open", Gauge, "store", []Label{store},
+		"1 once the online store has been opened, by store."},
+	{"sluice_online_store_reads_total", Counter, "store", []Label{store},
+		"Batches of keys of a view that the online store was asked for, by store."},
+	{"sluice_online_store_errors_total", Counter, "store", []Label{store, {Name: "op", Values: []string{"read", "write"}}},
+		"Calls of the online store that failed, in whole or in part, by store and op (read, write)."},
 
 	{"sluice_alerts_sent_total", Counter, "notify", []Label{
 		{Name: "channel_kind", Values: []string{"slack", "log"}},

@@ -192,6 +192,11 @@ func servingPanels() []Panel {
 				{`sum by (result) (rate(sluice_rows_hedges_total[$__rate_interval]))`, "late {{result}}"},
 				{`sum(increase(sluice_rows_breaker_opened_total[$__rate_interval]))`, "shards silent"},
 			}, unit("ops"), fromZero),
+		graph("Online stores", "Batches of keys read from each, and calls that failed, per second.",
+			[]query{
+				{`sum by (store) (rate(sluice_online_store_reads_total[$__rate_interval]))`, "{{store}} reads"},
+				{`sum by (store, op) (rate(sluice_online_store_errors_total[$__rate_interval]))`, "{{store}} {{op}} errors"},
+			}, unit("ops"), fromZero),
 		graph("Sampled rows and reports", "Rows sampled of those that reads returned, per second, by what became of them; and failed records of reads by version.",
 			[]query{{`sum by (result) (rate(sluice_serve_reports_total[$__rate_interval]))`, "{{result}}"}}, unit("ops"), fromZero),
 		graph("Answers beyond the lease", "Requests per second that were answered from a snapshot whose lease had lapsed: last known good, flagged.",

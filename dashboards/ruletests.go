@@ -156,6 +156,14 @@ func platformTests() []RuleTest {
 			quiet("SluiceShardSilent", "9m"),
 			fires("SluiceShardSilent", "12m", ""),
 			quiet("SluiceShardSilent", "20m")),
+		ruleTest("an online store that a process cannot open is reported, by name",
+			[]Series{
+				{`sluice_online_store_open{store="default"}`, "1x20"},
+				{`sluice_online_store_open{store="critical",instance="a"}`, "0x20"},
+				{`sluice_online_store_open{store="critical",instance="b"}`, "1x20"},
+			},
+			quiet("SluiceOnlineStoreClosed", "1m"),
+			fires("SluiceOnlineStoreClosed", "8m", "", "store", "critical")),
 		ruleTest("samples that are dropped for long are reported, once is no news",
 			[]Series{
 				{`sluice_serve_reports_total{result="sampled"}`, "0+500x90"},

@@ -105,12 +105,15 @@ type View struct {
 	Description string            `json:"description,omitempty"`
 	Compliance  string            `json:"compliance,omitempty"`
 	Tags        map[string]string `json:"tags,omitempty"`
-	Source      Source            `json:"source"`
-	TTL         time.Duration     `json:"ttl"` // 0: rows never expire
-	Window      WindowSpec        `json:"window"`
-	Publish     Publish           `json:"publish"`
-	Freshness   Freshness         `json:"freshness"`
-	Baseline    Baseline          `json:"baseline"`
+	// Online names the online store of the view's rows; empty is DefaultOnline. It stays
+	// what it was when the view was first applied.
+	Online    string        `json:"online,omitempty"`
+	Source    Source        `json:"source"`
+	TTL       time.Duration `json:"ttl"` // 0: rows never expire
+	Window    WindowSpec    `json:"window"`
+	Publish   Publish       `json:"publish"`
+	Freshness Freshness     `json:"freshness"`
+	Baseline  Baseline      `json:"baseline"`
 	// Calendar lists times that are judged, and are neither blocked on drift nor history.
 	Calendar []Occasion `json:"calendar,omitempty"`
 }

@@ -15,12 +15,12 @@ var ErrLostRows = errors.New("rows are missing from the store")
 // errEnough ends the reading of a sample.
 var errEnough = errors.New("enough rows")
 
-// shards names the data sets of the row store; empty where they never change.
-func (g *Gate) shards(ctx context.Context) (string, error) {
+// shards names the data sets of a view's row store; empty where they never change.
+func (g *Gate) shards(ctx context.Context, view *feature.View) (string, error) {
 	if g.deps.Shards == nil {
 		return "", nil
 	}
-	return g.deps.Shards(ctx)
+	return g.deps.Shards(ctx, view)
 }
 
 // audit reads rows of a sealed version back from the store and holds them against
@@ -51,7 +51,7 @@ func (g *Gate) audit(ctx context.Context, c *candidate) error {
 	if err != nil {
 		return fmt.Errorf("audit version %d: %w", c.info.Version, err)
 	}
-	now, err := g.shards(ctx)
+	now, err := g.shards(ctx, c.desk.view)
 	if err == nil && now != c.shards {
 		err = fmt.Errorf("the row store's servers changed meanwhile: %w", feature.ErrConflict)
 	}

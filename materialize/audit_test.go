@@ -106,7 +106,7 @@ func TestAuditKeepsTheGateClosed(t *testing.T) {
 func TestAuditReadsAllAfterAFailover(t *testing.T) {
 	identity := "a"
 	store := &losing{}
-	w, metrics := audited(t, store, func(context.Context) (string, error) { return identity, nil })
+	w, metrics := audited(t, store, func(context.Context, *feature.View) (string, error) { return identity, nil })
 	w.run(0, 300, 10)
 	w.put(1, 300, 10)
 	w.put(2, 300, 10)
@@ -132,7 +132,7 @@ func TestAuditReadsAllAfterAFailover(t *testing.T) {
 // back again.
 func TestAuditMeetsAFailover(t *testing.T) {
 	asked := 0
-	w, _ := audited(t, &losing{}, func(context.Context) (string, error) {
+	w, _ := audited(t, &losing{}, func(context.Context, *feature.View) (string, error) {
 		asked++
 		return []string{"a", "a", "a", "b"}[min(asked, 4)-1], nil
 	})
@@ -152,7 +152,7 @@ func TestAuditMeetsAFailover(t *testing.T) {
 // been lost.
 func TestAuditWithoutALog(t *testing.T) {
 	identity := "a"
-	w, metrics := audited(t, &losing{}, func(context.Context) (string, error) { return identity, nil })
+	w, metrics := audited(t, &losing{}, func(context.Context, *feature.View) (string, error) { return identity, nil })
 	w.run(0, 300, 10)
 	w.run(1, 300, 10)
 	w.log.expired = true
@@ -172,7 +172,7 @@ func TestAuditWithoutALog(t *testing.T) {
 func TestMendsVisibleVersions(t *testing.T) {
 	identity := "a"
 	store := &losing{}
-	w, _ := audited(t, store, func(context.Context) (string, error) { return identity, nil })
+	w, _ := audited(t, store, func(context.Context, *feature.View) (string, error) { return identity, nil })
 	mend := func() {
 		t.Helper()
 		if err := w.gate.mendAll(t.Context()); err != nil {
@@ -201,7 +201,7 @@ func TestMendsVisibleVersions(t *testing.T) {
 	identity = "c"
 	w.restart()
 	deps := w.deps()
-	deps.Rows, deps.Shards = store, func(context.Context) (string, error) { return identity, nil }
+	deps.Rows, deps.Shards = store, func(context.Context, *feature.View) (string, error) { return identity, nil }
 	w.gate = New(DefaultConfig(), deps)
 	if mend(); len(store.keys) != 0 {
 		t.Error("a gate that started after the change did not find the rows missing")

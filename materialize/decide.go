@@ -35,7 +35,7 @@ func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due comp
 		return nil // judged before a restart
 	}
 	c := &candidate{info: info}
-	if c.shards, err = g.shards(ctx); err != nil { // before the desk: versions that open after a change are then on it
+	if c.shards, err = g.shards(ctx, view); err != nil { // before the desk: versions that open after a change are then on it
 		return err
 	}
 	if err := g.dataset(ctx, view, s, due.window); err != nil {

@@ -17,18 +17,21 @@ const mendBack = 16
 // some may be of versions that are visible already. Those that are still on their way
 // are read back before they are decided. The error is feature.ErrFenced.
 func (g *Gate) mendAll(ctx context.Context) error {
-	shards, err := g.shards(ctx)
-	if err != nil {
-		g.log.Warn("the row store's servers cannot be asked who they are", "err", err)
-	}
-	if err != nil || shards == "" {
-		return nil
-	}
 	defs := g.deps.Definitions()
+	stores := map[string]string{} // data sets by online store; each is asked once
 	for i := range defs.Views {
 		view := &defs.Views[i]
 		s := g.seat(view)
-		if s.mended == shards {
+		shards, asked := stores[view.OnlineStore()]
+		if !asked {
+			var err error
+			if shards, err = g.shards(ctx, view); err != nil {
+				shards = ""
+				g.log.Warn("the servers of an online store cannot be asked who they are", "store", view.OnlineStore(), "err", err)
+			}
+			stores[view.OnlineStore()] = shards
+		}
+		if shards == "" || s.mended == shards {
 			continue
 		}
 		err := g.mend(ctx, view, s, shards)
@@ -61,7 +64,7 @@ func (g *Gate) mend(ctx context.Context, view *feature.View, s *seat, shards str
 		if err := g.mendVersions(ctx, desk); err != nil {
 			return err
 		}
-		if now, err := g.shards(ctx); err != nil || now != shards {
+		if now, err := g.shards(ctx, view); err != nil || now != shards {
 			return err
 		}
 		s.readBack = shards

@@ -50,9 +50,10 @@ type Rows interface {
 	Sync(ctx context.Context) error
 }
 
-// ShardsFunc names the data sets of the servers that hold the rows, as they are now:
-// the text changes when rows that were acknowledged may have been lost.
-type ShardsFunc func(ctx context.Context) (string, error)
+// ShardsFunc names the data sets of the servers that hold a view's rows, as they are
+// now: the text changes when rows that were acknowledged may have been lost. It is the
+// same for all views of an online store; empty where there are no servers.
+type ShardsFunc func(ctx context.Context, view *feature.View) (string, error)
 
 // RecountFunc counts the partitions of a view's topic again, for the board.
 type RecountFunc func(ctx context.Context, view *feature.View) error

@@ -77,7 +77,7 @@ func TestShelfIsReadBack(t *testing.T) {
 	w := frozenFor(t, 8)
 	identity := "a"
 	deps := w.deps()
-	deps.Shards = func(context.Context) (string, error) { return identity, nil }
+	deps.Shards = func(context.Context, *feature.View) (string, error) { return identity, nil }
 	w.gate = New(DefaultConfig(), deps)
 	w.act("thaw", 0)
 	w.ticks(2)

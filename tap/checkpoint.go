@@ -69,7 +69,7 @@ func (p *partition) stageAll(ctx context.Context) error {
 		return nil
 	}
 	defer p.waited(time.Now())
-	if err := p.tap.deps.Rows.Sync(ctx); err != nil {
+	if err := p.sync(ctx); err != nil {
 		return errStore(fmt.Errorf("sync staged rows: %w", err))
 	}
 	if err := p.intact(ctx); err != nil {

@@ -24,6 +24,21 @@ type MarkedRows interface {
 	Lost(ctx context.Context, source string, acknowledged int64) (rewind int64, lost bool, err error)
 }
 
+// SourceSyncer is an online store of several parts that knows which of them have rows
+// of a source: one that has none need not be waited for.
+type SourceSyncer interface {
+	// SyncSource makes what StageMarked staged for the source durable.
+	SyncSource(ctx context.Context, source string) error
+}
+
+// sync makes what the partition has staged durable.
+func (p *partition) sync(ctx context.Context) error {
+	if of, ok := p.tap.deps.Rows.(SourceSyncer); ok && p.marked != nil {
+		return of.SyncSource(ctx, p.at.String())
+	}
+	return p.tap.deps.Rows.Sync(ctx)
+}
+
 // errRowsLost reports rows that the online store acknowledged and no longer has. The
 // partition goes back to its last checkpoint. Of rows before that the gate finds out:
 // it reads every window back that was open when the store's servers changed.

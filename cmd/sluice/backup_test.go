@@ -21,6 +21,7 @@ type installation struct {
 	stop func()
 	lose func() // everything but the log
 	held string // why a restore is refused while the platform runs
+	in   string // online store of payments; empty: the default
 }
 
 func install(t *testing.T, change func(*app.Config)) *installation {
@@ -63,11 +64,11 @@ func (i *installation) start() {
 // flags names the installation to backup and restore.
 func (i *installation) flags() string {
 	if i.cfg.Registry.Postgres != "" {
-		return " --kafka.brokers=" + i.cfg.Kafka.Brokers[0] + " --kafka.writes=" + i.cfg.Kafka.Writes + " --kafka.profiles=" + i.cfg.Kafka.Profiles +
+		return i.stores() + " --kafka.brokers=" + i.cfg.Kafka.Brokers[0] + " --kafka.writes=" + i.cfg.Kafka.Writes + " --kafka.profiles=" + i.cfg.Kafka.Profiles +
 			" --kafka.dead_letters=" + i.cfg.Kafka.DeadLetters + " --redis.addrs=" + i.cfg.Redis.Addrs[0] + " --redis.prefix=" + i.cfg.Redis.Prefix +
 			" --registry.postgres=" + i.cfg.Registry.Postgres
 	}
-	return " --data=" + i.cfg.Data + " --listen.kafka=" + i.a.Addrs().Kafka[0]
+	return i.stores() + " --data=" + i.cfg.Data + " --listen.kafka=" + i.a.Addrs().Kafka[0]
 }
 
 // seen is what a client can see of the installation.
@@ -129,6 +130,9 @@ func (i *installation) define() string {
 	i.t.Helper()
 	dir := i.t.TempDir()
 	text := strings.Replace(paymentsYAML, "rules: rules.yaml", "", 1)
+	if i.in != "" {
+		text = inStore(text, i.in)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "payments.yaml"), []byte(text), 0o600); err != nil {
 		i.t.Fatal(err)
 	}
@@ -249,7 +253,7 @@ func rowsOf(t *testing.T, get string) string {
 // destroy removes everything embedded but the log.
 func (i *installation) destroy() {
 	i.t.Helper()
-	for _, name := range []string{"registry.db", "registry.db-wal", "registry.db-shm", "rows"} {
+	for _, name := range []string{"registry.db", "registry.db-wal", "registry.db-shm", "rows", "online"} {
 		if err := os.RemoveAll(filepath.Join(i.cfg.Data, name)); err != nil {
 			i.t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func configDefaults() map[string]string {
 	cfg := app.DefaultConfig()
 	defaults := map[string]string{}
 	for _, k := range cfg.Keys() {
-		if text := fmt.Sprint(k.Value.Interface()); text != "[]" {
+		if text := fmt.Sprint(k.Value.Interface()); text != "[]" && text != "map[]" {
 			defaults[k.Name] = text
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -110,7 +111,7 @@ func (c *viewsCmd) Run(e *env) error {
 		}
 		rows = append(rows, []string{f.Name, f.Type.String(), f.Unit, expect, f.Description})
 	}
-	fmt.Fprintf(e.stdout, "%s: %s, %s, generation %d, serving version %d\n", plain(v.Name), plain(v.Mode), plain(v.State), v.Generation, v.ServedVersion)
+	fmt.Fprintf(e.stdout, "%s: %s, %s, generation %d, serving version %d, online store %s\n", plain(v.Name), plain(v.Mode), plain(v.State), v.Generation, v.ServedVersion, plain(cmp.Or(v.Online, feature.DefaultOnline)))
 	if err := table(e.stdout, "FEATURE TYPE UNIT EXPECT DESCRIPTION", rows); err != nil || len(v.Computed) == 0 {
 		return err
 	}

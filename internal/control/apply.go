@@ -60,6 +60,9 @@ func (a *API) propose(r *http.Request) (proposal, error) {
 			return p, err
 		}
 	}
+	if err := moved(&p); err != nil {
+		return p, err
+	}
 	p.plan = definition.Plan(p.old, p.next)
 	return p, a.removals(r.Context(), &p)
 }
@@ -77,6 +80,18 @@ func (a *API) checkViews(defs *feature.Definitions) error {
 	}
 	if err := errors.Join(problems...); err != nil {
 		return invalid("mend it and send it again; nothing was changed", "%v", err)
+	}
+	return nil
+}
+
+// moved refuses definitions that name another online store for a view than its rows are
+// in. The registry refuses as well, also for views that were out of force.
+func moved(p *proposal) error {
+	for i := range p.next.Views {
+		next := &p.next.Views[i]
+		if old := p.old.View(next.Name); old != nil && old.OnlineStore() != next.OnlineStore() {
+			return feature.MovedError(next.Name, old.OnlineStore(), next.OnlineStore())
+		}
 	}
 	return nil
 }

@@ -122,12 +122,12 @@ func TestVersionsEndpoint(t *testing.T) {
 	v := p.apply()
 	p.judge(v, minute(0), "publish")
 	p.judge(v, minute(1), "reject")
-	p.want("GET", "/api/v1/views/pay/versions", "", 200, `{"view":"pay","generation":2,"floor":0,"visible":[1],"frozen":false,"items":[{"version":1,"kind":"window","window":{"start":"2024-01-01T00:00:00Z","end":"2024-01-01T00:01:00Z"},"step":"decided","state":"visible","rows":10,...`)
+	p.want("GET", "/api/v1/views/pay/versions", "", 200, `{"view":"pay","generation":2,"floor":0,"visible":[1],"frozen":false,"online":"default","items":[{"version":1,"kind":"window","window":{"start":"2024-01-01T00:00:00Z","end":"2024-01-01T00:01:00Z"},"step":"decided","state":"visible","rows":10,...`)
 	_, body := p.do("GET", "/api/v1/views/pay/versions?limit=1", "")
 	if !strings.HasSuffix(body, `"next":"1"}`) {
 		t.Errorf("first page = %s, want next 1", body)
 	}
-	p.want("GET", "/api/v1/views/pay/versions?after=2", "", 200, `{"view":"pay","generation":2,"floor":0,"visible":[1],"frozen":false,"items":[],"next":""}`)
+	p.want("GET", "/api/v1/views/pay/versions?after=2", "", 200, `{"view":"pay","generation":2,"floor":0,"visible":[1],"frozen":false,"online":"default","items":[],"next":""}`)
 }
 
 func TestWindowsEndpoint(t *testing.T) {

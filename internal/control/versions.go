@@ -28,6 +28,7 @@ type versionsAnswer struct {
 	Floor      feature.Version   `json:"floor"`
 	Visible    []feature.Version `json:"visible"`
 	Frozen     bool              `json:"frozen"`
+	Online     string            `json:"online"` // the online store that the rows are in
 	list[versionItem]
 }
 
@@ -74,7 +75,7 @@ func (a *API) versions(r *http.Request) (any, error) {
 	if visible == nil {
 		visible = []feature.Version{}
 	}
-	return versionsAnswer{v.Name, vector.Generation, vector.Floor, visible, vector.Frozen, listOf(seen, next)}, nil
+	return versionsAnswer{v.Name, vector.Generation, vector.Floor, visible, vector.Frozen, v.OnlineStore(), listOf(seen, next)}, nil
 }
 
 // withReads adds to versions, which rise, how often readers saw them.

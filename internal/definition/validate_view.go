@@ -38,6 +38,9 @@ func validateView(v *feature.View, key string, found *Problems) {
 			found.add("", 0, at, "%d bytes, and at most %d are kept", len(v.Tags[tag]), maxText)
 		}
 	}
+	if v.Online != "" {
+		validateName(v.Online, key+".online", found)
+	}
 	validateSource(v, key+".source", found)
 	if v.TTL < 0 {
 		found.add("", 0, key+".ttl", "%s is negative: want a duration, or 0 for rows that never expire", v.TTL)

@@ -52,6 +52,7 @@ func (p *parser) view(d *decoder) setter {
 			"description": d.text(&v.Description),
 			"compliance":  d.text(&v.Compliance),
 			"tags":        d.textMap(&v.Tags),
+			"online":      d.online(&v.Online),
 			"source":      d.source(&v.Source),
 			"ttl":         d.duration(&v.TTL),
 			"features": d.list(func(n *yaml.Node, key string) {
@@ -80,6 +81,16 @@ func (p *parser) view(d *decoder) setter {
 		}
 		if p.once(d, n, key, "view") {
 			p.defs.Views = append(p.defs.Views, v)
+		}
+	}
+}
+
+// online reads the name of an online store. The default one has no other name.
+func (d *decoder) online(name *string) setter {
+	return func(n *yaml.Node, key string) {
+		d.text(name)(n, key)
+		if *name == feature.DefaultOnline {
+			*name = ""
 		}
 	}
 }

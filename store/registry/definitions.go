@@ -14,7 +14,8 @@ const (
 	definitionsQuery = `SELECT generation, body FROM definitions ORDER BY generation DESC LIMIT 1`
 	insertDefs       = `INSERT INTO definitions (generation, body) VALUES ($1, $2)`
 	viewQuery        = `SELECT view_id FROM views WHERE name = $1`
-	insertView       = `INSERT INTO views (view_id, name) SELECT coalesce(max(view_id), 0) + 1, $1 FROM views`
+	insertView       = `INSERT INTO views (view_id, name, online) SELECT coalesce(max(view_id), 0) + 1, $1, $2 FROM views`
+	onlineQuery      = `SELECT online FROM views WHERE view_id = $1`
 	featureQuery     = `SELECT feature_id FROM features WHERE view_id = $1 AND name = $2 AND type = $3`
 	insertFeature    = `INSERT INTO features (view_id, feature_id, name, type)
 		SELECT $1, coalesce(max(feature_id), 0) + 1, $2, $3 FROM features WHERE view_id = $1`
@@ -50,8 +51,10 @@ func definitions(ctx context.Context, q querier) (defs feature.Definitions, gene
 // SaveDefinitions puts defs in force with the next generation and why as audit
 // row, and returns them with their ids. A view keeps its id for ever by its name;
 // a feature by its name and type, so that one whose type changes gets another id,
-// and its former one again if the type comes back. ErrConflict unless
-// ifGeneration is the current generation; ErrInvalid for a name used twice.
+// and its former one again if the type comes back. A view's online store is the one
+// with which it was first saved. ErrConflict unless ifGeneration is the current
+// generation, and, as a *feature.Error, for a view that names another store;
+// ErrInvalid for a name used twice.
 func (s *Registry) SaveDefinitions(ctx context.Context, ifGeneration uint64, defs feature.Definitions, why feature.Audit) (feature.Definitions, uint64, error) {
 	defs = withViews(defs)
 	err := s.write(ctx, func(ctx context.Context, tx *transaction) error {
@@ -101,14 +104,30 @@ func number(ctx context.Context, tx *transaction, views []feature.View) error {
 			return invalid("view %s is defined twice", v.Name)
 		}
 		seen[v.Name] = true
-		id, err := idOf(ctx, tx, viewQuery, insertView, v.Name)
+		id, err := idOf(ctx, tx, viewQuery, []any{v.Name}, insertView, []any{v.Name, v.Online})
 		if err != nil {
 			return fmt.Errorf("view %s: %w", v.Name, err)
 		}
 		v.ID = feature.ViewID(id)
+		if err := checkOnline(ctx, tx, v); err != nil {
+			return err
+		}
 		if err := numberFeatures(ctx, tx, v); err != nil {
 			return fmt.Errorf("view %s: %w", v.Name, err)
 		}
+	}
+	return nil
+}
+
+// checkOnline refuses a view that names another online store than its rows are in, also
+// if it was out of force meanwhile: its versions are still known.
+func checkOnline(ctx context.Context, tx *transaction, v *feature.View) error {
+	in := *v
+	if err := tx.QueryRowContext(ctx, onlineQuery, int64(v.ID)).Scan(&in.Online); err != nil {
+		return fmt.Errorf("online store of view %s: %w", v.Name, err)
+	}
+	if in.OnlineStore() != v.OnlineStore() {
+		return feature.MovedError(v.Name, in.OnlineStore(), v.OnlineStore())
 	}
 	return nil
 }
@@ -119,7 +138,8 @@ func numberFeatures(ctx context.Context, tx *transaction, v *feature.View) error
 		if v.FeatureAt(f.Name) != i {
 			return invalid("feature %s is defined twice", f.Name)
 		}
-		id, err := idOf(ctx, tx, featureQuery, insertFeature, int64(v.ID), f.Name, f.Type.String())
+		of := []any{int64(v.ID), f.Name, f.Type.String()}
+		id, err := idOf(ctx, tx, featureQuery, of, insertFeature, of)
 		if err != nil {
 			return fmt.Errorf("feature %s: %w", f.Name, err)
 		}
@@ -129,12 +149,12 @@ func numberFeatures(ctx context.Context, tx *transaction, v *feature.View) error
 }
 
 // idOf returns the id that query finds, which insert makes if there is none.
-func idOf(ctx context.Context, tx *transaction, query, insert string, args ...any) (id int64, err error) {
-	if err = tx.QueryRowContext(ctx, query, args...).Scan(&id); !errors.Is(err, sql.ErrNoRows) {
+func idOf(ctx context.Context, tx *transaction, query string, by []any, insert string, with []any) (id int64, err error) {
+	if err = tx.QueryRowContext(ctx, query, by...).Scan(&id); !errors.Is(err, sql.ErrNoRows) {
 		return id, err
 	}
-	if _, err := tx.ExecContext(ctx, insert, args...); err != nil {
+	if _, err := tx.ExecContext(ctx, insert, with...); err != nil {
 		return 0, err
 	}
-	return id, tx.QueryRowContext(ctx, query, args...).Scan(&id)
+	return id, tx.QueryRowContext(ctx, query, by...).Scan(&id)
 }

@@ -79,6 +79,22 @@ func testDefinitionIDs(t *testing.T, r *reg) {
 	if third[0].ID != first[1].ID || third[1].Features[0].ID != first[0].Features[0].ID {
 		t.Errorf("what came back has ids %+v, want those of %+v", third, first)
 	}
+	placed := save(define("b"), feature.View{Name: "d", Online: "critical"}, feature.View{Name: "e", Online: feature.DefaultOnline})
+	save(define("e")) // d is out of force for a while; the default store has no other name
+	for name, view := range map[string]feature.View{
+		"to another store":         {Name: "d", Online: "archive"},
+		"to the default store":     {Name: "d"},
+		"out of the default store": {Name: "e", Online: "critical"},
+		"out of one it never said": {Name: "b", Online: "critical"},
+	} {
+		_, _, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: []feature.View{view}}, why("apply"))
+		if !errors.Is(err, &feature.Error{Code: feature.CodeConflict}) || errors.Is(err, feature.ErrConflict) {
+			t.Errorf("SaveDefinitions of a view that goes %s = %v, want a conflict that trying again does not cure", name, err)
+		}
+	}
+	if back := save(feature.View{Name: "d", Online: "critical"}); back[0].ID != placed[1].ID || back[0].Online != "critical" {
+		t.Errorf("a view that came back to its store is %+v, was %+v", back[0], placed[1])
+	}
 	for name, views := range map[string][]feature.View{
 		"view twice":    {define("a"), define("a")},
 		"feature twice": {define("a", of("x", feature.Int64), of("x", feature.String))},

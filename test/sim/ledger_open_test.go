@@ -25,7 +25,7 @@ func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs fe
 	}
 	defs.Views = slices.Clone(defs.Views)
 	seen := map[string]bool{}
-	viewIDs, featureIDs := maps.Clone(l.viewIDs), maps.Clone(l.featureIDs)
+	viewIDs, featureIDs, online := maps.Clone(l.viewIDs), maps.Clone(l.featureIDs), maps.Clone(l.online)
 	for i := range defs.Views {
 		v := &defs.Views[i]
 		if seen[v.Name] {
@@ -34,6 +34,10 @@ func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs fe
 		seen[v.Name] = true
 		if viewIDs[v.Name] == 0 {
 			viewIDs[v.Name] = feature.ViewID(len(viewIDs) + 1)
+			online[v.Name] = v.OnlineStore()
+		}
+		if online[v.Name] != v.OnlineStore() {
+			return feature.Definitions{}, 0, feature.MovedError(v.Name, online[v.Name], v.OnlineStore())
 		}
 		v.ID, v.Features = viewIDs[v.Name], slices.Clone(v.Features)
 		for j := range v.Features {
@@ -52,7 +56,7 @@ func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs fe
 	if err := l.note(why); err != nil {
 		return feature.Definitions{}, 0, err
 	}
-	l.viewIDs, l.featureIDs, l.defs = viewIDs, featureIDs, defs
+	l.viewIDs, l.featureIDs, l.online, l.defs = viewIDs, featureIDs, online, defs
 	l.definitions++
 	l.signal()
 	return defs, l.definitions, nil

@@ -26,6 +26,7 @@ type ledger struct {
 	defs        feature.Definitions
 	definitions uint64
 	viewIDs     map[string]feature.ViewID
+	online      map[string]string // store by view
 	featureIDs  map[string]uint32
 	views       map[feature.ViewID]*shelf
 	verdicts    []verdictAt
@@ -68,7 +69,7 @@ type tenure struct {
 
 func newLedger() *ledger {
 	l := &ledger{
-		viewIDs: map[string]feature.ViewID{}, featureIDs: map[string]uint32{}, views: map[feature.ViewID]*shelf{}, blobs: map[string][]byte{},
+		viewIDs: map[string]feature.ViewID{}, online: map[string]string{}, featureIDs: map[string]uint32{}, views: map[feature.ViewID]*shelf{}, blobs: map[string][]byte{},
 		epochs: map[string]uint64{}, leases: map[string]tenure{}, changed: make(chan struct{}),
 	}
 	rand.Read(l.id[:]) // never fails

@@ -21,16 +21,18 @@ import (
 // Config is sluice.yaml. Every key is also a flag of the same name, such as
 // --listen.http; the flags' texts are the keys' reference.
 type Config struct {
-	Data     string         `yaml:"data" help:"Folder of everything that is embedded." placeholder:"DIR"`
-	Listen   ListenConfig   `yaml:"listen" embed:"" prefix:"listen."`
-	Kafka    KafkaConfig    `yaml:"kafka" embed:"" prefix:"kafka."`
-	Redis    RedisConfig    `yaml:"redis" embed:"" prefix:"redis."`
-	Registry RegistryConfig `yaml:"registry" embed:"" prefix:"registry."`
-	Serve    ServeConfig    `yaml:"serve" embed:"" prefix:"serve."`
-	Feast    FeastConfig    `yaml:"feast" embed:"" prefix:"feast."`
-	Slack    SlackConfig    `yaml:"slack" embed:"" prefix:"slack."`
-	Auth     AuthConfig     `yaml:"auth" embed:"" prefix:"auth."`
-	Log      LogConfig      `yaml:"log" embed:"" prefix:"log."`
+	Data   string       `yaml:"data" help:"Folder of everything that is embedded." placeholder:"DIR"`
+	Listen ListenConfig `yaml:"listen" embed:"" prefix:"listen."`
+	Kafka  KafkaConfig  `yaml:"kafka" embed:"" prefix:"kafka."`
+	Redis  RedisConfig  `yaml:"redis" embed:"" prefix:"redis."`
+	// OnlineStores are further ones; see there.
+	OnlineStores OnlineStores   `yaml:"online_stores" name:"online_stores" help:"Online stores beside that of redis, for views that name one with online: by name, each with the keys of redis, such as {critical: {addrs: [10.0.0.7:6379]}}; one without addrs is embedded." placeholder:"YAML"`
+	Registry     RegistryConfig `yaml:"registry" embed:"" prefix:"registry."`
+	Serve        ServeConfig    `yaml:"serve" embed:"" prefix:"serve."`
+	Feast        FeastConfig    `yaml:"feast" embed:"" prefix:"feast."`
+	Slack        SlackConfig    `yaml:"slack" embed:"" prefix:"slack."`
+	Auth         AuthConfig     `yaml:"auth" embed:"" prefix:"auth."`
+	Log          LogConfig      `yaml:"log" embed:"" prefix:"log."`
 }
 
 // ListenConfig says where the process listens. Port 0 takes a free one, which is
@@ -86,6 +88,9 @@ type LogConfig struct {
 	Format string `yaml:"format" help:"text or json." placeholder:"FORMAT"`
 }
 
+// defaultPrefix is that of every key of an online store on servers.
+const defaultPrefix = "sl:"
+
 // DefaultConfig returns the configuration that the reference page documents.
 func DefaultConfig() Config {
 	return Config{
@@ -95,7 +100,7 @@ func DefaultConfig() Config {
 			Brokers: []string{}, Partitions: 4, Writes: "sluice.writes", Profiles: "sluice.profiles",
 			DeadLetters: "sluice.dead", Group: "sluice",
 		},
-		Redis: RedisConfig{Addrs: []string{}, Prefix: "sl:", HedgeBudget: redis.DefaultConfig().HedgeBudget},
+		Redis: RedisConfig{Addrs: []string{}, Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget},
 		Serve: defaultServe(),
 		Feast: FeastConfig(serving.DefaultFeastConfig()),
 		Slack: SlackConfig{TokenEnv: "SLACK_TOKEN"},
@@ -168,7 +173,8 @@ func (c Config) Validate() error {
 	c.validateListen(add)
 	c.validateKafka(add)
 	validateAddrs("redis.addrs", c.Redis.Addrs, add)
-	c.validateRedis(add)
+	c.Redis.validate("redis", add)
+	c.validateOnline(add)
 	if p := c.Registry.Postgres; p != "" && !strings.Contains(p, "=") && !strings.HasPrefix(p, "postgres://") && !strings.HasPrefix(p, "postgresql://") {
 		add("registry.postgres: want postgres://USER@HOST/DATABASE, or key=value pairs")
 	}
@@ -186,35 +192,6 @@ func (c Config) Validate() error {
 		add("log.format: %q: want text or json", c.Log.Format)
 	}
 	return errors.Join(errs...)
-}
-
-func (c Config) validateRedis(add func(format string, args ...any)) {
-	if c.Redis.Cluster && len(c.Redis.Addrs) == 0 {
-		add("redis.cluster: true without redis.addrs: name the cluster's servers")
-	}
-	if name := c.Redis.PasswordEnv; name != "" && os.Getenv(name) == "" {
-		add("redis.password_env: %q: no such variable in the environment: put the password there", name)
-	}
-	if len(c.Redis.Addrs) == 0 {
-		return
-	}
-	var joined interface{ Unwrap() []error }
-	if err := c.redis().Validate(); errors.As(err, &joined) {
-		for _, one := range joined.Unwrap() {
-			add("redis.%w", one)
-		}
-	}
-}
-
-// redis is the configuration of the row store.
-func (c Config) redis() redis.Config {
-	out := redis.DefaultConfig()
-	out.Addrs, out.Cluster, out.MasterName, out.Username, out.Prefix = c.Redis.Addrs, c.Redis.Cluster, c.Redis.MasterName, c.Redis.Username, c.Redis.Prefix
-	out.SyncReplicas, out.HedgeBudget = c.Redis.SyncReplicas, c.Redis.HedgeBudget
-	if c.Redis.PasswordEnv != "" {
-		out.Password = os.Getenv(c.Redis.PasswordEnv)
-	}
-	return out
 }
 
 func (c Config) validateListen(add func(format string, args ...any)) {
@@ -310,15 +287,21 @@ func (c Config) ValidateTarget(target string) error {
 	default:
 		return fmt.Errorf("target: %q: want all, tap, gate or serve", target)
 	}
-	var errs []error
-	for _, part := range []struct {
+	type part struct {
 		embedded       bool
 		what, key, use string
-	}{
+	}
+	parts := []part{
 		{len(c.Kafka.Brokers) == 0, "the log", "kafka.brokers", "a Kafka server"},
 		{c.Registry.Postgres == "", "the registry", "registry.postgres", "a PostgreSQL server"},
 		{len(c.Redis.Addrs) == 0, "the online store", "redis.addrs", "a Redis server"},
-	} {
+	}
+	for _, name := range c.OnlineStores.names() {
+		key := "online_stores." + name
+		parts = append(parts, part{len(c.OnlineStores[name].Addrs) == 0, "the online store " + name, key + ".addrs", "a Redis server"})
+	}
+	var errs []error
+	for _, part := range parts {
 		if part.embedded {
 			errs = append(errs, fmt.Errorf("target %s: %s is embedded, and other processes cannot reach it: set %s to %s, or run -target=all", target, part.what, part.key, part.use))
 		}

@@ -8,7 +8,7 @@ import (
 // Key is one key of the configuration.
 type Key struct {
 	Name string // dotted, as its flag is called
-	Type string // text | list | number | bool
+	Type string // text | list | number | bool | map
 	Help string
 	// Value is where a Config keeps it; it can be set if the Config was given by
 	// pointer.
@@ -28,7 +28,7 @@ func keysOf(v reflect.Value, prefix string) (keys []Key) {
 			keys = append(keys, keysOf(v.Field(i), name+".")...)
 			continue
 		}
-		kinds := map[reflect.Kind]string{reflect.String: "text", reflect.Slice: "list", reflect.Int: "number", reflect.Bool: "bool"}
+		kinds := map[reflect.Kind]string{reflect.String: "text", reflect.Slice: "list", reflect.Int: "number", reflect.Bool: "bool", reflect.Map: "map"}
 		keys = append(keys, Key{Name: name, Type: kinds[v.Field(i).Kind()], Help: field.Tag.Get("help"), Value: v.Field(i)})
 	}
 	return keys

@@ -86,6 +86,14 @@ func TestConfigValidate(t *testing.T) {
 		"topic twice":      {func(c *Config) { c.Kafka.Profiles = c.Kafka.Writes }, "kafka.profiles: sluice.writes is kafka.writes already: name another topic"},
 		"group":            {func(c *Config) { c.Kafka.Group = "" }, "kafka.group: empty: name the consumer group"},
 		"redis":            {func(c *Config) { c.Redis.Addrs = []string{":6379"} }, `redis.addrs: ":6379": want HOST:PORT`},
+		"store of no name": {func(c *Config) { c.OnlineStores = OnlineStores{"Critical": {}} }, `online_stores: "Critical": a name has`},
+		"second default":   {func(c *Config) { c.OnlineStores = OnlineStores{"default": {}} }, "online_stores.default: that is the name of the store of views that name none"},
+		"store's address":  {func(c *Config) { c.OnlineStores = OnlineStores{"b": {Addrs: []string{"x"}}} }, `online_stores.b.addrs: "x": want HOST:PORT`},
+		"store's cluster":  {func(c *Config) { c.OnlineStores = OnlineStores{"b": {Cluster: true}} }, "online_stores.b.cluster: true without online_stores.b.addrs"},
+		"store's password": {func(c *Config) { c.OnlineStores = OnlineStores{"b": {PasswordEnv: "SLUICE_TEST_UNSET"}} }, `online_stores.b.password_env: "SLUICE_TEST_UNSET": no such variable`},
+		"one store for two": {func(c *Config) {
+			c.Redis.Addrs, c.OnlineStores = []string{"a:1"}, OnlineStores{"b": {Addrs: []string{"a:1"}}}
+		}, "online_stores.b: the same servers and prefix as redis"},
 		"cluster of none":  {func(c *Config) { c.Redis.Cluster = true }, "redis.cluster: true without redis.addrs"},
 		"postgres":         {func(c *Config) { c.Registry.Postgres = "localhost" }, "registry.postgres: want postgres://USER@HOST/DATABASE"},
 		"slack, no token":  {func(c *Config) { c.Slack.Channel, c.Slack.TokenEnv = "ops", "SLUICE_TEST_UNSET" }, `slack.token_env: "SLUICE_TEST_UNSET": no such variable in the environment`},
@@ -120,6 +128,24 @@ func TestConfigValidate(t *testing.T) {
 	}
 }
 
+func TestOnlineStoresOfFileAndFlag(t *testing.T) {
+	got, err := LoadConfig(writeConfig(t, "online_stores:\n  critical: {addrs: [a:1, b:2], cluster: true}\n  near: {}\n"))
+	want := OnlineStores{"critical": {Addrs: []string{"a:1", "b:2"}, Cluster: true}, "near": {}}
+	if err != nil || !reflect.DeepEqual(got.OnlineStores, want) || got.online("critical").Prefix != "sl:" {
+		t.Errorf("LoadConfig = %+v, %v, want %+v", got.OnlineStores, err, want)
+	}
+	var flag OnlineStores
+	if err := flag.UnmarshalText([]byte("{critical: {addrs: [a:1, b:2], cluster: true}, near: {}}")); err != nil || !reflect.DeepEqual(flag, want) {
+		t.Errorf("UnmarshalText = %+v, %v, want %+v", flag, err, want)
+	}
+	if err := new(OnlineStores).UnmarshalText([]byte("{critical: {adrs: [a:1]}}")); err == nil || !strings.Contains(err.Error(), "adrs") {
+		t.Errorf("UnmarshalText of an unknown key = %v", err)
+	}
+	if _, err := LoadConfig(writeConfig(t, "online_stores:\n  critical: {adrs: [a:1]}\n")); err == nil || !strings.Contains(err.Error(), "sluice.yaml:2: unknown key adrs: did you mean addrs?") {
+		t.Errorf("LoadConfig of an unknown key = %v", err)
+	}
+}
+
 func TestValidateTarget(t *testing.T) {
 	cfg := DefaultConfig()
 	if err := cfg.ValidateTarget("all"); err != nil {
@@ -135,6 +161,11 @@ func TestValidateTarget(t *testing.T) {
 		}
 	}
 	cfg.Kafka.Brokers, cfg.Registry.Postgres, cfg.Redis.Addrs = []string{"a:1"}, "postgres://a/b", []string{"b:1"}
+	cfg.OnlineStores = OnlineStores{"near": {}}
+	if err := cfg.ValidateTarget("tap"); err == nil || !strings.Contains(err.Error(), "the online store near is embedded, and other processes cannot reach it: set online_stores.near.addrs") {
+		t.Errorf("ValidateTarget(tap) with an embedded second store = %v", err)
+	}
+	cfg.OnlineStores["near"] = RedisConfig{Addrs: []string{"c:1"}}
 	for _, target := range Targets {
 		if err := cfg.ValidateTarget(target); err != nil {
 			t.Errorf("ValidateTarget(%s) with servers = %v", target, err)

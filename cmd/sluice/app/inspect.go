@@ -37,7 +37,12 @@ func Inspect(ctx context.Context, cfg Config) []Finding {
 		all = append(all, inspectLog(ctx, cfg)...)
 	}
 	if len(cfg.Redis.Addrs) > 0 {
-		all = append(all, inspectRows(ctx, cfg)...)
+		all = append(all, inspectRows(ctx, "redis", "redis", cfg.Redis)...)
+	}
+	for _, name := range cfg.OnlineStores.names() {
+		if store := cfg.online(name); len(store.Addrs) > 0 {
+			all = append(all, inspectRows(ctx, "redis of "+name, "online_stores."+name, store)...)
+		}
 	}
 	if cfg.Registry.Postgres != "" {
 		all = append(all, inspectRegistry(ctx, cfg)...)
@@ -116,25 +121,26 @@ func topicFindings(found tap.BrokerInspection) (all []Finding) {
 	return all
 }
 
-func inspectRows(ctx context.Context, cfg Config) []Finding {
+// inspectRows looks at the servers of the online store that key describes.
+func inspectRows(ctx context.Context, check, key string, cfg RedisConfig) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)
 	defer cancel()
-	found, err := redis.Inspect(ctx, cfg.redis())
+	found, err := redis.Inspect(ctx, cfg.store())
 	if err != nil {
-		return append(redisFindings(found.Findings), Finding{"redis", false, strings.Join(cfg.Redis.Addrs, ",") + ": " + err.Error(),
-			"see whether redis.addrs, cluster or master_name and the password are right, and whether this machine reaches them"})
+		return append(redisFindings(check, found.Findings), Finding{check, false, strings.Join(cfg.Addrs, ",") + ": " + err.Error(),
+			"see whether " + key + ".addrs, cluster or master_name and the password are right, and whether this machine reaches them"})
 	}
 	text := fmt.Sprintf("%d primaries, Redis %s", found.Primaries, found.Version)
 	if found.Primaries == 1 {
 		text = "Redis " + found.Version
 	}
-	return append([]Finding{{"redis", true, text, ""}}, redisFindings(found.Findings)...)
+	return append([]Finding{{check, true, text, ""}}, redisFindings(check, found.Findings)...)
 }
 
 // redisFindings says of every setting that does not suit what to set and why.
-func redisFindings(findings []redis.Finding) (all []Finding) {
+func redisFindings(check string, findings []redis.Finding) (all []Finding) {
 	for _, f := range findings {
-		out := Finding{Check: "redis " + f.Setting, Text: f.Server + ": " + f.Value, Do: "set it to " + f.Want + ": " + f.Why}
+		out := Finding{Check: check + " " + f.Setting, Text: f.Server + ": " + f.Value, Do: "set it to " + f.Want + ": " + f.Why}
 		if f.Unknown {
 			out.Text, out.Do = f.Server+": cannot be read: "+f.Value, "make sure that it is "+f.Want+": "+f.Why
 		}

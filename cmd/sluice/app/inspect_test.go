@@ -24,7 +24,7 @@ func TestRedisFindings(t *testing.T) {
 			"upgrade it to 7 or newer: older servers have no Functions; the platform does not start before"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := redisFindings([]redis.Finding{tc.finding})
+			got := redisFindings("redis", []redis.Finding{tc.finding})
 			if len(got) != 1 || got[0].OK || got[0].Do != tc.do || !strings.HasPrefix(got[0].Text, "a:1: ") {
 				t.Errorf("redisFindings(%+v) = %+v, want %q", tc.finding, got, tc.do)
 			}

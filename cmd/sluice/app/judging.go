@@ -141,20 +141,19 @@ func (a *App) learning(ctx context.Context, view *feature.View) (bool, error) {
 	return status.Windows < drift.MinWindows, err
 }
 
-// checkView finds what only the reader of writes can: expressions that do not
-// compile.
-func checkView(view *feature.View) error {
+// checkView finds what only the reader of writes can, expressions that do not compile,
+// and an online store that this server does not have.
+func (a *App) checkView(view *feature.View) error {
 	_, err := quality.NewChecker(view)
-	return err
+	return errors.Join(err, a.cfg.hasOnline(view))
 }
 
 // checks are what the status of a server looks at.
 func (a *App) checks() []control.Check {
 	p := a.parts
-	return []control.Check{
+	return append([]control.Check{
 		{Name: "ready", Run: func(context.Context) error { return a.Ready() }},
 		{Name: "registry", Run: func(ctx context.Context) error { _, err := p.registry.Vectors(ctx); return err }},
 		{Name: "log", Run: func(ctx context.Context) error { _, err := p.log.Partitions(ctx, p.topics.writes); return err }},
-		{Name: "rows", Run: func(ctx context.Context) error { _, err := p.rows.Read(ctx, 0, []feature.Key{""}, nil); return err }},
-	}
+	}, p.rowChecks()...)
 }

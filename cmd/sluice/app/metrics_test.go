@@ -13,6 +13,7 @@ import (
 func TestCatalog(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Data = t.TempDir()
+	cfg.OnlineStores = OnlineStores{"critical": {}}
 	cfg.Listen.HTTP, cfg.Listen.GRPC, cfg.Listen.Kafka = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	inventory := dashboards.NewInventory()
 	a, err := New(t.Context(), cfg, Options{Target: "all", Clock: "wall", NoSync: true, Metrics: inventory})

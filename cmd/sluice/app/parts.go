@@ -11,11 +11,9 @@ import (
 	"time"
 
 	"sluice/feature"
-	"sluice/materialize"
 	"sluice/quality/sketch"
-	"sluice/serving"
 	"sluice/store/embedded"
-	"sluice/store/redis"
+	"sluice/store/placement"
 	"sluice/store/registry"
 	"sluice/tap"
 )
@@ -24,7 +22,7 @@ import (
 // opened first.
 type parts struct {
 	registry *registry.Registry
-	rows     rowStore
+	rows     *placement.Stores
 	log      *tap.Log
 	key      sketch.HashKey
 	clock    *clock
@@ -33,13 +31,6 @@ type parts struct {
 	brokers  []string
 
 	closers []io.Closer
-}
-
-// rowStore is an online store: embedded, or Redis.
-type rowStore interface {
-	materialize.Rows
-	serving.Rows
-	io.Closer
 }
 
 // open opens the log, the registry and the rows. What was opened before an error
@@ -65,7 +56,7 @@ func open(ctx context.Context, cfg Config, opts Options) (p *parts, err error) {
 
 // lock takes the data folder if any part lives in it.
 func (p *parts) lock(cfg Config) error {
-	if len(cfg.Redis.Addrs) > 0 && len(cfg.Kafka.Brokers) > 0 && cfg.Registry.Postgres != "" {
+	if !cfg.OnlineStores.embedded() && len(cfg.Redis.Addrs) > 0 && len(cfg.Kafka.Brokers) > 0 && cfg.Registry.Postgres != "" {
 		return nil
 	}
 	lock, err := embedded.Lock(cfg.Data)
@@ -95,14 +86,12 @@ func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) error 
 	return err
 }
 
-// inForce tells the row store how long rows of each view may still be asked for.
+// inForce tells the row store where the rows of each view are and how long they may
+// still be asked for.
 func (p *parts) inForce(defs *feature.Definitions) {
-	rows, ok := p.rows.(expiring)
-	if !ok {
-		return
-	}
+	p.place(defs)
 	for i := range defs.Views {
-		rows.SetExpiry(defs.Views[i].ID, expiry(&defs.Views[i]))
+		p.rows.SetExpiry(defs.Views[i].ID, expiry(&defs.Views[i]))
 	}
 }
 
@@ -116,34 +105,6 @@ func expiry(view *feature.View) time.Duration {
 	}
 	pending := time.Duration(view.Publish.ProbationWindows+view.Publish.Hold+feature.MaxVisible+1) * view.Window.Size
 	return ttl + pending + view.Window.Lateness + view.Window.Idle + 24*time.Hour
-}
-
-// expiring is a row store that lets go of entities nobody writes any more.
-type expiring interface {
-	SetExpiry(view feature.ViewID, d time.Duration)
-}
-
-func (p *parts) openRows(ctx context.Context, cfg Config, opts Options) error {
-	if len(cfg.Redis.Addrs) > 0 {
-		config := cfg.redis()
-		if opts.ReadDeadline > 0 {
-			config.ReadDeadline, config.ReadTimeout = opts.ReadDeadline, opts.ReadDeadline
-		}
-		rows, err := redis.Open(ctx, redis.Options{Config: config, Metrics: redis.NewMetrics(opts.Metrics), Log: opts.Log})
-		if err != nil {
-			return fmt.Errorf("redis.addrs: %w", err)
-		}
-		p.rows = rows
-		p.closers = append(p.closers, rows)
-		return nil
-	}
-	rows, err := embedded.Open(embedded.Options{Path: filepath.Join(cfg.Data, "rows"), Sync: !opts.NoSync, Log: opts.Log})
-	if err != nil {
-		return err
-	}
-	p.rows = rows
-	p.closers = append(p.closers, rows)
-	return nil
 }
 
 func (p *parts) openRegistry(ctx context.Context, cfg Config, opts Options) (err error) {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
@@ -33,15 +32,4 @@ func (c *catalog) newest(view *feature.View) *sketch.Layout {
 		return nil
 	}
 	return layouts[len(layouts)-1]
-}
-
-// identity returns what names the servers behind a row store; nil for one that has
-// none.
-func identity(rows rowStore) materialize.ShardsFunc {
-	if r, ok := rows.(interface {
-		Identity(ctx context.Context) (string, error)
-	}); ok {
-		return r.Identity
-	}
-	return nil
 }

@@ -102,6 +102,7 @@ func (r *restoration) run(ctx context.Context) (err error) {
 	if r.defs, _, err = r.parts.registry.Definitions(ctx); err != nil {
 		return err
 	}
+	r.parts.inForce(&r.defs)
 	gone, err := r.taps(ctx)
 	if err != nil {
 		return err
@@ -268,7 +269,6 @@ func (r *restoration) rows(ctx context.Context, gone map[string]string) error {
 	for i := range plan.Parts {
 		plan.Parts[i].Gone = gone[plan.Parts[i].Span.Topic]
 	}
-	r.parts.inForce(&r.defs)
 	id, err := r.parts.registry.Installation(ctx)
 	if err != nil {
 		return err
@@ -295,14 +295,8 @@ func (r *restoration) open() (all []backup.Open, err error) {
 // checkRows refuses an online store that has rows of a version of the archive already,
 // before anything is changed.
 func (r *restoration) checkRows(ctx context.Context) error {
-	store, ok := r.parts.rows.(interface {
-		Stat(ctx context.Context, view feature.ViewID, version feature.Version) (rows, bytes uint64, err error)
-	})
-	if !ok {
-		return nil
-	}
 	return r.versions(func(view feature.ViewID, version feature.Version) error {
-		n, _, err := store.Stat(ctx, view, version)
+		n, _, err := r.parts.rows.Stat(ctx, view, version)
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%w: it has %d rows of view %d version %d", ErrRowsNotEmpty, n, view, version)
 		}

@@ -31,6 +31,7 @@ func (a *App) build(ctx context.Context) error {
 	a.add("catalog", a.parts.catalog.Run)
 	a.add("clock", a.parts.clock.Run)
 	a.add("topics", a.parts.topics.Run)
+	a.add("online stores", a.parts.rows.Run)
 	if a.runs("gate") || a.runs("serve") {
 		if err := a.buildDecisions(ctx); err != nil {
 			return err
@@ -67,7 +68,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.add("board", follow(a.parts.log, a.board))
 	a.health.Add("board", a.board.Ready)
 	deps := materialize.Deps{
-		Registry: a.parts.registry, Rows: a.parts.rows, Shards: identity(a.parts.rows), Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
+		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
 		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Definitions: a.parts.catalog.Definitions, HashKey: a.parts.key,
 		Clock: a.parts.clock, Notify: unlessPlanted(a.parts.catalog.Definitions, tell(ctx, notifier)), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
@@ -180,7 +181,7 @@ func (a *App) buildControl(mux *http.ServeMux, tokens *auth.Tokens) error {
 	}
 	api, err := control.New(control.Deps{
 		Registry: p.registry, Actions: a.actions, Board: a.board, Clock: p.clock, Log: appender{p.log, p.topics},
-		Letters: letters{p.log}, Verify: a.verify, History: a.history, CheckRules: a.checkRules, Backtest: a.backtest, CheckView: checkView,
+		Letters: letters{p.log}, Verify: a.verify, History: a.history, CheckRules: a.checkRules, Backtest: a.backtest, CheckView: a.checkView,
 		Trace:   newTracer(a).Trace,
 		Applied: a.applied, Learning: a.learning, Authorize: tokens.Authorize, DefaultTopic: a.cfg.Kafka.Writes,
 		Target: a.opts.Target, Version: a.opts.Version, Checks: a.checks(), Logger: a.opts.Log,
