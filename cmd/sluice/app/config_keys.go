@@ -28,7 +28,7 @@ func keysOf(v reflect.Value, prefix string) (keys []Key) {
 			keys = append(keys, keysOf(v.Field(i), name+".")...)
 			continue
 		}
-		kinds := map[reflect.Kind]string{reflect.String: "text", reflect.Slice: "list", reflect.Int: "number", reflect.Bool: "bool", reflect.Map: "map"}
+		kinds := map[reflect.Kind]string{reflect.String: "text", reflect.Slice: "list", reflect.Int: "number", reflect.Float64: "number", reflect.Bool: "bool", reflect.Map: "map"}
 		keys = append(keys, Key{Name: name, Type: kinds[v.Field(i).Kind()], Help: field.Tag.Get("help"), Value: v.Field(i)})
 	}
 	return keys
