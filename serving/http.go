@@ -20,12 +20,29 @@ import (
 // size of a body is the limit of any handler, which may have a lower one.
 func NewHTTPServer(config Config, handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           fewHeaders(config.MaxHeaders, http.MaxBytesHandler(handler, int64(config.MaxBody))),
+		Handler:           fewHeaders(config.MaxHeaders, shortBodies(config.MaxBody, handler)),
 		ReadHeaderTimeout: config.Handshake,
 		ReadTimeout:       config.MaxTime, // does not count while a handler works
 		MaxHeaderBytes:    config.MaxHeader,
 		IdleTimeout:       2 * time.Minute,
 	}
+}
+
+// shortBodies lets handlers read limit bytes of a body. One that says its length has no more
+// than that, and need not be counted.
+func shortBodies(limit int, next http.Handler) http.Handler {
+	counted := http.MaxBytesHandler(next, int64(limit))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if saysShort(r, limit) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		counted.ServeHTTP(w, r)
+	})
+}
+
+func saysShort(r *http.Request, limit int) bool {
+	return r.ContentLength >= 0 && r.ContentLength <= int64(limit)
 }
 
 // HTTP returns a handler that answers what Register registers.
@@ -174,7 +191,11 @@ var jsonContent = []string{"application/json"}
 
 // readBody reads the body of r; the error is too_large beyond limit bytes.
 func readBody(w http.ResponseWriter, r *http.Request, dst *bytes.Buffer, limit int) error {
-	_, err := dst.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit)))
+	body := r.Body
+	if !saysShort(r, limit) {
+		body = http.MaxBytesReader(w, body, int64(limit))
+	}
+	_, err := dst.ReadFrom(body)
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
