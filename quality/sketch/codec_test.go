@@ -68,7 +68,7 @@ func TestUnmarshalProfileErrors(t *testing.T) {
 		want   error
 	}{
 		"nothing":      {nil, layout, ErrCorrupt},
-		"other format": {append([]byte{9}, good[1:]...), layout, ErrCorrupt},
+		"other format": {append([]byte{good[0] | 0x80}, good[1:]...), layout, ErrCorrupt},
 		"other layout": {good, Unbinned(view), ErrLayout},
 		"cut short":    {good[:len(good)-1], layout, ErrCorrupt},
 		"bytes after":  {append(bytes.Clone(good), 0), layout, ErrCorrupt},

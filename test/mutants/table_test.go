@@ -78,7 +78,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "late rows are dropped", file: "tap/classify.go",
-		edits: [][2]string{{"	if late {\n		w.profile.AddLate(m)\n", "	if late {\n		return true, nil\n"}},
+		edits: [][2]string{{"	case late:\n		p.AddLate(m)\n", "	case late:\n"}},
 		pkg:   "./tap", run: "^TestTapMergeLaw$", args: []string{"-law.cases", "3"},
 	},
 	{

@@ -37,6 +37,10 @@ func TestPublishUnderLoad(t *testing.T) {
 	if v, err := h.judged(0); err != nil || v.Decision != "publish" {
 		t.Fatalf("the first window: %+v, %v", v, err)
 	}
+	h.until("the first window is served", time.Minute, func() error {
+		_, err := readEveryone(*h.base.Load())
+		return err
+	})
 	r.read(t, h)
 	begun := time.Now()
 	for i := 1; i <= *publishRounds; i++ {
@@ -165,7 +169,7 @@ func readEveryone(base string) (times []int64, err error) {
 	for _, row := range answer.Rows {
 		at, err := time.Parse(time.RFC3339Nano, row.EventTimes["amount"])
 		if err != nil || row.Statuses["amount"] != "PRESENT" {
-			return nil, fmt.Errorf("row %+v: %w", row, err)
+			return nil, fmt.Errorf("row %+v, event time: %v", row, err)
 		}
 		times = append(times, at.Unix())
 	}
