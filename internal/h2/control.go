@@ -43,6 +43,10 @@ func (c *conn) settings(f frame) error {
 	}
 	out := c.buffer()
 	*out = appendHead(*out, 0, frameSettings, flagAck, 0)
+	for _, s := range c.streams { // behind it: what they let go goes by them
+		c.pump(s)
+	}
+	c.more.Broadcast()
 	return c.write()
 }
 
@@ -68,9 +72,7 @@ func (c *conn) set(name uint16, value uint32) error {
 			if s.room += change; s.room > maxWindow {
 				return offence(codeFlow, "the window of stream %d is too large", s.id)
 			}
-			c.pump(s)
 		}
-		c.more.Broadcast()
 	}
 	return nil // of the others nothing follows: what is sent uses no dynamic table, and pushes nothing
 }
