@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,9 +240,9 @@ func TestSwapped(t *testing.T) {
 func TestOpenLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := &store{}, &store{}
-		there := false
+		var there atomic.Bool
 		s, err := placement.Open(t.Context(), placement.Options{Default: is(a), Named: map[string]placement.OpenFunc{"critical": func(context.Context) (placement.Store, error) {
-			if !there {
+			if !there.Load() {
 				return nil, errors.New("connection refused")
 			}
 			return b, nil
@@ -266,7 +267,7 @@ func TestOpenLater(t *testing.T) {
 		if err := s.Check(t.Context(), "critical"); !errors.Is(err, placement.ErrClosed) {
 			t.Errorf("Check = %v, want %v", err, placement.ErrClosed)
 		}
-		there = true
+		there.Store(true)
 		time.Sleep(2 * time.Second) // of the bubble's clock
 		synctest.Wait()
 		if _, err := s.StageMarked(t.Context(), critical, 1, rows("x"), "writes/0", 7); err != nil {
