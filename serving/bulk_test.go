@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,11 +20,16 @@ import (
 // countedRows counts reads, and fails from the one that fails on.
 type countedRows struct {
 	Rows
+	mu           sync.Mutex // views are read at once
 	reads, fails int
 }
 
 func (c *countedRows) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
-	if c.reads++; c.fails > 0 && c.reads >= c.fails {
+	c.mu.Lock()
+	c.reads++
+	gone := c.fails > 0 && c.reads >= c.fails
+	c.mu.Unlock()
+	if gone {
 		return dst, errors.New("the store is gone")
 	}
 	return c.Rows.Read(ctx, view, keys, dst)
