@@ -164,7 +164,8 @@ func newFixture(t testing.TB, change ...func(*Config, *Deps)) *fixture {
 // renew takes what the registry holds into force.
 func (f *fixture) renew(t testing.TB) {
 	t.Helper()
-	if err := f.lease.renew(t.Context()); err != nil {
+	// Not a renewal: that reads definitions again only once in a while.
+	if err := f.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
