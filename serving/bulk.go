@@ -126,8 +126,7 @@ var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: 
 	if err == nil {
 		return nil
 	}
-	pushBack(stream.Context(), err)
-	return grpcError(err)
+	return told(stream.Context(), callError(err))
 }}
 
 // streamWire answers a serialized request with serialized parts.

@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/proto"
 
@@ -96,10 +95,6 @@ var (
 
 // readMethod describes a read that is answered from the request's bytes.
 func readMethod(name, full string, own bool) grpc.MethodDesc {
-	kind := methodFeastGRPC
-	if own {
-		kind = methodOwnGRPC
-	}
 	return grpc.MethodDesc{MethodName: name, Handler: func(srv any, ctx context.Context, decode func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
 		request := &rawRequest{}
 		if err := decode(request); err != nil {
@@ -107,17 +102,9 @@ func readMethod(name, full string, own bool) grpc.MethodDesc {
 		}
 		defer request.free()
 		handle := func(ctx context.Context, _ any) (any, error) {
-			begun := time.Now()
-			s := srv.(*Server)
-			var buffer mem.Buffer
-			err := s.door.charge(ctx)
-			if err == nil {
-				buffer, err = s.readWire(ctx, request.data, own)
-			}
-			s.observe(kind, begun, err)
+			buffer, err := srv.(*Server).readCall(ctx, request.data, own)
 			if err != nil {
-				pushBack(ctx, err)
-				return nil, grpcError(err)
+				return nil, told(ctx, err)
 			}
 			return rawReply{buffer}, nil
 		}
@@ -128,14 +115,15 @@ func readMethod(name, full string, own bool) grpc.MethodDesc {
 	}}
 }
 
-// pushBack tells clients that retry by themselves how long to wait with it.
-//
-// Source: gRPC proposal A6, grpc-retry-pushback-ms.
-func pushBack(ctx context.Context, err error) {
-	if shed := (*shedError)(nil); errors.As(err, &shed) {
+// told returns err, of callError, as grpc-go wants it: with what goes beside its status
+// given to the stream of ctx.
+func told(ctx context.Context, err error) error {
+	if retry := (retryError{}); errors.As(err, &retry) {
 		// Without a stream, as in tests, there is nobody to tell.
-		_ = grpc.SetTrailer(ctx, pushBackAfter(shed.after))
+		_ = grpc.SetTrailer(ctx, retry.Trailer())
+		return retry.error
 	}
+	return err
 }
 
 // typedMethod describes a call of decoded messages.
@@ -149,8 +137,7 @@ func typedMethod[In, Out any](name, full string, call func(*Server, context.Cont
 			s := srv.(*Server)
 			err := s.door.charge(ctx)
 			if err != nil {
-				pushBack(ctx, err)
-				return nil, grpcError(err)
+				return nil, told(ctx, callError(err))
 			}
 			out, err := call(s, ctx, in.(*In))
 			if err != nil {

@@ -62,10 +62,6 @@ func (s *Server) Unary() map[string]h2.Unary {
 }
 
 func (s *Server) unary(method string, own bool) h2.Unary {
-	kind := methodFeastGRPC
-	if own {
-		kind = methodOwnGRPC
-	}
 	return func(ctx context.Context, message []byte) (mem.Buffer, error) {
 		if s.deps.Authorize != nil {
 			known, err := authorizeCall(ctx, s.deps.Authorize, method)
@@ -74,21 +70,33 @@ func (s *Server) unary(method string, own bool) h2.Unary {
 			}
 			ctx = known
 		}
-		begun := time.Now()
-		var reply mem.Buffer
-		err := s.door.charge(ctx)
-		if err == nil {
-			reply, err = s.readWire(ctx, message, own)
-		}
-		s.observe(kind, begun, err)
-		if err == nil {
-			return reply, nil
-		}
-		if shed := (*shedError)(nil); errors.As(err, &shed) {
-			return nil, retryError{grpcError(err), shed.after}
-		}
-		return nil, grpcError(err)
+		return s.readCall(ctx, message, own)
 	}
+}
+
+// readCall answers a read over gRPC, of the platform's own form or of Feast's. The error
+// has a status, and is a retryError where the client may try again.
+func (s *Server) readCall(ctx context.Context, message []byte, own bool) (reply mem.Buffer, err error) {
+	begun, kind := time.Now(), methodFeastGRPC
+	if own {
+		kind = methodOwnGRPC
+	}
+	if err = s.door.charge(ctx); err == nil {
+		reply, err = s.readWire(ctx, message, own)
+	}
+	s.observe(kind, begun, err)
+	if err == nil {
+		return reply, nil
+	}
+	return nil, callError(err)
+}
+
+// callError gives err a status, and says how long to wait if the request was shed.
+func callError(err error) error {
+	if shed := (*shedError)(nil); errors.As(err, &shed) {
+		return retryError{grpcError(err), shed.after}
+	}
+	return grpcError(err)
 }
 
 // retryError is an error whose client is told how long to wait before it tries again.
@@ -103,8 +111,6 @@ type retryError struct {
 func (e retryError) Unwrap() error { return e.error }
 
 // Trailer returns what goes with the status.
-func (e retryError) Trailer() metadata.MD { return pushBackAfter(e.after) }
-
-func pushBackAfter(d time.Duration) metadata.MD {
-	return metadata.Pairs("grpc-retry-pushback-ms", strconv.FormatInt(max(1, d.Milliseconds()), 10))
+func (e retryError) Trailer() metadata.MD {
+	return metadata.Pairs("grpc-retry-pushback-ms", strconv.FormatInt(max(1, e.after.Milliseconds()), 10))
 }

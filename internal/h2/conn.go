@@ -62,6 +62,7 @@ type conn struct {
 	room     int64  // bytes that the peer takes on all streams
 	window   int64  // that it takes of a new stream
 	frame    int    // bytes of a frame that it takes
+	settled  bool   // it was told what is allowed, which comes before all else
 	leaving  bool   // it was asked to begin nothing new
 	lastSeen uint32 // the last stream that is answered, once it leaves for good
 	sealed   bool   // lastSeen is in force
@@ -106,6 +107,7 @@ func (c *conn) greet() error {
 	}
 	c.used(len(preface))
 	c.mu.Lock()
+	c.settled = true
 	out := c.buffer()
 	*out = appendHead(*out, 18, frameSettings, 0, 0)
 	*out = appendSetting(*out, settingStreams, uint32(c.server.config.MaxStreams))
@@ -251,8 +253,7 @@ func (c *conn) worth() {
 // end ends the connection because of err: the peer is told if it broke a rule, whatever
 // is at work is cancelled, and waited for.
 func (c *conn) end(err error) {
-	bad := connError{}
-	if errors.As(err, &bad) {
+	if bad := (connError{}); errors.As(err, &bad) {
 		if bad.code != codeCalm {
 			c.count(StatProtocol)
 		}
@@ -307,7 +308,7 @@ func (c *conn) look(now time.Time, spared int64) {
 	leaving, since := c.leaving, c.leftAt
 	var late []*stream
 	for _, s := range c.streams {
-		if s.call != nil && !s.begun.Load() && now.Sub(s.born) > config.Arrive {
+		if s.waits() && now.Sub(s.born) > config.Arrive {
 			late = append(late, s)
 		}
 	}

@@ -164,6 +164,11 @@ func (c *conn) drain(why code, text string) {
 		c.mu.Unlock()
 		return
 	}
+	if !c.settled { // it has begun nothing
+		c.mu.Unlock()
+		c.fail(ErrClosed)
+		return
+	}
 	c.leaving, c.leftAt = true, time.Now()
 	out := c.buffer()
 	*out = appendGoAway(*out, maxStreamID, why, text)

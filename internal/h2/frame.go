@@ -46,7 +46,6 @@ const (
 
 // settings that matter here.
 const (
-	settingTable      = 1
 	settingPush       = 2
 	settingStreams    = 3
 	settingWindow     = 4

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -149,7 +150,7 @@ func (c *conn) trailers(s *stream) error {
 	case !c.block.ended:
 		return fault(s.id, codeProtocol, "headers in the middle of a body")
 	case c.head.wrong != "" || c.head.method != "" || c.head.path != "":
-		return fault(s.id, codeProtocol, "trailers with %s", cmpOr(c.head.wrong, "pseudo-headers"))
+		return fault(s.id, codeProtocol, "trailers with %s", cmp.Or(c.head.wrong, "pseudo-headers"))
 	}
 	s.ended.Store(true)
 	switch {
@@ -162,13 +163,6 @@ func (c *conn) trailers(s *stream) error {
 		return nil
 	}
 	return c.complete(s)
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // field takes one header.

@@ -279,6 +279,39 @@ func TestSlowPeers(t *testing.T) {
 	}
 }
 
+// TestShutdownOfSilent shuts down while a client has not said anything: it is told nothing,
+// since settings come first, and is not waited for.
+func TestShutdownOfSilent(t *testing.T) {
+	at := newSite(t, config())
+	r := at.raw(t)
+	for at.open() == 0 {
+		runtime.Gosched()
+	}
+	if err := at.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if b, err := io.ReadAll(r); len(b) > 0 || err != nil {
+		t.Errorf("it is told %q, %v", b, err)
+	}
+}
+
+// TestSlowMessage wants a call answered whose message does not arrive, and one that ended
+// with its headers not taken for such.
+func TestSlowMessage(t *testing.T) {
+	c := config()
+	c.Arrive = 50 * time.Millisecond
+	r := newSite(t, c).greeted(t)
+	if err := r.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: r.head("/t.Hot/Echo"), EndHeaders: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.status(1); !strings.Contains(got, "4 the message did not arrive within 50ms; serve.max_time") {
+		t.Errorf("it ends with %q", got)
+	}
+	if (&stream{call: echo}).waits() {
+		t.Error("a call that the peer said at once waits for its message")
+	}
+}
+
 func (at *site) open() int {
 	at.mu.Lock()
 	defer at.mu.Unlock()

@@ -20,12 +20,12 @@ type stream struct {
 	call   Unary
 	ctx    context.Context
 	cancel context.CancelFunc
-	body   *[]byte     // the message of a call, with its prefix
-	length int64       // content-length; -1 if it was not said
-	got    int64       // bytes of the body that came
-	ended  atomic.Bool // the peer has said all
-	begun  atomic.Bool // it is at work, or was answered without; whoever says so first answers
-	born   time.Time
+	body   *[]byte      // the message of a call, with its prefix
+	length int64        // content-length; -1 if it was not said
+	got    int64        // bytes of the body that came
+	ended  atomic.Bool  // the peer has said all
+	begun  atomic.Bool  // it is at work, or was answered without; whoever says so first answers
+	born   time.Time    // zero: the peer said all at once
 	given  atomic.Int64 // bytes that came, for which the peer was not given room on the stream again
 	feed   *feed        // the body of a request for the handler of the rest
 	gone   atomic.Bool
@@ -36,6 +36,10 @@ type stream struct {
 	trailer []byte  // the block of headers that ends the answer, once it is known
 	closing bool    // trailer is to follow pending
 }
+
+// waits reports whether it is a call whose message has not arrived. One that ended with
+// its headers never waits, though it may not have begun yet.
+func (s *stream) waits() bool { return s.call != nil && !s.born.IsZero() && !s.begun.Load() }
 
 // stop cancels the request; c.mu may be held.
 func (s *stream) stop() {
@@ -260,8 +264,7 @@ func (s *stream) answer() {
 	s.finish(reply, why, trailer)
 }
 
-// handle calls the handler. What it panics with is the handler's mistake: this call
-// is answered as a failure of ours, and the process goes down as it would elsewhere.
+// handle calls the handler. As in grpc-go, a panic of it takes the process down.
 func (s *stream) handle() (mem.Buffer, []byte, *status.Status) {
 	reply, err := s.call(s.ctx, (*s.body)[messagePrefix:])
 	if err == nil {
