@@ -243,7 +243,7 @@ func meanSurge(windows []reduced) surge {
 }
 
 // newcomer returns the text of a value without a bin of its own that most sampled rows of
-// the last window have: of a surge, one of its bucket.
+// the last window have: of a surge, one of its bucket; of unseen values, one of them.
 func (j *judge) newcomer(f *finding) string {
 	ref := j.find(f.index)
 	if f.newcomer != "" || j.facet != nil || ref.Surge == nil {
@@ -258,7 +258,7 @@ func (j *judge) newcomer(f *finding) string {
 	counts, best, name := map[string]int{}, 0, ""
 	for i := range p.Sample {
 		bucket := p.BucketOf(&p.Sample[i], which)
-		if bucket < 0 || f.summary == Surge && bucket != f.surge.bucket {
+		if bucket < 0 || f.summary == Surge && bucket != f.surge.bucket || f.summary == Unseen && bucket < sketch.KnownBuckets {
 			continue
 		}
 		text := p.Sample[i].Values[which].Text()

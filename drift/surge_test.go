@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -102,6 +103,22 @@ func TestSurgeIsTold(t *testing.T) {
 		if tc.alarm && (s.Summary != Surge.String() && !tc.effect || !strings.Contains(s.Text, `"brand new"`)) {
 			t.Errorf("share %g is told by %s as %s", tc.share, s.Summary, s.Text)
 		}
+	}
+}
+
+// Of unseen values one of them is named, though single ones of those known have more rows.
+func TestUnseenIsNamed(t *testing.T) {
+	l, n := learn(t, newStream(94, 1000, []feature.Feature{{Name: "merchant", Type: feature.String}}, func(r *rand.Rand, v []feature.Value) {
+		v[0] = categoryNames[r.IntN(200)]
+	}), 28), 0
+	s := find(t, l.score(t, testLevel, l.window(40, func(v []feature.Value) {
+		if l.rng.Float64() < .3 {
+			n++
+			v[0] = feature.StringValue(fmt.Sprintf("new %d", n))
+		}
+	})), "merchant")
+	if s.Summary != Unseen.String() || s.PValue > testLevel || !strings.Contains(s.Text, `"new `) {
+		t.Errorf("many unseen values are told by %s, p %.2g, as %s", s.Summary, s.PValue, s.Text)
 	}
 }
 
