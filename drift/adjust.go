@@ -46,8 +46,8 @@ func (j *judge) weight(s Summary, of class) float64 {
 	switch {
 	case j.reference.Method >= guarded && of == numeric:
 		return numericWeights[s]
-	case j.reference.Method >= surging && of == categorical && s == Surge:
-		return surgeWeight
+	case j.reference.Method >= surging && of == categorical:
+		return categoricalWeights[s]
 	case j.reference.Method >= guarded:
 		return 1
 	case j.reference.Method >= weighted && (s == Location || s == Scale):
@@ -67,9 +67,15 @@ var numericWeights = func() (w [summaries]float64) {
 	return w
 }()
 
-// surgeWeight is the weight of the surge of a category since method 4: one new value among
-// many shows in nothing else.
-const surgeWeight = 8
+// categoricalWeights are those of categories since method 4. One new value among many shows
+// in the surge alone, and many new ones, each of them rare, in the unseen values.
+var categoricalWeights = func() (w [summaries]float64) {
+	for s := range w {
+		w[s] = 1
+	}
+	w[Surge], w[Unseen] = 8, 4
+	return w
+}()
 
 // blockRatio is how many times less likely than the level what blocks must be: a warning
 // that is wrong costs a look, a block a window.
