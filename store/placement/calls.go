@@ -84,8 +84,7 @@ func (s *Stores) Stage(ctx context.Context, view feature.ViewID, version feature
 	if err != nil {
 		return 0, err
 	}
-	err = m.write(ctx, func(store Store) error {
-		m.dirty.Store(true)
+	err = m.stage(ctx, func(store Store) error {
 		bytes, err = store.Stage(ctx, view, version, rows)
 		return err
 	})
@@ -142,12 +141,12 @@ func (s *Stores) Stat(ctx context.Context, view feature.ViewID, version feature.
 	return rows, bytes, nil
 }
 
-// Sync makes every row staged so far durable, in all stores that have had some since
-// they last were.
+// Sync makes every row staged so far durable, in all stores that had some which are not
+// yet.
 func (s *Stores) Sync(ctx context.Context) error {
 	var members []*member
 	for _, m := range s.members {
-		if m.dirty.Load() {
+		if m.owes() {
 			members = append(members, m)
 		}
 	}
@@ -162,12 +161,7 @@ func syncAll(ctx context.Context, members []*member) error {
 	errs := make([]error, len(members))
 	var group sync.WaitGroup
 	for i, m := range members {
-		group.Go(func() {
-			m.dirty.Store(false) // what is staged meanwhile makes it so again
-			if errs[i] = m.write(ctx, func(store Store) error { return store.Sync(ctx) }); errs[i] != nil {
-				m.dirty.Store(true)
-			}
-		})
+		group.Go(func() { errs[i] = m.sync(ctx) })
 	}
 	group.Wait()
 	return errors.Join(errs...)

@@ -24,7 +24,8 @@ type member struct {
 	open    OpenFunc
 	store   atomic.Pointer[Store] // nil until it is open
 	until   atomic.Int64          // Unix nanoseconds until which it rests
-	dirty   atomic.Bool           // rows were staged since the last Sync
+	staged  atomic.Uint64         // calls that staged rows, and have ended
+	durable atomic.Uint64         // of them, those whose rows a Sync has made durable
 	metrics *metrics
 	reads   prometheus.Counter
 }
@@ -47,6 +48,32 @@ func (m *member) opened() (Store, error) {
 		return nil, m.says(ErrClosed)
 	}
 	return *store, nil
+}
+
+// stage calls fn, which stages rows. Also one that failed may have staged some.
+func (m *member) stage(ctx context.Context, fn func(Store) error) error {
+	return m.write(ctx, func(store Store) error {
+		defer m.staged.Add(1)
+		return fn(store)
+	})
+}
+
+// owes reports whether rows were staged that no Sync has covered that has ended. One that
+// is going on may have begun before them, and may fail.
+func (m *member) owes() bool { return m.durable.Load() < m.staged.Load() }
+
+// sync makes durable what was staged.
+func (m *member) sync(ctx context.Context) error {
+	covers := m.staged.Load()
+	if err := m.write(ctx, func(store Store) error { return store.Sync(ctx) }); err != nil {
+		return err
+	}
+	for {
+		done := m.durable.Load()
+		if done >= covers || m.durable.CompareAndSwap(done, covers) {
+			return nil
+		}
+	}
 }
 
 // says puts the store's name before an error.

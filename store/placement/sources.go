@@ -87,8 +87,7 @@ func (s *Stores) StageMarked(ctx context.Context, view feature.ViewID, version f
 	if of := s.sources.get(name); of != nil {
 		of.wrote[m], of.staged[m] = true, true
 	}
-	err = m.write(ctx, func(store Store) error {
-		m.dirty.Store(true)
+	err = m.stage(ctx, func(store Store) error {
 		if marked, ok := store.(Marked); ok {
 			bytes, err = marked.StageMarked(ctx, view, version, rows, name, offset)
 		} else {

@@ -449,3 +449,58 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// syncs is a store whose Sync gives out how it can be ended, and waits for that.
+type syncs struct {
+	store
+	begun chan chan error
+}
+
+func (s *syncs) Sync(context.Context) error {
+	end := make(chan error)
+	s.begun <- end
+	return <-end
+}
+
+// TestSyncOfOthers stages rows while another's Sync goes on: a Sync that comes behind them
+// neither takes that one for its own, nor leaves the rows be once it has failed.
+func TestSyncOfOthers(t *testing.T) {
+	a := &syncs{begun: make(chan chan error)}
+	s, err := placement.Open(t.Context(), placement.Options{Default: func(context.Context) (placement.Store, error) { return a, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Place(map[feature.ViewID]string{first: ""})
+	stage := func() {
+		t.Helper()
+		if _, err := s.Stage(t.Context(), first, 1, rows("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := func() (end func(error) error) {
+		done := make(chan error, 1)
+		go func() { done <- s.Sync(t.Context()) }()
+		asked := <-a.begun // hangs if the store is not asked
+		return func(how error) error {
+			asked <- how
+			return <-done
+		}
+	}
+	full := errors.New("disk full")
+	stage()
+	other, mine := begin(), begin() // the rows are not durable yet, though one is at it
+	stage()
+	late := begin()
+	if err := errors.Join(other(nil), mine(nil)); err != nil {
+		t.Error(err)
+	}
+	if err := late(full); !errors.Is(err, full) {
+		t.Errorf("Sync = %v, want %v", err, full)
+	}
+	if err := begin()(nil); err != nil { // what was staged last is owed
+		t.Error(err)
+	}
+	if err := s.Sync(t.Context()); err != nil { // hangs if the store is asked though nothing is
+		t.Error(err)
+	}
+}
