@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -20,8 +21,11 @@ const surveyEvery = 200 * time.Millisecond
 type extent struct {
 	history string // replication id
 	offset  int64
-	at      time.Time // no later than the moment
+	at      time.Time  // no later than the moment
+	of      *bucketSet // the buckets that the primary had by then; of one that moved to it later it says nothing
 }
+
+type bucketSet [buckets]bool
 
 // survey looks at how far the primaries have come, until ctx ends.
 func (s *Store) survey(ctx context.Context) {
@@ -42,17 +46,24 @@ func (s *Store) survey(ctx context.Context) {
 func (s *Store) surveyAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, surveyEvery)
 	defer cancel()
-	seen := map[*shard]bool{}
-	var group sync.WaitGroup
+	sets := map[*shard]*bucketSet{}
 	for b := range buckets {
 		at, err := s.places.of(ctx, uint8(b))
-		if err != nil || seen[at] {
+		if err != nil {
 			continue
 		}
-		seen[at] = true
-		_ = s.places.standIn(ctx, uint8(b), at) // so that there are connections to it before they are needed
+		if sets[at] == nil {
+			sets[at] = &bucketSet{}
+		}
+		sets[at][b] = true
+	}
+	var group sync.WaitGroup
+	for at, set := range sets {
+		b := uint8(slices.Index(set[:], true))
+		_ = s.places.standIn(ctx, b, at) // so that there are connections to it before they are needed
 		group.Go(func() {
-			if e, err := s.look(ctx, at, uint8(b)); err == nil {
+			if e, err := s.look(ctx, at, b); err == nil {
+				e.of = set
 				at.extent.Store(e)
 			} // else what was known holds: it was true then
 		})
@@ -81,6 +92,12 @@ func (s *Store) look(ctx context.Context, at *shard, bucket uint8) (*extent, err
 		return nil, fmt.Errorf("offset of the primary: %w", err)
 	}
 	return &extent{history: infoField(info.Val(), "master_replid"), offset: offset, at: asked}, nil
+}
+
+// shows reports whether what was written to a bucket by whole, which is zero if that is not
+// known, is part of e.
+func (e *extent) shows(bucket uint8, whole time.Time) bool {
+	return e != nil && !whole.IsZero() && !e.at.Before(whole) && e.of[bucket]
 }
 
 // coveredBy reports whether the server of an INFO replication has all of e: a replica

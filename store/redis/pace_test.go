@@ -138,3 +138,27 @@ func BenchmarkPace(b *testing.B) {
 		i++
 	}
 }
+
+// TestExtentShows wants an extent to vouch for what was written before it alone, and for the
+// buckets that its primary had then.
+func TestExtentShows(t *testing.T) {
+	at := time.Now()
+	e := &extent{at: at, of: &bucketSet{7: true}}
+	for name, tc := range map[string]struct {
+		e      *extent
+		bucket uint8
+		whole  time.Time
+		want   bool
+	}{
+		"written before":            {e, 7, at.Add(-time.Second), true},
+		"at that moment":            {e, 7, at, true},
+		"written after":             {e, 7, at.Add(1), false},
+		"not known when":            {e, 7, time.Time{}, false},
+		"moved to it since":         {e, 8, at.Add(-time.Second), false},
+		"a primary never looked at": {nil, 7, at, false},
+	} {
+		if got := tc.e.shows(tc.bucket, tc.whole); got != tc.want {
+			t.Errorf("%s: shows = %t, want %t", name, got, tc.want)
+		}
+	}
+}

@@ -28,7 +28,7 @@ func (s *Store) askReplica(ctx context.Context, r *reading, l *lookup) *replica 
 	}
 	c := s.begin(r, l)
 	known := l.at.extent.Load()
-	if r.whole.IsZero() || known == nil || known.at.Before(r.whole) {
+	if !known.shows(l.bucket, r.whole) {
 		known = nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ReadDeadline) // the caller need not wait for it
