@@ -1,12 +1,12 @@
 package app
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -23,24 +23,51 @@ type OnlineStores map[string]RedisConfig
 // UnmarshalText reads the stores from a flag, in the form of the file:
 // {critical: {addrs: [HOST:PORT]}}.
 func (s *OnlineStores) UnmarshalText(text []byte) error {
-	type plain OnlineStores // without this method
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode((*plain)(s)); err != nil {
+	if err := yaml.Unmarshal(text, s); err != nil {
 		return fmt.Errorf("want {NAME: {addrs: [HOST:PORT]}}: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	return nil
 }
 
-// online returns the configuration of a named store: a prefix and a budget of hedges that
-// are left out are the usual ones.
+// UnmarshalYAML reads each store over the defaults of redis, so that what is left out is as
+// usual, and what is 0 is 0. Keys that do not exist are refused, as in all of the file.
+func (s *OnlineStores) UnmarshalYAML(node *yaml.Node) error {
+	var stores map[string]yaml.Node
+	if err := node.Decode(&stores); err != nil {
+		return err
+	}
+	known := yamlKeys(reflect.TypeFor[RedisConfig]())
+	*s = make(OnlineStores, len(stores))
+	for name, node := range stores {
+		for i := 0; node.Kind == yaml.MappingNode && i < len(node.Content); i += 2 {
+			if key := node.Content[i]; !known[key.Value] {
+				return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: field %s not found in type %s", key.Line, key.Value, reflect.TypeFor[RedisConfig]())}}
+			}
+		}
+		store := RedisConfig{Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget}
+		if err := node.Decode(&store); err != nil {
+			return err
+		}
+		(*s)[name] = store
+	}
+	return nil
+}
+
+// yamlKeys are the keys of the fields of a struct.
+func yamlKeys(of reflect.Type) map[string]bool {
+	keys := map[string]bool{}
+	for i := range of.NumField() {
+		key, _, _ := strings.Cut(of.Field(i).Tag.Get("yaml"), ",")
+		keys[key] = true
+	}
+	return keys
+}
+
+// online returns the configuration of a named store: its rows have a prefix, always.
 func (c Config) online(name string) RedisConfig {
 	r := c.OnlineStores[name]
 	if r.Prefix == "" {
 		r.Prefix = defaultPrefix
-	}
-	if r.HedgeBudget == 0 {
-		r.HedgeBudget = redis.DefaultConfig().HedgeBudget
 	}
 	return r
 }

@@ -130,9 +130,16 @@ func TestConfigValidate(t *testing.T) {
 
 func TestOnlineStoresOfFileAndFlag(t *testing.T) {
 	got, err := LoadConfig(writeConfig(t, "online_stores:\n  critical: {addrs: [a:1, b:2], cluster: true}\n  near: {}\n"))
-	want := OnlineStores{"critical": {Addrs: []string{"a:1", "b:2"}, Cluster: true}, "near": {}}
+	want := OnlineStores{"critical": {Addrs: []string{"a:1", "b:2"}, Cluster: true, Prefix: "sl:", HedgeBudget: .02}, "near": {Prefix: "sl:", HedgeBudget: .02}}
 	if err != nil || !reflect.DeepEqual(got.OnlineStores, want) || got.online("critical").Prefix != "sl:" {
 		t.Errorf("LoadConfig = %+v, %v, want %+v", got.OnlineStores, err, want)
+	}
+	for text, want := range map[string]float64{"{a: {addrs: [a:1]}}": .02, "{a: {addrs: [a:1], hedge_budget: 0}}": 0, "{a: {hedge_budget: .1}}": .1} {
+		var flag OnlineStores
+		file, err := LoadConfig(writeConfig(t, "online_stores: "+text+"\n"))
+		if err := errors.Join(err, flag.UnmarshalText([]byte(text))); err != nil || flag["a"].HedgeBudget != want || file.online("a").store().HedgeBudget != want {
+			t.Errorf("%s: hedge_budget is %g and %g, want %g; %v", text, flag["a"].HedgeBudget, file.online("a").HedgeBudget, want, err)
+		}
 	}
 	var flag OnlineStores
 	if err := flag.UnmarshalText([]byte("{critical: {addrs: [a:1, b:2], cluster: true}, near: {}}")); err != nil || !reflect.DeepEqual(flag, want) {
