@@ -181,12 +181,15 @@ func (c *Column) readBuckets(r *reader) {
 	var read buckets
 	total := uint64(0)
 	for half, at := range halves {
-		sum := uint64(0)
+		sum, bin := uint64(0), c.bins[c.layout.Other()+half]
 		for i, n := range readPackedCounts(r, at.to-at.from) {
 			read[at.from+i] = n
-			sum += n
+			if sum += n; sum > bin { // at each, since a thousand counts may pass the range together
+				r.fail()
+				return
+			}
 		}
-		if bin := c.bins[c.layout.Other()+half]; sum > bin || c.unspread == 0 && sum < bin {
+		if c.unspread == 0 && sum < bin {
 			r.fail()
 		}
 		total += sum
@@ -196,7 +199,7 @@ func (c *Column) readBuckets(r *reader) {
 	}
 }
 
-// maxCountBits keeps sums of counts in range.
+// maxCountBits keeps the sum of a few counts in range.
 const maxCountBits = 56
 
 func readPackedCounts(r *reader, n int) []uint64 {

@@ -177,3 +177,15 @@ func TestPackedCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestBucketsBeyondRange wants counts refused whose sum is that of the bin only because it
+// has passed the range of a number.
+func TestBucketsBeyondRange(t *testing.T) {
+	view := testView(feature.String)
+	column := &NewProfile(view, layoutOf(t, view, randomWrites(rand.New(rand.NewPCG(63, 64)), view, 600)), testKey).Columns[0]
+	unseen := slices.Repeat([]uint64{1 << 55}, UnseenBuckets) // 2^65 in all
+	r := &reader{b: appendPackedCounts(appendPackedCounts(nil, make([]uint64, KnownBuckets)), unseen)}
+	if column.readBuckets(r); !r.bad {
+		t.Error("counts beyond the bin's are read")
+	}
+}
