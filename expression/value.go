@@ -77,7 +77,6 @@ func fromCEL(t feature.Type, out ref.Val) (feature.Value, *Failure) {
 	if list, ok := out.(traits.Lister); ok && t.IsList() {
 		return listFrom(t, list)
 	}
-	mismatch := &Failure{Reason: ReasonType, text: fmt.Sprintf("gives %s, and %s is declared", out.Type().TypeName(), t)}
 	switch v := out.(type) {
 	case types.Double:
 		f := float64(v)
@@ -118,7 +117,7 @@ func fromCEL(t feature.Type, out ref.Val) (feature.Value, *Failure) {
 			return feature.TimestampValue(v.Time), nil
 		}
 	}
-	return feature.Null, mismatch
+	return feature.Null, &Failure{Reason: ReasonType, text: fmt.Sprintf("gives %s, and %s is declared", out.Type().TypeName(), t)}
 }
 
 func overflow(t feature.Type) *Failure {

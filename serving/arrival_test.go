@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -86,22 +87,26 @@ func TestSlowMessage(t *testing.T) {
 // TestStretch wants a call that goes on to last longer than each of its stretches may.
 func TestStretch(t *testing.T) {
 	const each = 200 * time.Millisecond
-	s := newStretch(t.Context(), each)
-	ctx, cancel := context.WithCancel(s)
-	defer cancel()
-	for range 3 {
-		end := nextStretch(ctx, time.Hour)
-		end()
-	}
-	if ctx.Err() != nil {
-		t.Fatalf("a call between stretches has ended: %v", ctx.Err())
-	}
-	nextStretch(ctx, time.Nanosecond)
-	<-ctx.Done()
-	if s.Err() != context.DeadlineExceeded {
-		t.Errorf("a stretch that was too long ends with %v, want %v", s.Err(), context.DeadlineExceeded)
-	}
-	nextStretch(t.Context(), each)() // of a call that is none
+	synctest.Test(t, func(t *testing.T) {
+		s := newStretch(t.Context(), each)
+		ctx, cancel := context.WithCancel(s)
+		defer cancel()
+		for range 3 {
+			end := nextStretch(ctx, each)
+			time.Sleep(each - 1) // of the bubble's clock
+			end()
+			time.Sleep(2 * each) // between stretches nothing is counted
+			if ctx.Err() != nil {
+				t.Fatalf("a call between stretches has ended: %v", ctx.Err())
+			}
+		}
+		nextStretch(ctx, time.Nanosecond)
+		<-ctx.Done()
+		if s.Err() != context.DeadlineExceeded {
+			t.Errorf("a stretch that was too long ends with %v, want %v", s.Err(), context.DeadlineExceeded)
+		}
+		nextStretch(t.Context(), each)() // of a call that is none
+	})
 }
 
 // BenchmarkArrive is what a call without a deadline pays for the limits of its arrival.

@@ -317,16 +317,16 @@ func converted(t feature.Type, v feature.Value) (feature.Value, error) {
 		}
 		return feature.ListValue(t.Elem(), list), nil
 	}
-	mismatch := fmt.Errorf("%s where %s is declared", v.Type(), t)
+	mismatch := func() error { return fmt.Errorf("%s where %s is declared", v.Type(), t) }
 	if v.Type().IsList() {
-		return feature.Null, mismatch
+		return feature.Null, mismatch()
 	}
 	integer := v.Type() == feature.Int32 || v.Type() == feature.Int64 || v.Type() == feature.Timestamp && t == feature.Timestamp
 	switch t {
 	case feature.String, feature.Bytes:
 		switch {
 		case v.Type() != t:
-			return feature.Null, mismatch
+			return feature.Null, mismatch()
 		case t == feature.String && !utf8.ValidString(v.Text()):
 			return feature.Null, errUnusual
 		case len(v.Text()) > maxText:
@@ -346,7 +346,7 @@ func converted(t feature.Type, v feature.Value) (feature.Value, error) {
 			return floatAs(t, v, integer)
 		}
 	}
-	return feature.Null, mismatch
+	return feature.Null, mismatch()
 }
 
 func integerAs(t feature.Type, n int64) (feature.Value, error) {
