@@ -68,6 +68,7 @@ func serveGRPC(ctx context.Context, door *h2.Server, rest *grpc.Server, l net.Li
 	defer rest.Stop()
 	select {
 	case err := <-failed:
+		door.Close()
 		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
@@ -86,6 +87,7 @@ func serveGo(ctx context.Context, server *grpc.Server, l net.Listener) error {
 	go func() { failed <- server.Serve(l) }()
 	select {
 	case err := <-failed:
+		server.Stop()
 		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
