@@ -192,6 +192,7 @@ class Core:
             yield from self._streams(schema, question, chunk, contexts, wait, form)
         if not any_keys:
             raise _no_keys()
+        beside.take(0, last=True)
 
     def _streams(
         self,
