@@ -1,3 +1,5 @@
+//go:build services
+
 package scenario
 
 import (
@@ -103,6 +105,8 @@ type outcomes map[string]int
 
 // attackEnv tells the test binary to be hostile: "http grpc name".
 const attackEnv = "SLUICE_ATTACK"
+
+func init() { instead[attackEnv] = attackAlone }
 
 // apart launches a in a process of its own, which takes the processor only while nobody
 // else wants it: what is measured is what the server does to itself.
