@@ -13,6 +13,7 @@ import pytest
 import sluice
 from conftest import Platform
 from shop import GOOD, definition, open_model, settle, window
+from sluice import core
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ def test_a_stream_that_is_left_gives_its_connection_back(platform: Platform) -> 
         assert client.row("bought", "u1", ["visits"]).found
 
 
-def test_computed_features(platform: Platform, client: sluice.Client) -> None:
+def test_computed_features(platform: Platform, client: sluice.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [{"user": f"u{i}", "card": i} for i in range(1200)]
     rows = client.rows(sluice.Service("payment"), keys[:2], context={"asked": 40})
     assert [r["limits:left"] for r in rows] == [60.5, 60.5] and rows[0]["limits:low"] is False
@@ -155,6 +156,10 @@ def test_computed_features(platform: Platform, client: sluice.Client) -> None:
             client.rows("limits", keys, ["left"], context=wrong)
         with pytest.raises(sluice.InvalidRequest, match="as many entries"):
             [*client.stream("limits", keys, ["left"], context=wrong)]
+    monkeypatch.setattr(core, "_STREAM", 600)  # the keys are a multiple of it: the last stream is not a short one
+    with pytest.raises(sluice.InvalidRequest, match="as many entries"):
+        [*client.stream("limits", keys, ["left"], context=[*each, {"asked": 1}])]
+    assert sum(len(p) for p in client.stream("limits", keys, ["left"], context=each)) == 1200
     with pytest.raises(sluice.InvalidRequest, match="asked") as caught:
         client.row("limits", keys[0], ["left"])
     assert "context" in caught.value.hint
