@@ -355,8 +355,8 @@ func (s *resender) send(ctx context.Context) error {
 			s.writer.put(ctx, r)
 		}
 	}
-	if err := s.writer.client.Flush(ctx); err != nil {
-		return s.taken(ended(err))
+	if err := s.writer.flush(ctx); err != nil { // the marks need the places
+		return s.taken(err)
 	}
 	for i, r := range s.records {
 		if r == nil {

@@ -105,19 +105,30 @@ func (w *writer) put(ctx context.Context, r *kgo.Record) {
 	})
 }
 
-// commit ends the transaction. After an error its outcome may be either, and the
-// writer must be closed.
-func (w *writer) commit(ctx context.Context) error {
+// flush waits until the records that were put are in the log, for as long as the broker
+// would keep their transaction open: a client that was fenced can forget records
+// (docs/reliability.md, "Kafka's client").
+func (w *writer) flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
+	defer cancel()
 	if err := w.client.Flush(ctx); err != nil {
 		return ended(err)
 	}
 	w.mu.Lock()
-	err := w.first
-	w.mu.Unlock()
-	if err == nil {
-		err = w.client.EndTransaction(ctx, kgo.TryCommit)
+	defer w.mu.Unlock()
+	if w.first != nil {
+		return ended(w.first)
 	}
-	if err != nil {
+	return nil
+}
+
+// commit ends the transaction. After an error its outcome may be either, and the
+// writer must be closed.
+func (w *writer) commit(ctx context.Context) error {
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	if err := w.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return ended(err)
 	}
 	w.open = false
