@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"sluice/test/venv"
 )
 
 // TestClients runs the tests in clients. What they print, pytest's summary last, goes
 // to standard output.
 func TestClients(t *testing.T) {
-	python := environment(t)
+	python := venv.Python(t, "feast", "requirements.txt")
 	binary := build(t)
 	p := start(t, binary)
 	p.load(t)

@@ -31,7 +31,9 @@ var addresses = regexp.MustCompile(`http (\S+), grpc (\S+), kafka`)
 func build(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "sluice")
-	command(t, "go", "build", "-o", binary, "sluice/cmd/sluice")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "sluice/cmd/sluice").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
 	return binary
 }
 

@@ -1,6 +1,5 @@
-//go:build services
-
-package feast
+// Package venv makes virtual environments for tests that run a peer written in Python.
+package venv
 
 import (
 	"bytes"
@@ -10,15 +9,21 @@ import (
 	"testing"
 )
 
-// environment returns the Python of the virtual environment that holds exactly what
-// requirements.txt pins. It is made again when the file changes.
-func environment(t *testing.T) string {
+// Python returns the interpreter of the virtual environment .venv/name at the top of the
+// project, which holds exactly what the requirements files pin. It is made again when one
+// of them changes. SLUICE_PYTHON names the Python to make it with; the default is python3.
+func Python(t testing.TB, name string, requirements ...string) string {
 	t.Helper()
-	want, err := os.ReadFile("requirements.txt")
-	if err != nil {
-		t.Fatal(err)
+	var want []byte
+	install := []string{"-m", "pip", "install", "-q", "--disable-pip-version-check"}
+	for _, file := range requirements {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, install = append(want, text...), append(install, "-r", file)
 	}
-	dir, err := filepath.Abs(filepath.Join("..", "..", ".venv", "feast"))
+	dir, err := filepath.Abs(filepath.Join("..", "..", ".venv", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +37,7 @@ func environment(t *testing.T) string {
 	}
 	command(t, base, "-c", "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else f'Python {v} is not 3.10 to 3.13')")
 	command(t, base, "-m", "venv", "--clear", dir)
-	command(t, python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", "requirements.txt")
+	command(t, python, install...)
 	// Written last: what is interrupted is made again.
 	if err := os.WriteFile(done, want, 0o644); err != nil {
 		t.Fatal(err)
@@ -40,7 +45,7 @@ func environment(t *testing.T) string {
 	return python
 }
 
-func command(t *testing.T, name string, args ...string) {
+func command(t testing.TB, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %q: %v; this test needs Python 3.10 to 3.13 with venv and pip, which SLUICE_PYTHON may name, and a package index\n%s", name, args, err, out)
