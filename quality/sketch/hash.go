@@ -62,37 +62,17 @@ func newSip(k0, k1 uint64) sip {
 
 // round takes in one word.
 func (s *sip) round(m uint64) {
-	s.v3 ^= m
-	s.mix()
+	s.v0, s.v1, s.v2, s.v3 = mixed(s.v0, s.v1, s.v2, s.v3^m)
 	s.v0 ^= m
-}
-
-func (s *sip) mix() {
-	s.v0 += s.v1
-	s.v1 = bits.RotateLeft64(s.v1, 13) ^ s.v0
-	s.v0 = bits.RotateLeft64(s.v0, 32)
-	s.v2 += s.v3
-	s.v3 = bits.RotateLeft64(s.v3, 16) ^ s.v2
-	s.v0 += s.v3
-	s.v3 = bits.RotateLeft64(s.v3, 21) ^ s.v0
-	s.v2 += s.v1
-	s.v1 = bits.RotateLeft64(s.v1, 17) ^ s.v2
-	s.v2 = bits.RotateLeft64(s.v2, 32)
 }
 
 // long takes in a text of any length among other things.
 func (s *sip) long(text string) {
 	s.round(uint64(len(text)))
-	for len(text) >= 8 {
-		s.round(uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
-			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56)
-		text = text[8:]
+	for ; len(text) >= 8; text = text[8:] {
+		s.round(word(text))
 	}
-	last := uint64(0)
-	for i := range len(text) {
-		last |= uint64(text[i]) << (8 * i)
-	}
-	s.round(last)
+	s.round(rest(text))
 }
 
 // value takes in a scalar value with its type; false if it is null or not-a-number,
@@ -118,22 +98,58 @@ func (s *sip) value(v *feature.Value) bool {
 	return true
 }
 
-// finish takes in text and its length, and returns the hash.
+// finish takes in text and its length, and returns the hash. Its state is in variables, which
+// stay in registers where fields would be stored and loaded in each round.
 func (s *sip) finish(text string) uint64 {
-	length := uint64(len(text)) << 56
-	for len(text) >= 8 {
-		s.round(uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
-			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56)
-		text = text[8:]
+	v0, v1, v2, v3 := s.v0, s.v1, s.v2, s.v3
+	last := uint64(len(text)) << 56
+	for ; len(text) >= 8; text = text[8:] {
+		m := word(text)
+		v0, v1, v2, v3 = mixed(v0, v1, v2, v3^m)
+		v0 ^= m
 	}
-	last := length
-	for i := range len(text) {
-		last |= uint64(text[i]) << (8 * i)
+	last |= rest(text)
+	v0, v1, v2, v3 = mixed(v0, v1, v2, v3^last)
+	v0 ^= last
+	v2 ^= 0xff
+	v0, v1, v2, v3 = mixed(v0, v1, v2, v3)
+	v0, v1, v2, v3 = mixed(v0, v1, v2, v3)
+	v0, v1, v2, v3 = mixed(v0, v1, v2, v3)
+	return v0 ^ v1 ^ v2 ^ v3
+}
+
+// mixed is the round of the function.
+func mixed(v0, v1, v2, v3 uint64) (uint64, uint64, uint64, uint64) {
+	v0 += v1
+	v1 = bits.RotateLeft64(v1, 13) ^ v0
+	v0 = bits.RotateLeft64(v0, 32)
+	v2 += v3
+	v3 = bits.RotateLeft64(v3, 16) ^ v2
+	v0 += v3
+	v3 = bits.RotateLeft64(v3, 21) ^ v0
+	v2 += v1
+	v1 = bits.RotateLeft64(v1, 17) ^ v2
+	v2 = bits.RotateLeft64(v2, 32)
+	return v0, v1, v2, v3
+}
+
+// word is the first 8 bytes of text, of which it has as many.
+func word(text string) uint64 {
+	return uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+		uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+}
+
+// rest is the bytes of text, fewer than 8, as the lowest of a word.
+func rest(text string) uint64 {
+	switch n := len(text); {
+	case n >= 4: // two halves that overlap
+		return half(text) | half(text[n-4:])<<(8*(n-4))
+	case n > 0: // first, middle and last, which may be one
+		return uint64(text[0]) | uint64(text[n/2])<<(8*(n/2)) | uint64(text[n-1])<<(8*(n-1))
 	}
-	s.round(last)
-	s.v2 ^= 0xff
-	s.mix()
-	s.mix()
-	s.mix()
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3
+	return 0
+}
+
+func half(text string) uint64 {
+	return uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24
 }

@@ -13,6 +13,11 @@ func TestSipHash(t *testing.T) {
 		text string
 		want uint64
 	}{
+		"two bytes":           {"ab", 0x555508cbc6add439},
+		"three bytes":         {"abc", 0xc03bc3a0042630f2},
+		"four bytes":          {"abcd", 0xe3d1d5fdd52aae89},
+		"five bytes":          {"abcde", 0x251f3c725bd784a2},
+		"six bytes":           {"abcdef", 0x62207e654289df28},
 		"shorter than a word": {"a", 0x407448d2b89b1813},
 		"seven bytes":         {"carrier", 0x69611058765fa1b6},
 		"one word":            {"exactly8", 0x9e90d598a0fe358f},

@@ -142,7 +142,7 @@ func plainSip(key HashKey, text string) uint64 {
 	}
 	s.v2 ^= 0xff
 	for range 3 {
-		s.mix()
+		s.v0, s.v1, s.v2, s.v3 = mixed(s.v0, s.v1, s.v2, s.v3)
 	}
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3
 }
