@@ -322,7 +322,11 @@ func (l *ledger) check(t *rapid.T) {
 	if len(l.vector.Visible) > feature.MaxVisible {
 		t.Fatalf("%d versions listed: %v", len(l.vector.Visible), l.vector.Visible)
 	}
+	kept := 0
 	for version, info := range l.versions {
+		if version > l.vector.Floor && info.Step == feature.StepDecided && !info.State.Dead() {
+			kept++
+		}
 		sees := l.vector.Sees(version)
 		if sees != (info.State == feature.StateVisible) {
 			t.Fatalf("version %d is %s (%s) and the vector %+v shows it: %v", version, info.State, info.Step, l.vector, sees)
@@ -330,5 +334,8 @@ func (l *ledger) check(t *rapid.T) {
 		if version <= l.vector.Floor && !info.State.Dead() && info.Step != feature.StepCertified {
 			t.Fatalf("floor %d passed version %d, which is %s, %s", l.vector.Floor, version, info.Step, info.State)
 		}
+	}
+	if kept > feature.MaxVisible+1 {
+		t.Fatalf("%d judged versions above the floor keep their rows: %+v", kept, l.versions)
 	}
 }

@@ -105,8 +105,30 @@ func TestWaitingVersionsArePublishedInOrder(t *testing.T) {
 		t.Fatalf("visible %v, want the oldest four", l.vector.Visible)
 	}
 	m, err := decodeMemory(l.memory)
-	if err != nil || !slices.Equal(m.Waiting, []feature.Version{5, 6}) {
-		t.Errorf("waiting %v, %v, want 5 and 6 in their order", m.Waiting, err)
+	if err != nil || !slices.Equal(m.Waiting, []feature.Version{5}) || !slices.Equal(m.Shelf, []feature.Version{6}) {
+		t.Errorf("waiting %v, on the shelf %v, %v; want 5 to wait and the rows of 6 to rest in the log", m.Waiting, m.Shelf, err)
+	}
+}
+
+// TestHoldsGiveWay thaws a view with held versions. Those that were held longest expire,
+// so that no more than one version is kept beside those that are listed.
+func TestHoldsGiveWay(t *testing.T) {
+	l := newLedger(gatedView())
+	passing := []feature.Version{l.open().Version, l.open().Version, l.open().Version, l.open().Version}
+	held := []feature.Version{l.open().Version, l.open().Version, l.open().Version}
+	l.vector.Frozen = true
+	for _, version := range held {
+		l.decided(t, &rules.Verdict{ID: "h", State: rules.Fail}, version)
+	}
+	l.vector.Frozen = false
+	l.decided(t, &rules.Verdict{ID: "p", State: rules.Pass}, passing...)
+	for i, want := range []feature.State{feature.StateExpired, feature.StateExpired, feature.StateHeld} {
+		if got := l.versions[held[i]]; got.State != want || want == feature.StateExpired && got.Reason != "the view keeps 5 versions already" {
+			t.Errorf("held version %d is %s (%s), want %s", held[i], got.State, got.Reason, want)
+		}
+	}
+	if !slices.Equal(l.vector.Visible, passing) || len(l.alerts) == 0 {
+		t.Errorf("visible %v, want %v; %d alerts", l.vector.Visible, passing, len(l.alerts))
 	}
 }
 

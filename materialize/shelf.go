@@ -15,34 +15,57 @@ import (
 // no more than feature.MaxVisible versions keep theirs. The rows of those that pass
 // after them rest in the log, on the shelf: the version is dead, and after the thaw,
 // once there is room, the rows of all of them are published as one version, staged as an
-// approval does.
+// approval does. Then one more may keep its rows, which passed and waits for room.
 
-// shelve puts what a frozen view has too many of on the shelf. What has not passed
-// expires; a person may approve it.
+// shelve puts what a view has too many of on the shelf. What has not passed expires; a
+// person may approve it.
 func (d *Desk) shelve() {
+	room, text := feature.MaxVisible, "the view is frozen and keeps %d versions already"
 	if !d.frozen {
-		return
+		room, text = feature.MaxVisible+1, "the view keeps %d versions already"
 	}
-	kept := 0
+	kept, spare := 0, []feature.Version(nil)
 	for _, version := range d.rising() {
 		info := d.versions[version]
 		if version <= d.floor || info.State.Dead() || info.Step == feature.StepOpen || info.Step == feature.StepSealed {
 			continue
 		}
-		if kept++; kept <= feature.MaxVisible || d.listed(version) {
-			continue
+		if kept++; !d.listed(version) {
+			spare = append(spare, version)
 		}
-		passed := slices.Contains(d.memory.Waiting, version)
-		d.touch(version)
-		d.memory.drop(version)
-		info.State, info.DecidedBy, info.DecidedAt = feature.StateExpired, byGate, d.now
-		info.Reason = fmt.Sprintf("the view is frozen and keeps %d versions already", feature.MaxVisible)
-		if passed {
-			d.memory.Shelf = append(d.memory.Shelf, version)
-			info.Reason = "passed, and rests in the log: " + info.Reason
-		}
-		d.note("expire", version, info.Reason)
 	}
+	for ; kept > room && len(spare) > 0; kept-- {
+		at := d.leastMissed(spare)
+		d.shelveOne(spare[at], fmt.Sprintf(text, room))
+		spare = slices.Delete(spare, at, at+1)
+	}
+}
+
+// leastMissed is the place of the version that goes first: of a view that is not frozen
+// the one that was held longest, since the least of its budget is left; else the newest.
+func (d *Desk) leastMissed(spare []feature.Version) int {
+	if !d.frozen {
+		for i, version := range spare {
+			if d.versions[version].State == feature.StateHeld && !slices.Contains(d.memory.Waiting, version) {
+				return i
+			}
+		}
+	}
+	return len(spare) - 1
+}
+
+func (d *Desk) shelveOne(version feature.Version, why string) {
+	passed := slices.Contains(d.memory.Waiting, version)
+	info := d.touch(version)
+	d.memory.drop(version)
+	info.State, info.DecidedBy, info.DecidedAt, info.Reason = feature.StateExpired, byGate, d.now, why
+	if passed {
+		d.memory.Shelf = append(d.memory.Shelf, version)
+		info.Reason = "passed, and rests in the log: " + why
+	} else {
+		d.alert("hold", version, info.Verdict, fmt.Sprintf("%s version %d expired: %s. Approve it to publish its rows from the log.", d.view.Name, version, why))
+	}
+	d.note("expire", version, info.Reason)
 }
 
 // shelved reports whether a version's rows are published from the log later.

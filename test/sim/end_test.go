@@ -10,16 +10,16 @@ import (
 )
 
 // chains measures the chains of all keys. Of the windows that were judged and are not
-// certified no key has more records than may be listed, and may be held after a thaw.
-// At rest, when everything is swept, no key
-// has more than one record up to the floor, and none of a dead version.
+// certified no key has more than one record beside those that may be listed. At rest, when
+// everything is swept, no key has more than one record up to the floor, and none of a dead
+// version.
 func (w *world) chains(rest bool) {
 	all, err := w.rows.Read(w.ctx, w.view.ID, w.keys, nil)
 	if err != nil {
 		w.fail("read chains: %v", err)
 		return
 	}
-	const most = feature.MaxVisible + feature.MaxVisible - 1 // publish.hold is below MaxVisible
+	const most = feature.MaxVisible + 1
 	v, versions := w.vector(), w.versions()
 	for i, chain := range all {
 		below, seen, kept := 0, 0, 0
