@@ -33,7 +33,7 @@ func (q *query) joinProblem(given []string) error {
 func (q *query) countRows(i int, name string, rows, limit int) error {
 	switch {
 	case rows > limit:
-		return problem(feature.CodeLimit, hintEntities, "more than the limit of %d entities", limit)
+		return &rowsError{problem(feature.CodeLimit, "split the request; serve.max_entities sets the limit", "more than the limit of %d entities", limit)}
 	case rows == 0:
 		return invalid("give at least one", "join key %s has no values", name)
 	case i == 0:

@@ -100,14 +100,12 @@ func (s *Server) limitBulk() int { return max(s.config.MaxBulk, s.config.MaxEnti
 
 // bulkOver explains a request of too many rows by the limit that it broke.
 func bulkOver(err error) error {
-	var known *feature.Error
-	if errors.As(err, &known) && known.Code == feature.CodeLimit && known.Hint == hintEntities {
-		return problem(feature.CodeLimit, "split the request; serve.max_bulk sets the limit", "%s", known.Message)
+	var rows *rowsError
+	if errors.As(err, &rows) {
+		return problem(feature.CodeLimit, "split the request; serve.max_bulk sets the limit", "%s", rows.limit.Message)
 	}
 	return err
 }
-
-const hintEntities = "split the request; serve.max_entities sets the limit"
 
 // streamMethod describes StreamFeatures, which takes and gives encoded bytes.
 var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: true, Handler: func(srv any, stream grpc.ServerStream) error {

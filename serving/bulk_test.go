@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -104,6 +105,32 @@ func TestStreamFeatures(t *testing.T) {
 		if status.Code(err) != tc.code || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %s: %s", name, err, tc.code, tc.want)
 		}
+	}
+}
+
+// TestBulkOver takes a limit for one of rows by what it is, not by its words.
+func TestBulkOver(t *testing.T) {
+	q := &query{plan: &plan{}}
+	rows := q.bindRows(make([]map[string]json.RawMessage, 3), 2)
+	columns := q.countRows(0, "user_id", 3, 2)
+	const hint = "split the request; serve.max_bulk sets the limit"
+	for name, tc := range map[string]struct {
+		err           error
+		message, hint string
+	}{
+		"rows":                {rows, "3 entities are more than the limit of 2", hint},
+		"columns":             {columns, "more than the limit of 2 entities", hint},
+		"wrapped":             {fmt.Errorf("row 1: %w", columns), "more than the limit of 2 entities", hint},
+		"features":            {overLimit("features", 3, 2, "serve.max_features"), "3 features are more than the limit of 2", "split the request; serve.max_features sets the limit"},
+		"the words, no limit": {overLimit("entities", 3, 2, "serve.max_entities"), "3 entities are more than the limit of 2", "split the request; serve.max_entities sets the limit"},
+	} {
+		var known *feature.Error
+		if got := bulkOver(tc.err); !errors.As(got, &known) || known.Code != feature.CodeLimit || known.Message != tc.message || known.Hint != tc.hint {
+			t.Errorf("%s: bulkOver(%v) = %v, want %s (%s)", name, tc.err, got, tc.message, tc.hint)
+		}
+	}
+	if bulkOver(errUnusual) != errUnusual {
+		t.Error("another error is changed")
 	}
 }
 

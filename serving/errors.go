@@ -40,6 +40,16 @@ func overLimit(what string, got, most int, key string) *feature.Error {
 		"%d %s are more than the limit of %d", got, what, most)
 }
 
+// rowsError is a request of more rows than its door reads. Whoever gave the door another
+// limit than serve.max_entities explains it anew.
+type rowsError struct{ limit *feature.Error }
+
+// Error returns the explanation.
+func (e *rowsError) Error() string { return e.limit.Error() }
+
+// Unwrap returns it as the error of the contract that callers look for.
+func (e *rowsError) Unwrap() error { return e.limit }
+
 // unknown says that name is none of known, and which it may have been.
 func unknown(code feature.Code, what, name string, known []string) *feature.Error {
 	hint := "none is defined"

@@ -111,7 +111,7 @@ func (q *query) bindRows(keys []map[string]json.RawMessage, limit int) error {
 		return invalid(`give at least one, as {"join_key":value}`, "keys is empty")
 	}
 	if len(keys) > limit {
-		return overLimit("entities", len(keys), limit, "serve.max_entities")
+		return &rowsError{overLimit("entities", len(keys), limit, "serve.max_entities")}
 	}
 	q.rows = len(keys)
 	for _, join := range q.plan.joins {
