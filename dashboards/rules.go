@@ -32,6 +32,7 @@ const (
 	maxServeErrors = 0.01 // share of requests
 	maxShed        = 0.01 // share of requests, by priority
 	maxUnavailable = 0.01 // share of a view's values
+	maxFailed      = 0.01 // share of a view's values
 
 	// blindAfter is how long rows may arrive without a verdict. Views with
 	// longer windows raise SluiceMonitorBlind between two of them.
@@ -130,6 +131,9 @@ func platformAlerts() []Rule {
 		alert("SluiceRowsUnavailable", "critical", fmt.Sprintf(`sum by (view) (rate(sluice_serve_values_total{status="UNAVAILABLE"}[5m])) / (sum by (view) (rate(sluice_serve_values_total[5m])) > 0) > %g`, maxUnavailable), "2m",
 			"{{ $value | humanizePercentage }} of the values of {{ $labels.view }} cannot be read",
 			"Some of the row store does not answer. The other rows of the same requests are served."),
+		alert("SluiceComputedFailing", "warning", fmt.Sprintf(`sum by (view) (rate(sluice_serve_values_total{status="FAILED"}[15m])) / (sum by (view) (rate(sluice_serve_values_total[15m])) > 0) > %g`, maxFailed), "10m",
+			"{{ $value | humanizePercentage }} of the values of {{ $labels.view }} could not be computed",
+			"An expression of {{ $labels.view }} fails for rows that are asked for. Those values are null and FAILED; the others of the same requests are served. The log names the feature and the reason."),
 		alert("SluiceRowsStale", "warning", "sum by (view) (rate(sluice_serve_kept_rows_total[5m])) > 0", "5m",
 			"Rows of {{ $labels.view }} come from a replica or an earlier read",
 			"Some of the row store does not answer. What it holds is served flagged stale, and is not written any more."),

@@ -144,6 +144,15 @@ func platformTests() []RuleTest {
 				{`sluice_serve_values_total{view="flights",status="UNAVAILABLE"}`, "0x40"},
 			},
 			fires("SluiceRowsUnavailable", "20m", "10%", "view", "payments")),
+		ruleTest("computed features that fail for many rows are reported, those that fail for a few are not",
+			[]Series{
+				{`sluice_serve_values_total{view="payments",status="PRESENT"}`, "0+450x60"},
+				{`sluice_serve_values_total{view="payments",status="FAILED"}`, "0x20 0+50x40"},
+				{`sluice_serve_values_total{view="flights",status="PRESENT"}`, "0+995x60"},
+				{`sluice_serve_values_total{view="flights",status="FAILED"}`, "0+5x60"},
+			},
+			quiet("SluiceComputedFailing", "25m"),
+			fires("SluiceComputedFailing", "50m", "10%", "view", "payments")),
 		ruleTest("rows that come from a replica for long are reported, those of one failover are not",
 			[]Series{
 				{`sluice_serve_kept_rows_total{view="payments"}`, "0+600x40"},
