@@ -37,7 +37,8 @@ func (c *Client) Seal(ctx context.Context, pushed *Pushed) error {
 
 // Judged waits until every window of pushed rows is judged, as long as ctx does, and fills
 // in what was decided: Decision is none for a window of which no row was accepted. What
-// a deadline ends is ErrNoNews.
+// a deadline ends is ErrNoNews; the verdict of a window that is judged by then is read
+// within a second more.
 func (c *Client) Judged(ctx context.Context, pushed *Pushed) error {
 	view, err := c.View(ctx, pushed.View)
 	if err != nil {
@@ -55,22 +56,23 @@ func (c *Client) Judged(ctx context.Context, pushed *Pushed) error {
 // and of that there is no news.
 const shortPoll = 2 * time.Second
 
+// decided waits for one window. A judgement counts that arrives with the end of the time.
 func (c *Client) decided(ctx context.Context, view *View, pushed *Pushed, window *PushedWindow) error {
 	for wait := time.Duration(0); ; {
 		page, err := c.windowAt(ctx, view.Name, window.Start, wait)
 		switch {
+		case err == nil && len(page.Items) > 0 && page.Items[0].State == "judged":
+			return c.fill(ctx, view, window, page.Items[0])
+		case err == nil && len(page.Items) == 0 && view.passed(pushed, window, page.Partitions):
+			window.Decision = "none"
+			return nil
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
-			return &Error{Code: "unavailable", Message: "window " + stamp(window.Start) + " of " + view.Name + " is not judged in the time that was waited", Hint: "Seal closes the windows of the rows; Windows names what holds one open", cause: ErrNoNews}
+			return late(view, window, "is not judged in the time that was waited", "Seal closes the windows of the rows; Windows names what holds one open")
 		case errors.Is(err, ErrNoNews):
 			wait = 0 // ask how far the partitions are
 			continue
 		case err != nil:
 			return err
-		case len(page.Items) > 0 && page.Items[0].State == "judged":
-			return c.fill(ctx, window, page.Items[0])
-		case len(page.Items) == 0 && view.passed(pushed, window, page.Partitions):
-			window.Decision = "none"
-			return nil
 		}
 		most := shortPoll
 		if len(page.Items) > 0 {
@@ -80,12 +82,31 @@ func (c *Client) decided(ctx context.Context, view *View, pushed *Pushed, window
 	}
 }
 
-func (c *Client) fill(ctx context.Context, window *PushedWindow, status WindowStatus) error {
+// late is the error of a window of which too little was known in time.
+func late(view *View, window *PushedWindow, what, hint string) error {
+	return &Error{Code: "unavailable", Message: "window " + stamp(window.Start) + " of " + view.Name + " " + what, Hint: hint, cause: ErrNoNews}
+}
+
+// lastRead is how long the verdict of a window may take to be read that was judged at the
+// end of the time that was waited.
+const lastRead = time.Second
+
+// fill reads the verdict of a window that is judged, for lastRead beyond ctx's deadline
+// at most.
+func (c *Client) fill(ctx context.Context, view *View, window *PushedWindow, status WindowStatus) error {
 	window.Version, window.Verdict = status.Version, status.Verdict
 	if status.Verdict == "" {
 		return nil
 	}
 	verdict, err := c.Verdict(ctx, status.Verdict)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRead)
+		defer cancel()
+		verdict, err = c.Verdict(last, status.Verdict)
+		if last.Err() != nil {
+			return late(view, window, "is judged, and its verdict was not read in the time that was waited", "Verdict reads "+status.Verdict)
+		}
+	}
 	if err != nil {
 		return err
 	}
