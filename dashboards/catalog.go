@@ -93,8 +93,6 @@ var Catalog = []Metric{
 		"Open connections."},
 	{"sluice_serve_connections_refused_total", Counter, "serving", []Label{{Name: "door", Values: []string{"http", "grpc"}}},
 		"Connections closed at once because too many were open."},
-	{"sluice_serve_floods_total", Counter, "serving", nil,
-		"gRPC connections closed because their clients sent more frames than calls need."},
 	{"sluice_serve_http2_refused_total", Counter, "serving", []Label{{Name: "reason", Values: []string{"refused_stream", "too_large", "protocol", "calm", "slow"}}},
 		"What the gRPC door refused: calls beyond a connection's or a request's limits (refused_stream, too_large), and connections ended because the client broke the protocol, sent more frames than calls need, or did not read or answer (protocol, calm, slow)."},
 	{"sluice_serve_lease_fallbacks_total", Counter, "serving", nil,

@@ -172,7 +172,6 @@ func servingPanels() []Panel {
 			[]query{
 				{`sum by (door) (sluice_serve_connections)`, "{{door}}"},
 				{`sum by (door) (rate(sluice_serve_connections_refused_total[$__rate_interval]))`, "{{door}} refused/s"},
-				{`sum(rate(sluice_serve_floods_total[$__rate_interval]))`, "floods/s"},
 				{`sum by (reason) (rate(sluice_serve_http2_refused_total[$__rate_interval]))`, "HTTP/2 {{reason}}/s"},
 			}, fromZero),
 		graph("Values served by status", "Values per second.",

@@ -39,6 +39,10 @@ func (s *Server) NewDoor(rest http.Handler, calm func(client net.Addr)) *h2.Serv
 	})
 }
 
+// Calmed counts a connection of a door other than NewDoor's that was ended because it sent
+// more frames than calls need.
+func (s *Server) Calmed() { s.refused[h2.StatCalm].Inc() }
+
 // newRefused counts what the door refuses.
 func newRefused(reg prometheus.Registerer) (counters [h2.Stats]prometheus.Counter) {
 	vec := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{

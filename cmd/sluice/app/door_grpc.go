@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
 	"sluice/internal/frames"
@@ -34,28 +33,26 @@ func (a *App) listenGRPC() (err error) {
 	feastregistry.New(a.parts.catalog.InForce).Register(server)
 	flooded := a.flooded()
 	if a.cfg.Serve.GRPCServer == grpcGo {
-		a.grpc = frames.Listen(a.grpc, a.cfg.Serve.MaxFrames, func(client net.Addr) { flooded(client.String()) })
+		a.grpc = frames.Listen(a.grpc, a.cfg.Serve.MaxFrames, func(client net.Addr) {
+			a.serving.Calmed()
+			flooded(client)
+		})
 		a.add("grpc", func(ctx context.Context) error { return serveGo(ctx, server, a.grpc) })
 		return nil
 	}
-	door := a.serving.NewDoor(server, func(client net.Addr) { flooded(client.String()) })
+	door := a.serving.NewDoor(server, flooded)
 	a.add("grpc", func(ctx context.Context) error { return serveGRPC(ctx, door, server, a.grpc) })
 	return nil
 }
 
-// flooded returns what counts and logs a connection that was ended because it sent more
-// frames than calls need.
-func (a *App) flooded() func(client string) {
-	floods := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_serve_floods_total", Help: "gRPC connections closed because their clients sent more frames than calls need.",
-	})
-	a.metrics.MustRegister(floods)
+// flooded returns what logs a connection that was ended because it sent more frames than
+// calls need.
+func (a *App) flooded() func(client net.Addr) {
 	var logged atomic.Int64 // Unix nanoseconds
-	return func(client string) {
-		floods.Inc()
+	return func(client net.Addr) {
 		now, last := time.Now().UnixNano(), logged.Load()
 		if now-last >= int64(time.Second) && logged.CompareAndSwap(last, now) {
-			a.opts.Log.Warn("a gRPC connection was closed: it sent more frames than its calls need", "client", client, "max_frames", a.cfg.Serve.MaxFrames)
+			a.opts.Log.Warn("a gRPC connection was closed: it sent more frames than its calls need", "client", client.String(), "max_frames", a.cfg.Serve.MaxFrames)
 		}
 	}
 }
