@@ -40,7 +40,7 @@ test: check ## the whole test run: checks, unit and scenario tests, races, the d
 
 # Those left out are long series of windows on one goroutine; the unit tests have them.
 race: ## the packages with goroutines, under the race detector
-	$(GO) test -race -short -timeout 25m -skip '^Test(ServedQuiet|Slow)' $(RACE)
+	$(GO) test -race -short -timeout 25m -skip '^Test(ServedQuiet|SlowLive|SlowSurvivesRestarts|SlowDriftShowsAgainstThePinned)$$' $(RACE)
 
 demo: build ## the main job on real data; fails if a planted fault is missed
 	$(BIN) demo
