@@ -17,13 +17,14 @@ import (
 
 type doctorCmd struct {
 	connection
-	ConfigFile string `name:"config.file" help:"Configuration to check as well." placeholder:"FILE"`
+	ConfigFile string      `name:"config.file" help:"Configuration of the installation, which is checked as well; without it everything is embedded." placeholder:"FILE"`
+	Config     configFlags `embed:""`
 }
 
 // Help shows examples.
 func (*doctorCmd) Help() string {
 	return "It looks at the configuration, the data folder and its disk, the brokers, Redis and PostgreSQL that the configuration names, and asks the server. Nothing is changed. " +
-		"It exits with 1 if something is wrong.\n\nExamples:\n  sluice doctor\n  sluice doctor --server http://sluice.example.com:6566 -config.file=sluice.yaml"
+		"Flags override the file, as those of `sluice run` do: give the same. It exits with 1 if something is wrong.\n\nExamples:\n  sluice doctor\n  sluice doctor --data=/var/lib/sluice\n  sluice doctor --server http://sluice.example.com:6566 -config.file=sluice.yaml"
 }
 
 // finding is what one check found.
@@ -37,7 +38,7 @@ type finding struct {
 var errUnwell = errors.New("something is wrong")
 
 func (c *doctorCmd) Run(e *env) error {
-	findings := append(c.local(e.ctx), c.server(e.ctx)...)
+	findings := append(c.local(e.ctx, e.set), c.server(e.ctx)...)
 	bad := 0
 	for _, f := range findings {
 		if !f.OK {
@@ -65,17 +66,17 @@ func (c *doctorCmd) Run(e *env) error {
 
 // local checks the configuration, the folder of data and its disk, and the servers that
 // the configuration names, all from this machine.
-func (c *doctorCmd) local(ctx context.Context) []finding {
-	cfg, err := app.LoadConfig(c.ConfigFile)
+func (c *doctorCmd) local(ctx context.Context, set map[string]bool) []finding {
+	cfg, err := loadConfig(c.ConfigFile, &c.Config, set)
 	if err == nil {
 		err = validate(cfg, "all")
 	}
-	name := c.ConfigFile
-	if name == "" {
-		name = "defaults"
+	name, with := "defaults", "the flags of `sluice doctor`"
+	if c.ConfigFile != "" {
+		name, with = c.ConfigFile, "-config.file="+c.ConfigFile+" and its flags"
 	}
 	if err != nil {
-		return []finding{{"configuration", false, name + ": " + oneLine(err), "mend it: `sluice config check -config.file=" + name + "` lists every problem"}}
+		return []finding{{"configuration", false, name + ": " + oneLine(err), "mend it: `sluice config check` with " + with + " lists every problem"}}
 	}
 	findings := []finding{{Check: "configuration", OK: true, Text: name}}
 	findings = append(findings, dataFolder(cfg)...)

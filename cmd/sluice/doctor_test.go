@@ -29,6 +29,35 @@ func TestDoctorOfServers(t *testing.T) {
 	}
 }
 
+// The installation may be described by flags, as to the other commands: they override the
+// file, and what is wrong with them is said.
+func TestDoctorOfFlags(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "sluice.yaml")
+	if err := os.WriteFile(file, []byte("data: "+filepath.Join(dir, "other")+"\nredis: {addrs: [\"127.0.0.1:1\"]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "data")
+	for name, tc := range map[string]struct {
+		args []string
+		want map[string]bool
+		text string
+	}{
+		"a folder":          {[]string{"--data=" + data}, map[string]bool{"configuration": true, "data folder": true, "server": false}, data + " is made at the first run"},
+		"over a file":       {[]string{"-config.file=" + file, "--data=" + data, "--redis.addrs=127.0.0.1:2"}, map[string]bool{"configuration": true, "redis": false}, data + " is made at the first run"},
+		"no such value":     {[]string{"--log.level=loud"}, map[string]bool{"configuration": false, "server": false}, "log.level"},
+		"a folder too many": {[]string{"--data=" + file}, map[string]bool{"data folder": false}, "let this user write to " + file},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, _ := command(t, append([]string{"doctor", "--server", "http://127.0.0.1:1", "--format", "json"}, tc.args...)...)
+			checkFindings(t, out, tc.want)
+			if code != 1 || !strings.Contains(out, tc.text) {
+				t.Errorf("doctor %q: code %d, %s, want 1 and %s", tc.args, code, out, tc.text)
+			}
+		})
+	}
+}
+
 // checkFindings checks the states of some of the findings that doctor printed, and
 // returns all by check.
 func checkFindings(t *testing.T, out string, want map[string]bool) map[string]finding {
