@@ -187,9 +187,9 @@ func servingPanels() []Panel {
 			[]query{{`sum by (view, reason) (rate(sluice_serve_compute_failures_total{view=~"$view"}[$__rate_interval]))`, "{{view}} {{reason}}"}}, unit("ops"), fromZero),
 		graph("Reads of replicas", "Per second: rows that a replica gave in place of its primary, and reads whose answer was late, by what asking the replica as well came to. Shards that did not answer are counted over the interval.",
 			[]query{
-				{`sum by (proof) (rate(sluice_rows_replica_total[$__rate_interval]))`, "rows {{proof}}"},
-				{`sum by (result) (rate(sluice_rows_hedges_total[$__rate_interval]))`, "late {{result}}"},
-				{`sum(increase(sluice_rows_breaker_opened_total[$__rate_interval]))`, "shards silent"},
+				{`sum by (store, proof) (rate(sluice_rows_replica_total[$__rate_interval]))`, "{{store}} rows {{proof}}"},
+				{`sum by (store, result) (rate(sluice_rows_hedges_total[$__rate_interval]))`, "{{store}} late {{result}}"},
+				{`sum by (store) (increase(sluice_rows_breaker_opened_total[$__rate_interval]))`, "{{store}} shards silent"},
 			}, unit("ops"), fromZero),
 		graph("Online stores", "Batches of keys read from each, and calls that failed, per second.",
 			[]query{

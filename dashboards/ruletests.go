@@ -161,9 +161,12 @@ func platformTests() []RuleTest {
 			quiet("SluiceRowsStale", "4m"),
 			fires("SluiceRowsStale", "20m", "", "view", "payments")),
 		ruleTest("a shard that does not answer is reported at once, and no more once it is over",
-			[]Series{{`sluice_rows_breaker_opened_total`, "0x9 1x30"}},
+			[]Series{
+				{`sluice_rows_breaker_opened_total{store="default"}`, "0x9 1x30"},
+				{`sluice_rows_breaker_opened_total{store="critical"}`, "3x40"},
+			},
 			quiet("SluiceShardSilent", "9m"),
-			fires("SluiceShardSilent", "12m", ""),
+			fires("SluiceShardSilent", "12m", "", "store", "default"),
 			quiet("SluiceShardSilent", "20m")),
 		ruleTest("an online store that a process cannot open is reported, by name",
 			[]Series{

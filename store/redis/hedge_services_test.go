@@ -109,10 +109,10 @@ func TestHedged(t *testing.T) {
 	if took > 300*time.Millisecond {
 		t.Errorf("ReadWhole took %v, want less than the primary's time of 400ms", took)
 	}
-	if won := h.count(t, "hedges_total won"); won != 1 {
+	if won := h.count(t, "hedges_total won default"); won != 1 {
 		t.Errorf("%g hedges were won, want 1", won)
 	}
-	if exact := h.count(t, "replica_total exact"); exact != float64(len(h.keys)) {
+	if exact := h.count(t, "replica_total exact default"); exact != float64(len(h.keys)) {
 		t.Errorf("%g rows are exact, want %d", exact, len(h.keys))
 	}
 }

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,17 @@ type Row = feature.Row
 // Options say where a store is.
 type Options struct {
 	Config  Config
+	Name    string       // of the store, for its metrics; empty: feature.DefaultOnline
 	Metrics *Metrics     // nil: they are kept but not exported
 	Log     *slog.Logger // nil: silent
+}
+
+func (o Options) counters() counters {
+	m := o.Metrics
+	if m == nil {
+		m = NewMetrics(nil)
+	}
+	return m.of(cmp.Or(o.Name, feature.DefaultOnline))
 }
 
 // Store is an online store on Redis.
@@ -34,7 +44,7 @@ type Store struct {
 	expiry sync.Map // feature.ViewID → time.Duration
 	marks  sources
 
-	metrics *Metrics
+	metrics counters
 	budget  *budget        // of hedged reads
 	asking  sync.WaitGroup // what goes on beside the calls
 	stop    context.CancelFunc
@@ -54,10 +64,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: opts.Config, log: log, layout: layout{opts.Config.Prefix}, metrics: opts.Metrics, budget: newBudget(opts.Config.HedgeBudget, time.Now())}
-	if s.metrics == nil {
-		s.metrics = NewMetrics(nil)
-	}
+	s := &Store{cfg: opts.Config, log: log, layout: layout{opts.Config.Prefix}, metrics: opts.counters(), budget: newBudget(opts.Config.HedgeBudget, time.Now())}
 	s.places = connect(opts.Config, log, s.budget)
 	s.leave = s.life.RUnlock
 	if err := s.prepare(ctx); err != nil {
