@@ -1,0 +1,261 @@
+package h1
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	idleSlack  = 15 * time.Second      // by which an idle connection may live longer, so that it seldom needs a new deadline
+	lastLook   = 10 * time.Millisecond // for a request that is on its way when the server leaves
+	told       = 500 * time.Millisecond
+	passOver   = 256 << 10 // bytes of a body that nobody asked for, which are read all the same
+	firstBytes = 4         // bytes of a request that are looked at first; line ends among them, which old clients send after a body, are passed over
+)
+
+// conn is a connection. All but waiting is of its goroutine alone.
+type conn struct {
+	server *Server
+	raw    net.Conn
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+	in     *[]byte // what was read and not answered
+	small  []byte  // the buffer while little comes
+
+	begun      time.Time // when the head that is read began; the first begins with the connection
+	armed      time.Time // the deadline of reads
+	writeUntil time.Time // the deadline of writes
+	answered   bool
+	blank      int  // bytes of line ends that were passed over before the head
+	passed     bool // net/http has it
+
+	waiting atomic.Bool // for a request, and none has begun
+}
+
+func newConn(s *Server, raw net.Conn, now time.Time) *conn {
+	c := &conn{server: s, raw: raw, begun: now, small: make([]byte, 0, idleBuffer)}
+	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	c.in = &c.small
+	return c
+}
+
+// run answers requests until the connection ends, or is net/http's.
+func (c *conn) run() {
+	for {
+		r := c.next()
+		if r == nil || !c.answer(r) {
+			break
+		}
+	}
+	c.cancel()
+	if c.in != &c.small {
+		freeSlab(c.in)
+	}
+	if !c.passed {
+		_ = c.raw.Close() // it is given up
+	}
+}
+
+// next waits for a request and returns it. It returns nil if the connection has ended,
+// or was handed over.
+func (c *conn) next() *Request {
+	if c.answered {
+		if len(*c.in) == 0 && c.wait() != nil {
+			return nil
+		}
+		c.begun, c.blank = time.Now(), 0
+	}
+	for seen := 0; ; {
+		if c.begins() {
+			r, known := c.look(seen)
+			if known {
+				return r
+			}
+			seen = len(*c.in)
+		}
+		err := c.fill(c.begun.Add(c.server.config.Handshake))
+		if err == nil {
+			continue
+		}
+		if slow := errors.Is(err, os.ErrDeadlineExceeded); len(*c.in) > 0 && c.begins() && (slow || errors.Is(err, io.EOF)) {
+			c.pass(ended(slow)) // net/http has an answer to some of that
+		}
+		return nil
+	}
+}
+
+// ended is why a connection is handed over whose head ended early.
+func ended(slow bool) Stat {
+	if slow {
+		return StatSlow
+	}
+	return StatUnusual
+}
+
+// begins reports whether a request has begun: after an answer net/http looks at nothing
+// shorter than this.
+func (c *conn) begins() bool { return !c.answered || c.blank+len(*c.in) >= firstBytes }
+
+// look looks at what has come of a head, of which seen bytes were looked at before, and
+// reports whether it is known what becomes of it: r is answered here, or net/http has the
+// connection.
+func (c *conn) look(seen int) (r *Request, known bool) {
+	c.skip()
+	b := *c.in
+	if len(b) == 0 || seen >= len(lineBegin) && bytes.IndexByte(b[seen:], '\n') < 0 && len(b) < c.server.config.MaxHeader {
+		return nil, false
+	}
+	r = requests.Get().(*Request)
+	r.conn = c
+	if c.take(r, b) {
+		return r, true
+	}
+	r.release()
+	return nil, c.passed
+}
+
+// take reads the head of r from b, and reports whether it is answered here. One that is
+// not, and is not to be continued, is handed over.
+func (c *conn) take(r *Request, b []byte) bool {
+	config := &c.server.config
+	v := r.head.parse(b, config.MaxFields)
+	switch {
+	case v == more && len(b) >= config.MaxHeader, v == plain && (r.head.size > config.MaxHeader || r.head.length > int64(config.MaxBody)):
+		v = large
+	case v == plain:
+		if r.route, r.wild = c.server.routes.find(b, r.head.target); r.route == nil {
+			v = routed
+		}
+	}
+	switch v {
+	case plain:
+		return true
+	case routed:
+		c.pass(StatOther)
+	case formed:
+		c.pass(StatUnusual)
+	case large:
+		c.pass(StatLarge)
+	}
+	return false
+}
+
+// skip passes over line ends before a head, as net/http does after a POST.
+func (c *conn) skip() {
+	b, n := *c.in, 0
+	for c.answered && c.blank < firstBytes && n < len(b) && (b[n] == '\r' || b[n] == '\n') {
+		n++
+		c.blank++
+	}
+	if n > 0 {
+		*c.in = b[:copy(b, b[n:])]
+	}
+}
+
+// pass hands the connection to net/http, with what was read.
+func (c *conn) pass(why Stat) {
+	config := &c.server.config
+	c.passed = true
+	c.server.count(why, c.raw.RemoteAddr())
+	_ = c.raw.SetWriteDeadline(time.Time{}) // net/http finds out by itself if it cannot be written to
+	c.server.handoff.give(&handed{Conn: c.raw, before: slices.Clone(*c.in),
+		limits: []time.Time{c.begun.Add(config.Handshake), c.begun.Add(config.Arrive)}})
+}
+
+// wait waits for the first bytes of a request. While the server leaves it does not wait,
+// but takes what is on its way.
+func (c *conn) wait() error {
+	c.limit(time.Now().Add(c.server.config.Idle), idleSlack)
+	c.waiting.Store(true)
+	defer c.waiting.Store(false)
+	if !c.server.leaving.Load() {
+		err := c.read()
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !c.server.leaving.Load() {
+			return err
+		}
+	}
+	c.setLimit(time.Now().Add(lastLook))
+	return c.read()
+}
+
+// fill reads more of a request, until the deadline. The server wakes those who wait when
+// it leaves, which is no deadline of a request that has begun.
+func (c *conn) fill(until time.Time) error {
+	if b := *c.in; len(b) == cap(b) {
+		next := slab()
+		*next = append(*next, b...)
+		c.in = next
+	}
+	c.limit(until, 0)
+	err := c.read()
+	for c.spurious(err, until) {
+		c.setLimit(until)
+		err = c.read()
+	}
+	return err
+}
+
+// spurious reports whether a read ended because the server leaves, and may go on.
+func (c *conn) spurious(err error, until time.Time) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && c.server.leaving.Load() && time.Now().Before(until)
+}
+
+// read reads once into the buffer, which has room.
+func (c *conn) read() error {
+	b := *c.in
+	n, err := c.raw.Read(b[len(b):cap(b)])
+	if *c.in = b[:len(b)+n]; n > 0 {
+		return nil
+	}
+	return err
+}
+
+// limit lets reads wait until t, or by slack longer.
+func (c *conn) limit(t time.Time, slack time.Duration) {
+	if d := c.armed.Sub(t); d < 0 || d > slack {
+		c.setLimit(t.Add(slack))
+	}
+}
+
+func (c *conn) setLimit(t time.Time) {
+	c.armed = t
+	_ = c.raw.SetReadDeadline(t) // one that cannot be set is one of a connection that has ended
+}
+
+// late counts a body that did not come in time.
+func (c *conn) late(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.server.count(StatSlow, c.raw.RemoteAddr())
+	}
+}
+
+// used takes the first n bytes out of what was read; a large buffer is given up once what
+// is left fits the small one.
+func (c *conn) used(n int) {
+	b := *c.in
+	rest := b[min(n, len(b)):]
+	if c.in != &c.small && len(rest) <= idleBuffer {
+		full := c.in
+		c.small = append(c.small[:0], rest...)
+		c.in = &c.small
+		freeSlab(full)
+		return
+	}
+	*c.in = b[:copy(b, rest)]
+}
+
+// farewell lets the client read its answer: a connection that is closed while there is
+// something unread in it is cut instead.
+func (c *conn) farewell() {
+	if closeWrite(c.raw) == nil {
+		c.setLimit(time.Now().Add(told))
+		_, _ = io.CopyN(io.Discard, c.raw, passOver) // whatever it is
+	}
+}

@@ -1,0 +1,16 @@
+// Package h1 is the HTTP/1.1 server of the HTTP door: it answers a handful of requests
+// from the bytes of their body, and leaves every other connection to an http.Server.
+//
+// A connection has one goroutine, which reads a head, calls what answers it, and writes
+// the answer in one piece. A head that is anything but plain (another method, path or
+// version, a body without a length, a header that changes how a message is read, a line
+// that ends or continues in an unusual way) is not taken apart here: the connection goes,
+// with all that was read and not answered, to the http.Server, and stays there. So how
+// strict this package is decides who answers, never how a message is understood.
+//
+// An idle connection holds a small buffer and no timer of its own. Peers are not trusted:
+// heads, bodies, the time that either may take and that an answer may wait to be taken
+// are bounded. Package h1 imports nothing of ours. Servers are safe for concurrent use.
+//
+// Source: RFC 9112 (HTTP/1.1), and net/http of Go, whose limits and answers are kept.
+package h1

@@ -1,0 +1,232 @@
+package h1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrClosed is why Serve ends of a server that was told to.
+var ErrClosed = errors.New("the server is closed")
+
+// Config says what a server allows its clients. Requests that are beyond MaxHeader,
+// MaxFields or MaxBody are handed over, so that net/http refuses them.
+type Config struct {
+	MaxHeader    int           // bytes of a head that is taken apart here; at most 16 KiB are
+	MaxFields    int           // headers of a request
+	MaxBody      int           // bytes of a body
+	Handshake    time.Duration // for a head to arrive, since the connection or its first byte
+	Arrive       time.Duration // for the whole request to arrive, likewise
+	Idle         time.Duration // between two requests, at least
+	WriteTimeout time.Duration // for an answer to be taken, at least
+
+	Leaving  func() bool                                   // clients are to go elsewhere: answers say that they are the last; nil: they are not
+	Panicked func(what any, stack []byte, client net.Addr) // a handler panicked; nil: nobody is told
+}
+
+// Stat is what a server counts.
+type Stat uint8
+
+// What is counted.
+const (
+	StatOther   Stat = iota // connections handed over because of the method or path of a request
+	StatUnusual             // likewise, because of something in its head
+	StatLarge               // likewise, because of how long head or body are
+	StatSlow                // connections ended because a request did not come in time
+	StatPanic               // connections ended because a handler panicked
+	Stats                   // how many there are
+)
+
+// String returns the statistic's label.
+func (s Stat) String() string { return [...]string{"other", "unusual", "large", "slow", "panic"}[s] }
+
+// Server serves connections until it is shut down.
+type Server struct {
+	config  Config
+	routes  routes
+	rest    *http.Server
+	handoff *handoff
+	count   func(Stat, net.Addr)
+	dates   dates
+	ctx     context.Context // ends when the server is closed
+	cancel  context.CancelFunc
+	group   sync.WaitGroup // connections, and the server of the rest
+	leaving atomic.Bool
+
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{}
+	served    bool          // the server of the rest was started
+	gone      chan struct{} // closed when it leaves and no connection is left here
+}
+
+// New returns a server that answers requests by patterns, written as those of
+// http.ServeMux: POST, a path and at most one wildcard, and leaves connections with others
+// to rest, which it serves and ends. count is told what there is to be counted; it must
+// not block.
+func New(config Config, handlers map[string]Handler, rest *http.Server, count func(what Stat, client net.Addr)) *Server {
+	config.MaxHeader = min(config.MaxHeader, maxHead)
+	s := &Server{config: config, routes: newRoutes(handlers), rest: rest, handoff: newHandoff(), count: count,
+		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, gone: make(chan struct{})}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Serve serves the connections of l until the server is told to end, and closes l. The
+// error is never nil, and ErrClosed then.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	if !s.listen(l) {
+		return ErrClosed
+	}
+	defer s.unlisten(l)
+	for wait := time.Duration(0); ; {
+		raw, err := l.Accept()
+		if err == nil {
+			wait = 0
+			s.serve(raw)
+			continue
+		}
+		if s.leaving.Load() {
+			return ErrClosed
+		}
+		if passing := (interface{ Temporary() bool })(nil); !errors.As(err, &passing) || !passing.Temporary() {
+			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
+		}
+		// There are too many open files, or the like: as net/http, wait for better times.
+		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+		select {
+		case <-time.After(wait):
+		case <-s.ctx.Done():
+		}
+	}
+}
+
+// listen begins to serve l, unless the server leaves.
+func (s *Server) listen(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving.Load() {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	if !s.served {
+		s.served = true
+		s.group.Go(func() { _ = s.rest.Serve(s.handoff) }) // it ends when it is told to, for no other reason
+	}
+	return true
+}
+
+func (s *Server) unlisten(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+// serve begins to serve a connection.
+func (s *Server) serve(raw net.Conn) {
+	c := newConn(s, raw, time.Now())
+	s.mu.Lock()
+	if s.leaving.Load() {
+		s.mu.Unlock()
+		c.cancel()
+		_ = raw.Close() // it has not said anything yet
+		return
+	}
+	s.conns[c] = struct{}{}
+	s.group.Add(1)
+	s.mu.Unlock()
+	go func() {
+		defer s.group.Done()
+		c.run()
+		s.forget(c)
+	}()
+}
+
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if s.leaving.Load() && len(s.conns) == 0 {
+		s.over()
+	}
+}
+
+// over says once that no connection is left; s.mu is held.
+func (s *Server) over() {
+	select {
+	case <-s.gone:
+	default:
+		close(s.gone)
+	}
+}
+
+// goes reports whether clients are to go elsewhere.
+func (s *Server) goes() bool {
+	return s.leaving.Load() || s.config.Leaving != nil && s.config.Leaving()
+}
+
+// leave closes the listeners and returns the connections.
+func (s *Server) leave() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving.Store(true)
+	for l := range s.listeners {
+		_ = l.Close() // whoever waits in Accept sees it
+	}
+	list := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		list = append(list, c)
+	}
+	if len(list) == 0 {
+		s.over()
+	}
+	return list
+}
+
+// Shutdown takes no new connection, closes those that are idle, and returns when requests
+// that have begun are answered, here and by the server of the rest. One that was just
+// connected has the time of its first head. The error is ctx's, if that ends first; Close
+// then.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.rest.SetKeepAlivesEnabled(false)
+	for _, c := range s.leave() {
+		if c.waiting.Load() {
+			_ = c.raw.SetReadDeadline(time.Now()) // wakes it; of one that has ended nothing is wanted
+		}
+	}
+	select {
+	case <-s.gone:
+	case <-ctx.Done():
+		return fmt.Errorf("shut down: %w", ctx.Err())
+	}
+	if err := s.rest.Shutdown(ctx); err != nil {
+		return fmt.Errorf("shut down the server of the rest: %w", err)
+	}
+	s.end()
+	return nil
+}
+
+// Close ends all connections and requests at once, and returns when those that were not
+// handed over have ended.
+func (s *Server) Close() {
+	list := s.leave()
+	s.cancel()
+	for _, c := range list {
+		_ = c.raw.Close() // it is given up
+	}
+	_ = s.handoff.Close()
+	_ = s.rest.Close() // of its connections, which are given up
+	s.end()
+}
+
+func (s *Server) end() {
+	s.cancel()
+	_ = s.handoff.Close()
+	s.group.Wait()
+}
