@@ -2,7 +2,6 @@ package serving
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -34,9 +33,10 @@ func lowered(text string) (admission.Priority, error) {
 	return p, nil
 }
 
-func loweredHTTP(r *http.Request) (admission.Priority, error) {
-	return lowered(r.Header.Get(headerPriority))
-}
+// headers are those of a request, as http.Header gives them.
+type headers interface{ Get(name string) string }
+
+func loweredHTTP(h headers) (admission.Priority, error) { return lowered(h.Get(headerPriority)) }
 
 func loweredGRPC(ctx context.Context) (admission.Priority, error) {
 	if values := metadata.ValueFromIncomingContext(ctx, metaPriority); len(values) > 0 {
@@ -48,22 +48,22 @@ func loweredGRPC(ctx context.Context) (admission.Priority, error) {
 // maxTimeout bounds what a client may say that it waits for.
 const maxTimeout = time.Hour
 
-// withTimeout returns a context for r that ends when the client says that it does not
-// wait any more.
-func withTimeout(r *http.Request) (context.Context, context.CancelFunc, error) {
+// withTimeout returns a context that ends when the client says that it does not wait any
+// more, and what releases it; nil if the client says nothing.
+func withTimeout(ctx context.Context, h headers) (context.Context, context.CancelFunc, error) {
 	name := headerTimeout
-	text := r.Header.Get(name)
+	text := h.Get(name)
 	if text == "" {
 		name = headerEnvoy
-		text = r.Header.Get(name)
+		text = h.Get(name)
 	}
 	if text == "" {
-		return r.Context(), func() {}, nil
+		return ctx, nil, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n == 0 || time.Duration(n)*time.Millisecond > maxTimeout {
-		return r.Context(), func() {}, invalid("send whole milliseconds, 1 to 3600000, or nothing", "header %s is %s", name, quoted(text))
+		return ctx, nil, invalid("send whole milliseconds, 1 to 3600000, or nothing", "header %s is %s", name, quoted(text))
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(n)*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(n)*time.Millisecond)
 	return ctx, cancel, nil
 }

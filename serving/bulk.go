@@ -229,7 +229,7 @@ func (s *Server) sendBulk(w http.ResponseWriter, r *http.Request, b *buffer) (se
 		return false, err
 	}
 	whole := &query{} // too large to be kept
-	if whole.priority, err = loweredHTTP(r); err != nil {
+	if whole.priority, err = loweredHTTP(r.Header); err != nil {
 		return false, err
 	}
 	snap, _, err := s.take()

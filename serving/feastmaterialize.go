@@ -12,8 +12,8 @@ import (
 // arrives and becomes visible once its window is judged. So a request that is in
 // order is told what to do instead, and one that is not is told what is wrong.
 // Neither status is one that a client tries again.
-func (s *Server) materialize(r *http.Request, body, dst []byte) ([]byte, error) {
-	request, err := parseMaterialize(body, r.URL.Path == "/materialize-incremental")
+func (s *Server) materialize(body, dst []byte, incremental bool) ([]byte, error) {
+	request, err := parseMaterialize(body, incremental)
 	if err != nil {
 		return dst, err
 	}

@@ -1,8 +1,8 @@
 package serving
 
 import (
+	"context"
 	"encoding/json"
-	"net/http"
 	"strconv"
 
 	"sluice/feature"
@@ -43,15 +43,15 @@ func parseFeatures(service string, body []byte) (request featuresRequest, err er
 }
 
 // getFeatures answers a read by key of several views at once.
-func (s *Server) getFeatures(r *http.Request, body, dst []byte) ([]byte, error) {
-	service := r.PathValue("service")
+func (s *Server) getFeatures(ctx context.Context, in asked, body, dst []byte) ([]byte, error) {
+	service := in.PathValue("service")
 	request, err := parseFeatures(service, body)
 	if err != nil {
 		return dst, err
 	}
 	q := newQuery()
 	defer q.release()
-	if q.priority, err = loweredHTTP(r); err != nil {
+	if q.priority, err = loweredHTTP(in); err != nil {
 		return dst, err
 	}
 	snap, lapsed, err := s.take()
@@ -61,7 +61,7 @@ func (s *Server) getFeatures(r *http.Request, body, dst []byte) ([]byte, error) 
 	if err := s.bindFeatures(q, snap.catalog, service, &request, s.config.MaxEntities); err != nil {
 		return dst, err
 	}
-	if err := s.read(r.Context(), q, snap, lapsed); err != nil {
+	if err := s.read(ctx, q, snap, lapsed); err != nil {
 		return dst, err
 	}
 	return append(q.appendFeatures(append(dst, '{')), '}'), nil

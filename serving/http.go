@@ -2,6 +2,7 @@ package serving
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -15,6 +16,9 @@ import (
 	"sluice/internal/auth"
 )
 
+// httpIdle is how long a connection may wait for its next request.
+const httpIdle = 2 * time.Minute
+
 // NewHTTPServer returns an http.Server for handler with the limits of config:
 // time to send headers and all of it, number and size of headers, size of a body. The
 // size of a body is the limit of any handler, which may have a lower one.
@@ -24,7 +28,7 @@ func NewHTTPServer(config Config, handler http.Handler) *http.Server {
 		ReadHeaderTimeout: config.Handshake,
 		ReadTimeout:       config.MaxTime, // does not count while a handler works
 		MaxHeaderBytes:    config.MaxHeader,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       httpIdle,
 	}
 }
 
@@ -64,7 +68,7 @@ func (s *Server) Register(mux *http.ServeMux) {
 		mux.Handle(pattern, auth.RequireOr(s.deps.Authorize, auth.Reader, http.HandlerFunc(s.getBulk), auth.WriteError))
 	}
 	for _, route := range s.routes() {
-		mux.Handle(route.pattern, auth.RequireOr(s.deps.Authorize, route.need, s.handle(route.door), route.door.refuse))
+		mux.Handle(route.pattern, auth.RequireOr(s.deps.Authorize, route.need, s.handle(&route.door), route.door.refuse))
 	}
 }
 
@@ -93,8 +97,15 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 // error, which refuse writes.
 type door struct {
 	method method
-	answer func(r *http.Request, body, dst []byte) ([]byte, error)
+	answer func(ctx context.Context, in asked, body, dst []byte) ([]byte, error)
 	refuse func(w http.ResponseWriter, err error)
+}
+
+// asked is a request at a door, whichever server took it.
+type asked interface {
+	Get(name string) string       // the first header of that name; empty if there is none
+	PathValue(name string) string // the segment of the path that the route's pattern calls so
+	Body() ([]byte, error)        // the whole body; the error has a code
 }
 
 // pooledBuffer is the largest buffer that is kept for the next request.
@@ -102,35 +113,42 @@ const pooledBuffer = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return &buffer{} }}
 
-// buffer is the memory of one HTTP request.
+// buffer is the memory of one HTTP request that net/http took.
 type buffer struct {
-	in  bytes.Buffer
-	out []byte
+	in    bytes.Buffer
+	out   []byte
+	w     http.ResponseWriter
+	r     *http.Request
+	limit int // bytes of the body
+}
+
+func (b *buffer) Get(name string) string { return b.r.Header.Get(name) }
+
+func (b *buffer) PathValue(name string) string { return b.r.PathValue(name) }
+
+// Body reads the body.
+func (b *buffer) Body() ([]byte, error) {
+	err := readBody(b.w, b.r, &b.in, b.limit)
+	return b.in.Bytes(), err
 }
 
 func (b *buffer) release() {
+	b.w, b.r = nil, nil
 	if b.in.Cap() <= pooledBuffer && cap(b.out) <= pooledBuffer {
 		b.in.Reset()
 		buffers.Put(b)
 	}
 }
 
-// handle reads the body, lets d answer it, and writes what comes of it.
-func (s *Server) handle(d door) http.Handler {
+// handle lets d answer, and writes what comes of it.
+func (s *Server) handle(d *door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begun, b := time.Now(), buffers.Get().(*buffer)
+		b := buffers.Get().(*buffer)
 		defer b.release()
-		err := s.door.charge(r.Context())
-		if err == nil {
-			err = readBody(w, r, &b.in, s.config.MaxBody)
-		}
-		if err == nil {
-			b.out, err = answerInTime(d, r, b)
-		}
-		s.observe(d.method, begun, err)
-		if err != nil {
-			tellAgain(w.Header(), err)
-			d.refuse(w, httpError(err))
+		b.w, b.r, b.limit = w, r, s.config.MaxBody
+		var err error
+		if b.out, err = s.answer(r.Context(), d, b, b.out[:0]); err != nil {
+			d.refuseAll(w, err)
 			return
 		}
 		header := w.Header()
@@ -142,6 +160,28 @@ func (s *Server) handle(d door) http.Handler {
 		// The client may be gone; there is nobody else to tell.
 		_, _ = w.Write(b.out)
 	})
+}
+
+// answer lets d answer in, which may be refused for how many came before it, appends the
+// reply to dst, and counts it.
+func (s *Server) answer(ctx context.Context, d *door, in asked, dst []byte) ([]byte, error) {
+	begun := time.Now()
+	var body []byte
+	err := s.door.charge(ctx)
+	if err == nil {
+		body, err = in.Body()
+	}
+	if err == nil {
+		dst, err = answerInTime(ctx, d, in, body, dst)
+	}
+	s.observe(d.method, begun, err)
+	return dst, err
+}
+
+// refuseAll answers err, which may be one that clients need not know the cause of.
+func (d *door) refuseAll(w http.ResponseWriter, err error) {
+	tellAgain(w.Header(), err)
+	d.refuse(w, httpError(err))
 }
 
 // promptReply is the largest reply, in bytes, that goes into the buffers of a connection
@@ -163,16 +203,15 @@ func (s *Server) hurry(w http.ResponseWriter) (end func()) {
 }
 
 // answerInTime lets d answer within the time that the client says it waits.
-func answerInTime(d door, r *http.Request, b *buffer) ([]byte, error) {
-	ctx, cancel, err := withTimeout(r)
-	defer cancel()
+func answerInTime(ctx context.Context, d *door, in asked, body, dst []byte) ([]byte, error) {
+	ctx, cancel, err := withTimeout(ctx, in)
+	if cancel != nil {
+		defer cancel()
+	}
 	if err != nil {
-		return b.out, err
+		return dst, err
 	}
-	if ctx != r.Context() {
-		r = r.WithContext(ctx)
-	}
-	return d.answer(r, b.in.Bytes(), b.out[:0])
+	return d.answer(ctx, in, body, dst)
 }
 
 // tellAgain says in seconds when a request that was shed is worth another try, and of one
@@ -197,9 +236,15 @@ func readBody(w http.ResponseWriter, r *http.Request, dst *bytes.Buffer, limit i
 	}
 	_, err := dst.ReadFrom(body)
 	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
+	if errors.As(err, &large) {
 		return problem(feature.CodeTooLarge, "split the request; serve.max_body sets the limit", "the body is longer than the limit of %d bytes", limit)
+	}
+	return bodyError(err)
+}
+
+// bodyError says to a client what is wrong with a body that ended with err.
+func bodyError(err error) error {
+	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return invalid("send as many bytes as Content-Length says", "the body ends early")
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -220,14 +265,14 @@ func httpError(err error) error {
 	return problem(feature.CodeUnavailable, "try again", "the request was given up: %v", err)
 }
 
-func (s *Server) getOnlineFeatures(r *http.Request, body, dst []byte) ([]byte, error) {
+func (s *Server) getOnlineFeatures(ctx context.Context, in asked, body, dst []byte) ([]byte, error) {
 	q := newQuery()
 	defer q.release()
 	var err error
-	if q.priority, err = loweredHTTP(r); err != nil {
+	if q.priority, err = loweredHTTP(in); err != nil {
 		return dst, at("body", err)
 	}
-	if err := s.readFeast(r.Context(), q, body); err != nil {
+	if err := s.readFeast(ctx, q, body); err != nil {
 		return dst, err
 	}
 	return q.appendFeastJSON(dst), nil

@@ -4,20 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"sluice/feature"
 )
 
 // push answers POST /push; the push source is the view's name.
-func (s *Server) push(r *http.Request, body, dst []byte) ([]byte, error) {
-	return dst, noPushSource(s.pushBody(r.Context(), body, "push_source_name"))
+func (s *Server) push(ctx context.Context, _ asked, body, dst []byte) ([]byte, error) {
+	return dst, noPushSource(s.pushBody(ctx, body, "push_source_name"))
 }
 
 // writeToOnlineStore answers POST /write-to-online-store, which does the same.
-func (s *Server) writeToOnlineStore(r *http.Request, body, dst []byte) ([]byte, error) {
-	return append(dst, "null"...), s.pushBody(r.Context(), body, "feature_view_name")
+func (s *Server) writeToOnlineStore(ctx context.Context, _ asked, body, dst []byte) ([]byte, error) {
+	return append(dst, "null"...), s.pushBody(ctx, body, "feature_view_name")
 }
 
 func (s *Server) pushBody(ctx context.Context, body []byte, viewMember string) error {

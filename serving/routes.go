@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"context"
 	"net/http"
 
 	"sluice/api"
@@ -17,16 +18,29 @@ type route struct {
 // bulkPatterns are those that are answered in parts, not at once.
 var bulkPatterns = []string{"POST /api/v1/rows/stream", "POST /api/v1/services/{service}/rows/stream"}
 
-func (s *Server) routes() []route {
+func (s *Server) routes() []route { return append(s.reads(), s.pushes()...) }
+
+// reads are the routes that a server of our own answers too.
+func (s *Server) reads() []route {
 	return []route{
 		{"POST /get-online-features", auth.Reader, door{methodFeastHTTP, s.getOnlineFeatures, writeFeastError}},
-		{"POST /push", auth.Writer, door{methodPushHTTP, s.push, writeFeastError}},
-		{"POST /write-to-online-store", auth.Writer, door{methodPushHTTP, s.writeToOnlineStore, writeFeastError}},
-		{"POST /materialize", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
-		{"POST /materialize-incremental", auth.Writer, door{methodPushHTTP, s.materialize, writeFeastError}},
 		{"POST /api/v1/views/{view}/rows", auth.Reader, door{methodRowsHTTP, s.getRows, auth.WriteError}},
 		{"POST /api/v1/services/{service}/rows", auth.Reader, door{methodRowsHTTP, s.getFeatures, auth.WriteError}},
 		{"POST /api/v1/rows", auth.Reader, door{methodRowsHTTP, s.getFeatures, auth.WriteError}},
+	}
+}
+
+func (s *Server) pushes() []route {
+	materialize := func(incremental bool) door {
+		return door{methodPushHTTP, func(_ context.Context, _ asked, body, dst []byte) ([]byte, error) {
+			return s.materialize(body, dst, incremental)
+		}, writeFeastError}
+	}
+	return []route{
+		{"POST /push", auth.Writer, door{methodPushHTTP, s.push, writeFeastError}},
+		{"POST /write-to-online-store", auth.Writer, door{methodPushHTTP, s.writeToOnlineStore, writeFeastError}},
+		{"POST /materialize", auth.Writer, materialize(false)},
+		{"POST /materialize-incremental", auth.Writer, materialize(true)},
 	}
 }
 

@@ -2,10 +2,10 @@ package serving
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"slices"
 	"strconv"
 
@@ -45,7 +45,7 @@ func decodeBody(body []byte, to any, want string) error {
 }
 
 // getRows answers a read by key in the contract's form.
-func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
+func (s *Server) getRows(ctx context.Context, in asked, body, dst []byte) ([]byte, error) {
 	request, err := parseRows(body)
 	if err != nil {
 		return dst, err
@@ -55,14 +55,14 @@ func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
 	if q.policy, err = parsePolicy(request.Policy); err != nil {
 		return dst, err
 	}
-	if q.priority, err = loweredHTTP(r); err != nil {
+	if q.priority, err = loweredHTTP(in); err != nil {
 		return dst, err
 	}
 	snap, lapsed, err := s.take()
 	if err != nil {
 		return dst, err
 	}
-	v, err := snap.catalog.view(r.PathValue("view"))
+	v, err := snap.catalog.view(in.PathValue("view"))
 	if err != nil {
 		return dst, err
 	}
@@ -78,7 +78,7 @@ func (s *Server) getRows(r *http.Request, body, dst []byte) ([]byte, error) {
 	if err := q.bindContext(request.Context); err != nil {
 		return dst, err
 	}
-	if err := s.read(r.Context(), q, snap, lapsed); err != nil {
+	if err := s.read(ctx, q, snap, lapsed); err != nil {
 		return dst, err
 	}
 	return q.appendRows(dst), nil
