@@ -95,6 +95,8 @@ var Catalog = []Metric{
 		"Connections closed at once because too many were open."},
 	{"sluice_serve_http2_refused_total", Counter, "serving", []Label{{Name: "reason", Values: []string{"refused_stream", "too_large", "protocol", "calm", "slow"}}},
 		"What the gRPC door refused: calls beyond a connection's or a request's limits (refused_stream, too_large), and connections ended because the client broke the protocol, sent more frames than calls need, or did not read or answer (protocol, calm, slow)."},
+	{"sluice_serve_http1_left_total", Counter, "serving", []Label{{Name: "reason", Values: []string{"other", "unusual", "large", "slow", "panic"}}},
+		"Connections of the HTTP door that left the fast path for reads: net/http has them since a request of another method or path, with something unusual in its head, or beyond a limit (other, unusual, large); or they were ended because a request did not come in time, or panicked (slow, panic)."},
 	{"sluice_serve_lease_fallbacks_total", Counter, "serving", nil,
 		"Requests answered from a snapshot whose lease had lapsed."},
 	{"sluice_serve_values_total", Counter, "serving", []Label{view, {Name: "status", Values: []string{"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE", "UNAVAILABLE", "FAILED"}}},

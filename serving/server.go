@@ -13,11 +13,12 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"sluice/feature"
+	"sluice/internal/h1"
 	"sluice/internal/h2"
 )
 
 // Server answers reads and pushes. Run keeps its snapshot; HTTP, Register,
-// NewGRPC and NewDoor are its doors.
+// NewHTTPDoor, NewGRPC and NewDoor are its doors.
 type Server struct {
 	config   Config
 	deps     Deps
@@ -29,6 +30,7 @@ type Server struct {
 	door     *doorkeeper
 	feast    *statusWords
 	refused  [h2.Stats]prometheus.Counter
+	left     [h1.Stats]prometheus.Counter
 
 	logged       atomic.Int64 // when a failing request was last logged, Unix nanoseconds
 	unreadLogged atomic.Int64 // likewise, rows that could not be read
@@ -54,7 +56,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("serving: %w", err)
 	}
 	return &Server{
-		config: config, deps: deps, metrics: m, report: report, door: door, refused: newRefused(deps.Registerer), feast: config.Feast.words(), kept: newKeptRows(config.KeptRows, config.KeptAge),
+		config: config, deps: deps, metrics: m, report: report, door: door, refused: newRefused(deps.Registerer), left: newLeft(deps.Registerer), feast: config.Feast.words(), kept: newKeptRows(config.KeptRows, config.KeptAge),
 		lease: &lease{config: config, source: deps.Source, version: deps.Version, metrics: m, report: report, log: deps.Log},
 	}, nil
 }

@@ -29,7 +29,7 @@ const (
 	kindSluice = "sluice"
 	kindPlain  = "plain" // grpc-go, net/http, go-redis
 	kindEcho   = "echo"  // grpc-go and nothing else
-	kindGo     = "go"    // Sluice with grpc-go's door
+	kindGo     = "go"    // Sluice with the doors of grpc-go and net/http
 )
 
 func TestMain(m *testing.M) {
@@ -60,7 +60,7 @@ func serveChild(what string) error {
 	kind, redisAddr, _ := strings.Cut(what, " ")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	at, err := listen(ctx, kind, redisAddr)
+	at, err := serveKind(ctx, kind, redisAddr)
 	if err != nil {
 		return err
 	}
@@ -106,13 +106,13 @@ func used() stat {
 	return s
 }
 
-// listen starts the servers of a kind.
-func listen(ctx context.Context, kind, redisAddr string) (at addresses, err error) {
+// serveKind starts the servers of a kind.
+func serveKind(ctx context.Context, kind, redisAddr string) (at addresses, err error) {
 	if kind == kindPlain {
-		if at.GRPC, err = listenGRPC(newPlainGRPC(redisAddr)); err != nil {
+		if at.GRPC, err = listen(newPlainGRPC(redisAddr)); err != nil {
 			return at, err
 		}
-		at.HTTP, err = listenHTTP(&http.Server{Handler: newPlainHTTP(redisAddr)})
+		at.HTTP, err = listen(&http.Server{Handler: newPlainHTTP(redisAddr)})
 		return at, err
 	}
 	s, err := newSluice(ctx, redisAddr)
@@ -124,22 +124,25 @@ func listen(ctx context.Context, kind, redisAddr string) (at addresses, err erro
 		if err != nil {
 			return at, err
 		}
-		at.GRPC, err = listenGRPC(newEcho(s, ask))
+		at.GRPC, err = listen(newEcho(s, ask))
 		return at, err
 	}
 	server := s.NewGRPC()
+	rest := serving.NewHTTPServer(serving.DefaultConfig(), s.HTTP())
 	if kind == kindGo {
-		at.GRPC, err = listenGRPC(server)
+		if at.GRPC, err = listen(server); err == nil {
+			at.HTTP, err = listen(rest)
+		}
 		return at, err
 	}
-	if at.GRPC, err = listenGRPC(s.NewDoor(server, nil)); err != nil {
-		return at, err
+	if at.GRPC, err = listen(s.NewDoor(server, nil)); err == nil {
+		at.HTTP, err = listen(s.NewHTTPDoor(rest))
 	}
-	at.HTTP, err = listenHTTP(serving.NewHTTPServer(serving.DefaultConfig(), s.HTTP()))
 	return at, err
 }
 
-func listenGRPC(server interface{ Serve(l net.Listener) error }) (string, error) {
+// listen serves on a port of loopback.
+func listen(server interface{ Serve(l net.Listener) error }) (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -149,15 +152,6 @@ func listenGRPC(server interface{ Serve(l net.Listener) error }) (string, error)
 			panic(err)
 		}
 	}()
-	return l.Addr().String(), nil
-}
-
-func listenHTTP(server *http.Server) (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	go func() { panic(server.Serve(l)) }()
 	return l.Addr().String(), nil
 }
 

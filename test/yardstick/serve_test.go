@@ -135,8 +135,9 @@ func BenchmarkServe(b *testing.B) {
 			config := load.Config{Protocol: c.protocol, Clients: c.clients, Warmup: time.Second, Duration: *seconds, Requests: requests}
 			names := []string{kindSluice, kindPlain}
 			if c.protocol == load.GRPC {
-				names = append(names, kindEcho, kindGo)
+				names = append(names, kindEcho)
 			}
+			names = append(names, kindGo)
 			turns := map[string][]turn{}
 			for b.Loop() {
 				for round := range *rounds {

@@ -32,6 +32,7 @@ type ServeConfig struct {
 	MaxAge         int      `yaml:"max_age" name:"max_age" help:"Seconds after which a gRPC connection is told to make another one, so that clients spread again." placeholder:"SECONDS"`
 	SampleRate     int      `yaml:"sample_rate" name:"sample_rate" help:"Rows of a view, of those served, that are sampled in a second, to be profiled; 0 samples none." placeholder:"N"`
 	GRPCServer     string   `yaml:"grpc_server" name:"grpc_server" help:"What answers reads over gRPC: own, which costs a fraction, or grpc-go. Every other call is grpc-go's either way." placeholder:"own|grpc-go"`
+	HTTPServer     string   `yaml:"http_server" name:"http_server" help:"What answers reads over HTTP: own, which costs a fraction, or net-http. Every other request is net/http's either way." placeholder:"own|net-http"`
 	TokenRates     []string `yaml:"token_rates" name:"token_rates" help:"Requests a second of a token, as NAME=N; * stands for each token that has none of its own. None: no limit." placeholder:"NAME=N"`
 	ProjectRates   []string `yaml:"project_rates" name:"project_rates" help:"Likewise of all tokens of a project together." placeholder:"NAME=N"`
 }
@@ -42,7 +43,7 @@ func defaultServe() ServeConfig {
 		Drain: 5, MaxRunning: c.Admission.Most, MaxWaiting: c.Admission.Waiting, MaxWait: int(c.Admission.Wait / time.Millisecond), MaxConnections: 20_000,
 		MaxEntities: c.MaxEntities, MaxBulk: c.MaxBulk, MaxFeatures: c.MaxFeatures, MaxBody: c.MaxBody, MaxHeader: c.MaxHeader, MaxHeaders: c.MaxHeaders,
 		MaxStreams: c.MaxStreams, MaxFrames: c.MaxFrames, Handshake: int(c.Handshake / time.Second), MaxTime: int(c.MaxTime / time.Second), MaxAge: int(c.MaxAge / time.Second),
-		SampleRate: c.SampleRate, GRPCServer: grpcOwn, TokenRates: []string{}, ProjectRates: []string{},
+		SampleRate: c.SampleRate, GRPCServer: grpcOwn, HTTPServer: httpOwn, TokenRates: []string{}, ProjectRates: []string{},
 	}
 }
 
@@ -74,6 +75,9 @@ func (c ServeConfig) validate(add func(format string, args ...any)) {
 	}
 	if c.GRPCServer != grpcOwn && c.GRPCServer != grpcGo {
 		add("serve.grpc_server: %.80q: want %s or %s", c.GRPCServer, grpcOwn, grpcGo)
+	}
+	if c.HTTPServer != httpOwn && c.HTTPServer != httpGo {
+		add("serve.http_server: %.80q: want %s or %s", c.HTTPServer, httpOwn, httpGo)
 	}
 	if least := admission.DefaultConfig().Least; c.MaxRunning != 0 && (c.MaxRunning < least || c.MaxRunning > 1_000_000) {
 		add("serve.max_running: %d: want %d to 1000000, or 0 for any number", c.MaxRunning, least)

@@ -69,6 +69,7 @@ func TestConfigValidate(t *testing.T) {
 		"few headers":      {func(c *Config) { c.Serve.MaxHeaders = 3 }, "serve.max_headers: 3: want 10 to 10000"},
 		"no time":          {func(c *Config) { c.Serve.MaxTime = 0 }, "serve.max_time: 0: want 1 to 3600 seconds"},
 		"sample of all":    {func(c *Config) { c.Serve.SampleRate = 5000 }, "serve.sample_rate: 5000: want 0 to 1000"},
+		"unknown servers":  {func(c *Config) { c.Serve.GRPCServer, c.Serve.HTTPServer = "x", "y" }, `serve.http_server: "y": want own or net-http`},
 		"rate of nobody":   {func(c *Config) { c.Serve.TokenRates = []string{"=5"} }, `serve.token_rates: "=5": want NAME=N`},
 		"rate is no rate":  {func(c *Config) { c.Serve.ProjectRates = []string{"a=fast"} }, `serve.project_rates: "a=fast": want NAME=N`},
 		"rate below none":  {func(c *Config) { c.Serve.TokenRates = []string{"a=-1"} }, `serve.token_rates: rate of "a": -1 is not in`},

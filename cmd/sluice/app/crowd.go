@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"net"
 	"runtime"
 	"sync"
@@ -69,6 +70,15 @@ func (c *counted) Read(b []byte) (int, error) {
 		runtime.Gosched()
 	}
 	return n, err
+}
+
+// CloseWrite says that nothing more is sent, where the connection can: what was sent last
+// arrives although there is something unread.
+func (c *counted) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // Close closes the connection and makes room for another.

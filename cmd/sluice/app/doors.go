@@ -2,10 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	"sluice/feature"
@@ -17,36 +13,6 @@ import (
 
 // drain is how long requests in flight may take once the process is told to stop.
 const drain = 5 * time.Second
-
-// serveHTTP serves handler on l until ctx ends, then lets requests in flight end.
-func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
-	// Long polls must not outlive the process: their requests end with ctx.
-	server.BaseContext = func(net.Listener) context.Context { return ctx }
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
-	case <-ctx.Done():
-	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer cancel()
-	if err := server.Shutdown(ending); err != nil {
-		return errors.Join(server.Close(), <-failedOrNil(failed))
-	}
-	return nil
-}
-
-// failedOrNil waits for Serve to return, and passes over that it was closed.
-func failedOrNil(failed chan error) <-chan error {
-	out := make(chan error, 1)
-	err := <-failed
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
-	}
-	out <- err
-	return out
-}
 
 // appender appends what doors take in to the topic of a view.
 type appender struct {

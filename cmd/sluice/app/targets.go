@@ -207,19 +207,7 @@ func (a *App) applied(ctx context.Context, defs *feature.Definitions) error {
 
 // listen opens the listeners and adds what serves them.
 func (a *App) listen(mux *http.ServeMux) error {
-	var err error
-	if a.http, err = net.Listen("tcp", a.cfg.Listen.HTTP); err != nil {
-		return fmt.Errorf("listen.http: %w", err)
-	}
-	a.http = a.crowd("http", a.http)
-	limits, err := a.cfg.Serve.serving()
-	if err != nil {
-		return err
-	}
-	limits.MaxBody = max(limits.MaxBody, control.MaxWrites) // every door has a limit of its own
-	server := serving.NewHTTPServer(limits, a.leaving.polite(mux))
-	a.add("http", func(ctx context.Context) error { return serveHTTP(ctx, server, a.http) })
-	return errors.Join(a.listenGRPC(), a.listenAdmin())
+	return errors.Join(a.listenHTTP(mux), a.listenGRPC(), a.listenAdmin())
 }
 
 func (a *App) listenAdmin() (err error) {
