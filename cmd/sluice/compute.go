@@ -21,7 +21,8 @@ type computeCmd struct {
 	View     string   `arg:"" help:"View with computed features."`
 	Rows     string   `arg:"" help:"File of rows: .jsonl, .ndjson, .csv or .parquet."`
 	Dir      string   `short:"f" name:"file" help:"Folder with definitions, or one file; else the server is asked." placeholder:"DIR"`
-	Out      string   `short:"o" help:"File to write: .jsonl, .ndjson or .csv; else JSON lines go to standard output." placeholder:"FILE"`
+	Out      string   `short:"o" help:"File to write: .jsonl, .ndjson, .csv or .parquet; else rows go to standard output." placeholder:"FILE"`
+	Format   string   `help:"Form of the rows: jsonl, csv or parquet; without it the ending of the file says it, and standard output gets JSON lines." enum:",jsonl,csv,parquet" default:"" placeholder:"FORMAT"`
 	Features []string `help:"Only these computed features." placeholder:"NAME"`
 	Strict   bool     `help:"Exit with 1 if a value could not be computed."`
 	Server   string   `help:"Server to ask." default:"http://127.0.0.1:6566" env:"SLUICE_SERVER" placeholder:"URL"`
@@ -30,8 +31,9 @@ type computeCmd struct {
 
 // Help shows examples.
 func (*computeCmd) Help() string {
-	return "The rows have a column per feature and context value that is read, by name; other columns are passed on. What is computed is what serving gives for the same values, bit for bit: null where that is NULL_VALUE or FAILED. Columns that no row has are an error." +
-		"\n\nExamples:\n  sluice compute payments training.parquet -f features -o training.jsonl\n  sluice compute payments training.csv --features amount_z > out.jsonl"
+	return "The rows have a column per feature and context value that is read, by name; other columns are passed on. What is computed is what serving gives for the same values, bit for bit: null where that is NULL_VALUE or FAILED. Columns that no row has are an error. " +
+		"In Parquet a column has the type that the view declares for a column of its name; others have the narrowest of bool, int64, double and text that holds every value, or else are JSON." +
+		"\n\nExamples:\n  sluice compute payments rows.parquet -f features -o training.parquet\n  sluice compute payments training.csv --features amount_z > out.jsonl"
 }
 
 func (c *computeCmd) Run(e *env) error {
@@ -43,12 +45,13 @@ func (c *computeCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	in, err := tabular.OpenTyped(c.Rows, work.types())
+	types := work.types()
+	in, err := tabular.OpenTyped(c.Rows, types)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := newRowWriter(e.stdout, c.Out)
+	out, err := newRowSink(e.stdout, c.Out, c.Format, types, work.names())
 	if err != nil {
 		return err
 	}
@@ -178,19 +181,45 @@ func (c *computing) need(i int) {
 	}
 }
 
-// types returns the types of the columns that are read.
-func (c *computing) types() map[string]feature.Type {
-	types := map[string]feature.Type{}
-	for _, in := range c.inputs {
-		for _, name := range in.names {
-			types[name] = in.typ
+// types returns the types that the view declares for columns: those that are read and
+// computed, and those that are passed on.
+func (c *computing) types() declaredTypes {
+	types, v := declaredTypes{}, c.view
+	add := func(name string, t feature.Type) {
+		types[name] = t
+		if column := v.Source.Map[name]; column != "" {
+			types[column] = t
 		}
+	}
+	if name := v.Source.EventTime; name != "" {
+		types[name] = feature.Timestamp
+	}
+	for _, e := range v.Entities {
+		add(e.Name, e.Type)
+	}
+	for _, f := range v.Features {
+		add(f.Name, f.Type)
+	}
+	for name, t := range v.Context {
+		types[name] = t
+	}
+	for _, f := range v.Computed {
+		types[f.Name] = f.Type
 	}
 	return types
 }
 
+// names returns the names of what is computed.
+func (c *computing) names() []string {
+	var names []string
+	for _, i := range c.wanted {
+		names = append(names, c.view.Computed[i].Name)
+	}
+	return names
+}
+
 // all computes every row.
-func (c *computing) all(e *env, in tabular.Reader, out *rowWriter) error {
+func (c *computing) all(e *env, in tabular.Reader, out rowSink) error {
 	for {
 		if err := e.ctx.Err(); err != nil {
 			return err

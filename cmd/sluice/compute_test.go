@@ -3,15 +3,20 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"sluice/store/tabular"
 )
 
 const transformations = "../../examples/transformations/"
@@ -59,7 +64,7 @@ func TestComputeRefuses(t *testing.T) {
 		"no such feature":     {1, "compute accounts x.csv --features shar -f " + defs, "view accounts has no computed feature shar: did you mean share?"},
 		"no such file":        {1, "compute accounts x.csv -f " + defs, "no such file"},
 		"another kind":        {1, "compute accounts " + defs + " -f " + defs, "unsupported format"},
-		"another output":      {2, "compute accounts " + file("a.csv", "n,m\n1,2\n") + " -o x.txt -f " + defs, `want .jsonl, .ndjson or .csv`},
+		"another output":      {2, "compute accounts " + file("a.csv", "n,m\n1,2\n") + " -o x.txt -f " + defs, `want .jsonl, .ndjson, .csv or .parquet, or say --format`},
 		"column missing":      {1, "compute accounts " + file("b.csv", "n,mm\n1,2\n") + " -f " + defs, "no row has the column m (int64), which share is computed from"},
 		"of another type":     {1, "compute accounts " + file("c.jsonl", `{"n":1,"m":2}`+"\n"+`{"n":1,"m":"two"}`) + " -f " + defs, "row 2: column m: a string where int64 is declared"},
 		"no JSON":             {1, "compute accounts " + file("d.jsonl", `{"n":1,"m":2`) + " -f " + defs, "row 1: no JSON object"},
@@ -72,8 +77,18 @@ func TestComputeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { session{t}.run(tc.code, tc.line, "!"+tc.want) })
 	}
-	if entries, err := filepath.Glob(filepath.Join(dir, "*out.csv*")); err != nil || len(entries) > 0 {
-		t.Errorf("a file that was refused left %v", entries)
+	taken := filepath.Join(dir, "taken")
+	if err := os.Mkdir(taken, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"jsonl", "csv", "parquet"} {
+		s.run(1, "compute accounts "+file("j.csv", "n,m\n1,2\n")+" -o "+taken+" --format "+format+" -f "+defs, "!taken")
+	}
+	s.run(1, "compute accounts "+file("k.csv", "n,m\n1,2\n,x\n")+" -o "+filepath.Join(dir, "out.parquet")+" -f "+defs, "!row 2: column m: a string")
+	for _, pattern := range []string{"*out.*", ".*"} {
+		if entries, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(entries) > 0 {
+			t.Errorf("a file that was refused left %v", entries)
+		}
 	}
 	if out := s.run(0, "compute accounts "+file("empty.csv", "n,m\n")+" -f "+defs); out != "" {
 		t.Errorf("of no rows comes %q", out)
@@ -108,6 +123,135 @@ func TestComputeParquet(t *testing.T) {
 	if want := `{"n":3,"x":0.5,"l":["a"],"y":2.5}` + "\n" + `{"n":null,"x":1,"l":[],"y":1.0}` + "\n"; got != want {
 		t.Errorf("compute gave\n%s\nwant\n%s", got, want)
 	}
+}
+
+// TestComputeWritesParquet wants the types that the view declares, the narrowest for other
+// columns, and that the file gives the same rows again.
+func TestComputeWritesParquet(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"defs.yaml": `views: [{name: v, entities: [{name: k, type: string}], features: [{name: n, type: int64}, {name: at, type: timestamp}, {name: l, type: list<float64>}, {name: small, type: int32}, {name: doc, type: json}],
+  context: {x: float32, flag: bool}, computed: [{name: y, type: float64, expr: 'double(n) * double(x)'}, {name: z, type: list<int64>, expr: '[n, n + 1]'}, {name: b, type: bytes, expr: 'bytes("a" + string(n))'}, {name: w, type: bool, expr: 'flag || n > 2'}, {name: later, type: timestamp, expr: 'at + duration("1h")'}]}]`,
+		"rows.jsonl": `{"k":"007","n":3,"at":"2026-11-29T10:00:00Z","l":[1,"NaN"],"small":7,"doc":{"a":[1]},"x":0.5,"flag":true,"event_time":"2026-11-29T09:59:59.25Z","i":1,"f":1,"f2":"NaN","s":"x","mixed":1,"big":9007199254740993,"none":null,"yes":true}
+{"k":"8","n":null,"at":null,"l":[],"small":null,"doc":"text","x":null,"flag":null,"event_time":"2026-11-29T10:00:00Z","i":-2,"f":0.25,"f2":2,"s":"NaN","mixed":"two","big":0.5,"none":null,"yes":false,"new":1e300}
+`,
+		"empty.jsonl": "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, out := session{t}, filepath.Join(dir, "out.parquet")
+	line := "compute v " + filepath.Join(dir, "rows.jsonl") + " -f " + filepath.Join(dir, "defs.yaml")
+	lines := s.run(0, line)
+	s.run(0, line+" -o "+out, "!2 rows, 5 computed features")
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range f.Root().Columns() {
+		name := c.Type().String()
+		if c.Leaf() {
+			name = c.Name() + " " + name
+		} else {
+			name = c.Name() + " LIST " + c.Column("list").Column("element").Type().String()
+		}
+		got = append(got, name)
+	}
+	const micros = "TIMESTAMP(isAdjustedToUTC=true,unit=MICROS)"
+	want := []string{
+		"k STRING", "n INT(64,true)", "at " + micros, "l LIST DOUBLE", "small INT(32,true)", "doc JSON", "x FLOAT", "flag BOOLEAN", "event_time " + micros, "i INT(64,true)", "f DOUBLE", "f2 DOUBLE", "s STRING",
+		"mixed JSON", "big JSON", "none STRING", "yes BOOLEAN", "y DOUBLE", "z LIST INT(64,true)", "b BYTE_ARRAY", "w BOOLEAN", "later " + micros, "new DOUBLE",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("columns are\n%q, want\n%q", got, want)
+	}
+	if again := s.run(0, strings.Replace(line, filepath.Join(dir, "rows.jsonl"), reread(t, out), 1)); numbered(t, again) != numbered(t, lines) {
+		t.Errorf("the rows of the file are\n%s\nwant\n%s", again, lines)
+	}
+	if piped := s.run(0, line+" --format parquet"); piped != string(text) {
+		t.Error("standard output gets another file")
+	}
+	s.run(0, strings.Replace(line, "rows.jsonl", "empty.jsonl", 1)+" -o "+out)
+	if text, err = os.ReadFile(out); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = parquet.OpenFile(bytes.NewReader(text), int64(len(text))); err != nil || f.NumRows() != 0 || len(f.Root().Columns()) != 5 {
+		t.Errorf("of no rows comes a file of %v, %v", f, err)
+	}
+}
+
+// reread copies a file of rows to one of JSON lines without what was computed.
+func reread(t *testing.T, path string) string {
+	t.Helper()
+	in, err := tabular.OpenTyped(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	var text []byte
+	for {
+		line, _, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := readRow(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := fileRow{at: map[string]int{}}
+		for i, name := range row.names {
+			if !slices.Contains([]string{"y", "z", "b", "w", "later"}, name) {
+				kept.add(name, row.values[i])
+			}
+		}
+		if text, err = kept.appendLine(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := path + ".jsonl"
+	if err := os.WriteFile(copied, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// numbered returns lines of JSON with their keys in order, every column in each, and numbers
+// as float64.
+func numbered(t *testing.T, lines string) string {
+	t.Helper()
+	var all []map[string]any
+	names := map[string]any{}
+	for line := range strings.Lines(lines) {
+		var row map[string]any
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		for name := range row {
+			names[name] = nil
+		}
+		all = append(all, row)
+	}
+	for _, row := range all {
+		for name := range names {
+			if _, ok := row[name]; !ok {
+				row[name] = nil
+			}
+		}
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // TestServedIsWhatFilesGet pushes random rows and asks the platform for their computed

@@ -13,68 +13,150 @@ import (
 	"strings"
 )
 
-// rowWriter writes rows as JSON lines or CSV. A file takes its name once it is whole.
-type rowWriter struct {
+// rowSink takes rows in their order. After the last one it is closed, or discarded if it
+// is not to be used; both may fail, and leave no unfinished file.
+type rowSink interface {
+	write(row *fileRow) error
+	close() error
+	discard() error
+}
+
+// Formats of rows that are written, by the ending of a file.
+const (
+	formatLines   = "jsonl"
+	formatCSV     = "csv"
+	formatParquet = "parquet"
+)
+
+var formatOf = map[string]string{".jsonl": formatLines, ".ndjson": formatLines, ".csv": formatCSV, ".parquet": formatParquet}
+
+// newRowSink returns a writer of the file at path, or of stdout if path is empty. An empty
+// format is told by the file's ending, and is JSON lines for stdout. types are those that
+// are declared for columns, by name, and computed those that there are without a row.
+func newRowSink(stdout io.Writer, path, format string, types declaredTypes, computed []string) (rowSink, error) {
+	ending := strings.ToLower(filepath.Ext(path))
+	switch {
+	case format != "":
+	case path == "":
+		format = formatLines
+	default:
+		if format = formatOf[ending]; format == "" {
+			return nil, fmt.Errorf("%w: write %s: ending %q: want .jsonl, .ndjson, .csv or .parquet, or say --format", errUsage, path, ending)
+		}
+	}
+	out, err := newOutput(stdout, path)
+	if err != nil {
+		return nil, err
+	}
+	switch format {
+	case formatParquet:
+		return newParquetSink(out, types, computed)
+	case formatCSV:
+		return &csvSink{output: out, csv: csv.NewWriter(out)}, nil
+	}
+	return &lineSink{output: out}, nil
+}
+
+// output is standard output, or a file that takes its name once it is whole.
+type output struct {
+	*bufio.Writer
 	path string
 	file *os.File // nil: standard output
-	out  *bufio.Writer
-	csv  *csv.Writer // nil: JSON lines
-	head []string
+}
+
+func newOutput(stdout io.Writer, path string) (*output, error) {
+	const size = 256 << 10
+	if path == "" {
+		return &output{Writer: bufio.NewWriterSize(stdout, size)}, nil
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return nil, err
+	}
+	return &output{bufio.NewWriterSize(file, size), path, file}, nil
+}
+
+// close writes what is left and gives the file its name.
+func (o *output) close() error {
+	if err := o.Flush(); err != nil {
+		return errors.Join(err, o.discard())
+	}
+	if o.file == nil {
+		return nil
+	}
+	err := errors.Join(o.file.Chmod(0o644), o.file.Close())
+	if err == nil {
+		err = os.Rename(o.file.Name(), o.path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(o.file.Name()))
+	}
+	return nil
+}
+
+// discard removes an unfinished file. What went to standard output stays.
+func (o *output) discard() error {
+	if o.file == nil {
+		return nil
+	}
+	return errors.Join(o.file.Close(), os.Remove(o.file.Name()))
+}
+
+// lineSink writes JSON lines.
+type lineSink struct {
+	*output
 	line []byte
 }
 
-// newRowWriter returns a writer of the file at path, by its ending; of JSON lines to
-// stdout if path is empty.
-func newRowWriter(stdout io.Writer, path string) (*rowWriter, error) {
-	w := &rowWriter{path: path, out: bufio.NewWriterSize(stdout, 256<<10)}
-	ending := strings.ToLower(filepath.Ext(path))
-	if path != "" && ending != ".jsonl" && ending != ".ndjson" && ending != ".csv" {
-		return nil, fmt.Errorf("%w: write %s: ending %q: want .jsonl, .ndjson or .csv", errUsage, path, ending)
+func (s *lineSink) write(row *fileRow) (err error) {
+	if s.line, err = row.appendLine(s.line[:0]); err != nil {
+		return err
 	}
-	if path != "" {
-		file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-		if err != nil {
-			return nil, err
-		}
-		w.file = file
-		w.out.Reset(file)
-	}
-	if ending == ".csv" {
-		w.csv = csv.NewWriter(w.out)
-	}
-	return w, nil
-}
-
-func (w *rowWriter) write(row *fileRow) error {
-	if w.csv != nil {
-		return w.record(row)
-	}
-	w.line = append(w.line[:0], '{')
-	for i, name := range row.names {
-		if i > 0 {
-			w.line = append(w.line, ',')
-		}
-		key, err := json.Marshal(name)
-		if err != nil {
-			return err
-		}
-		w.line = append(append(append(w.line, key...), ':'), row.values[i]...)
-	}
-	_, err := w.out.Write(append(w.line, '}', '\n'))
+	_, err = s.Write(s.line)
 	return err
 }
 
-// record writes a row as CSV, with the columns of the first one.
-func (w *rowWriter) record(row *fileRow) error {
-	if w.head == nil {
-		w.head = slices.Clone(row.names)
-		if err := w.csv.Write(w.head); err != nil {
+// discard writes the rows before the one that failed.
+func (s *lineSink) discard() error {
+	if s.file == nil {
+		return s.Flush()
+	}
+	return s.output.discard()
+}
+
+// appendLine appends the row as a line of JSON.
+func (r *fileRow) appendLine(dst []byte) ([]byte, error) {
+	dst = append(dst, '{')
+	for i, name := range r.names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		key, err := json.Marshal(name)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(append(append(dst, key...), ':'), r.values[i]...)
+	}
+	return append(dst, '}', '\n'), nil
+}
+
+// csvSink writes CSV with the columns of the first row.
+type csvSink struct {
+	*output
+	csv  *csv.Writer
+	head []string
+}
+
+func (s *csvSink) write(row *fileRow) error {
+	if s.head == nil {
+		s.head = slices.Clone(row.names)
+		if err := s.csv.Write(s.head); err != nil {
 			return err
 		}
 	}
-	record := make([]string, len(w.head))
+	record := make([]string, len(s.head))
 	n := 0
-	for i, name := range w.head {
+	for i, name := range s.head {
 		raw := row.value(name)
 		if raw == nil {
 			continue
@@ -92,41 +174,18 @@ func (w *rowWriter) record(row *fileRow) error {
 	}
 	if n < len(row.names) {
 		for _, name := range row.names {
-			if !slices.Contains(w.head, name) {
-				return fmt.Errorf("column %.100q is not in the first row: write .jsonl, or give every row the same columns", name)
+			if !slices.Contains(s.head, name) {
+				return fmt.Errorf("column %.100q is not in the first row: write .jsonl or .parquet, or give every row the same columns", name)
 			}
 		}
 	}
-	return w.csv.Write(record)
+	return s.csv.Write(record)
 }
 
-// close writes what is left and gives the file its name.
-func (w *rowWriter) close() error {
-	if w.csv != nil {
-		w.csv.Flush()
-		if err := w.csv.Error(); err != nil {
-			return errors.Join(err, w.discard())
-		}
+func (s *csvSink) close() error {
+	s.csv.Flush()
+	if err := s.csv.Error(); err != nil {
+		return errors.Join(err, s.output.discard())
 	}
-	if err := w.out.Flush(); err != nil {
-		return errors.Join(err, w.discard())
-	}
-	if w.file == nil {
-		return nil
-	}
-	if err := errors.Join(w.file.Chmod(0o644), w.file.Close()); err != nil {
-		return errors.Join(err, os.Remove(w.file.Name()))
-	}
-	return os.Rename(w.file.Name(), w.path)
-}
-
-// discard removes an unfinished file. What went to standard output stays.
-func (w *rowWriter) discard() error {
-	if w.file == nil {
-		if w.csv == nil {
-			return w.out.Flush()
-		}
-		return nil
-	}
-	return errors.Join(w.file.Close(), os.Remove(w.file.Name()))
+	return s.output.close()
 }

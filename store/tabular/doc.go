@@ -9,7 +9,8 @@
 // ask for gigabytes, which no recover catches. Open therefore reads them in a
 // child process, the same program started again, under a limit of memory; a
 // program that calls Open must call ServeChild first thing in main. Columns reads
-// a file that the caller trusts, such as one that is part of the program.
+// a file that the caller trusts, such as one that is part of the program. A Writer writes
+// Parquet.
 //
 // A Reader belongs to one goroutine. Package tabular imports feature only.
 package tabular
