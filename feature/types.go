@@ -83,6 +83,18 @@ func ParseType(name string) (Type, error) {
 	return 0, fmt.Errorf("type %q: want int32, int64, float32, float64, string, bytes, bool, timestamp, json, or list<T> of the first eight", name)
 }
 
+// TypeNames returns the names of all types of a definition, those of lists last.
+func TypeNames() (names []string) {
+	for _, list := range []Type{0, listOf} {
+		for t := Int32; t <= JSON; t++ {
+			if (t | list).Valid() {
+				names = append(names, (t | list).String())
+			}
+		}
+	}
+	return names
+}
+
 // MarshalText writes the name, so that types read well in JSON.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 

@@ -96,11 +96,3 @@ func ReachableLevel(windows int, level float64, smallest func(windows int, level
 	}
 	return reachable, false
 }
-
-// Covers reports whether r reads scores of a feature of view.
-func (r *Rule) Covers(view, feature string) bool {
-	return match(r.View, view) && match(r.Feature, feature)
-}
-
-// Applies reports whether r reads anything of view.
-func (r *Rule) Applies(view string) bool { return match(r.View, view) }

@@ -33,7 +33,7 @@ const (
 // Reasons come in the order of their outcome, and then of severity, worst first; Steady
 // puts them in that of verdicts.
 // past is what the windows before left: see Memory.
-func Judge(rules []Rule, view string, scores []feature.Score, past Memory) Verdict {
+func Judge(rules []Rule, view *feature.View, scores []feature.Score, past Memory) Verdict {
 	v := Verdict{Versions: []feature.Version{}, RolledBack: []feature.Version{}, Digests: map[string]string{}}
 	for i := range scores {
 		v.Uncalibrated = v.Uncalibrated || scores[i].Uncalibrated
@@ -48,7 +48,7 @@ func Judge(rules []Rule, view string, scores []feature.Score, past Memory) Verdi
 // one goroutine.
 type Reader struct {
 	rules []Rule
-	view  string
+	view  *feature.View
 	known map[kindOfScore][]*Rule
 }
 
@@ -58,8 +58,8 @@ type kindOfScore struct {
 	plain, short    bool
 }
 
-// NewReader returns a reader of view by rules, which must not change.
-func NewReader(rules []Rule, view string) *Reader {
+// NewReader returns a reader of view by rules; neither may change.
+func NewReader(rules []Rule, view *feature.View) *Reader {
 	return &Reader{rules: rules, view: view, known: map[kindOfScore][]*Rule{}}
 }
 

@@ -12,6 +12,9 @@ import (
 	"sluice/feature"
 )
 
+// aView is what scores are of.
+var aView = &feature.View{Name: "view"}
+
 func rule(method string, mode Mode, threshold float64, k, n int) Rule {
 	return Rule{Name: "r", View: "*", Feature: "*", Method: method, Threshold: threshold, For: For{k, n}, Mode: mode}
 }
@@ -57,7 +60,7 @@ func TestJudge(t *testing.T) {
 		"fail before warn":                    {Default(), []feature.Score{weak, nulls}, Fail, []Outcome{Failed, Warned}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := Judge(tc.rules, "view", tc.scores, nil)
+			v := Judge(tc.rules, aView, tc.scores, nil)
 			var got []Outcome
 			for _, r := range v.Reasons {
 				got = append(got, r.Outcome)
@@ -80,7 +83,7 @@ func TestJudgeOrdersReasons(t *testing.T) {
 	for i := range 400 {
 		scores = append(scores, feature.Score{Feature: fmt.Sprintf("f%03d", i), Method: Calibrated, Severity: 2 + float64(i*7%400), Effect: i%2 == 0})
 	}
-	v := Judge(Default(), "view", scores, nil)
+	v := Judge(Default(), aView, scores, nil)
 	if len(v.Reasons) != maxReasons || len(v.Scores) != 400 {
 		t.Fatalf("%d reasons and %d scores, want %d and 400", len(v.Reasons), len(v.Scores), maxReasons)
 	}
@@ -91,13 +94,13 @@ func TestJudgeOrdersReasons(t *testing.T) {
 		}
 	}
 	slices.Reverse(scores)
-	if again := Judge(Default(), "view", scores, nil); !reflect.DeepEqual(again.Reasons, v.Reasons) {
+	if again := Judge(Default(), aView, scores, nil); !reflect.DeepEqual(again.Reasons, v.Reasons) {
 		t.Error("reasons depend on the order of scores")
 	}
 }
 
 func TestScoresKeepTheWorstOfEveryFeature(t *testing.T) {
-	v := Judge(Default(), "view", []feature.Score{
+	v := Judge(Default(), aView, []feature.Score{
 		{Feature: "x", Method: Expect, Severity: 0.5}, {Feature: "x", Method: Calibrated, Severity: 0.9}, {Feature: "x", Method: PSI},
 		{Feature: "y", Method: Calibrated, Severity: 0.1},
 	}, nil)
@@ -115,7 +118,7 @@ func TestKOfN(t *testing.T) {
 		scores []feature.Score
 		want   State
 	}{{alarm, Pass}, {calm, Pass}, {alarm, Fail}, {calm, Pass}, {calm, Pass}, {alarm, Pass}, {alarm, Fail}, {alarm, Fail}} {
-		v := Judge(rules, "view", step.scores, memory)
+		v := Judge(rules, aView, step.scores, memory)
 		if v.State != step.want {
 			t.Errorf("window %d: %s, want %s (memory %v)", i, v.State, step.want, memory)
 		}
@@ -126,7 +129,7 @@ func TestKOfN(t *testing.T) {
 		}
 	}
 	for range 70 {
-		v := Judge(rules, "view", calm, memory)
+		v := Judge(rules, aView, calm, memory)
 		memory = memory.Next(rules, &v)
 	}
 	if len(memory) != 0 {
@@ -135,14 +138,14 @@ func TestKOfN(t *testing.T) {
 }
 
 func TestMemoryHoldsRulesThatLookBackOnly(t *testing.T) {
-	v := Judge(Default(), "view", []feature.Score{{Feature: "x", Method: Calibrated, Severity: 3, Effect: true}}, nil)
+	v := Judge(Default(), aView, []feature.Score{{Feature: "x", Method: Calibrated, Severity: 3, Effect: true}}, nil)
 	if next := Memory(nil).Next(Default(), &v); len(next) != 0 {
 		t.Errorf("memory of rules for 1 of 1: %v", next)
 	}
 }
 
 func TestVerdictJSONHasTheContractsFields(t *testing.T) {
-	text, _ := json.Marshal(Judge(Default(), "view", []feature.Score{{Feature: "x", Method: Calibrated, Severity: 3}}, nil))
+	text, _ := json.Marshal(Judge(Default(), aView, []feature.Score{{Feature: "x", Method: Calibrated, Severity: 3}}, nil))
 	var got map[string]any
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)

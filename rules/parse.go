@@ -17,7 +17,7 @@ var ErrRules = errors.New("invalid rules")
 // Parse reads a rules file and returns its rules, followed by the default ones
 // that hold where the file says nothing else; an empty file gives the defaults. A
 // default whose method the file sets for every view and feature is left out.
-// Absent keys are view "*", feature "*", for {k: 1, n: 1} and mode observe: a new
+// Absent keys are no tags, owner or type, view "*", feature "*", for {k: 1, n: 1} and mode observe: a new
 // rule begins at the foot of the ladder.
 //
 // The file is read strictly: an unknown key, a value of the wrong kind, a rule
@@ -40,7 +40,9 @@ func Parse(text string) ([]Rule, error) {
 
 // replaced reports whether the file has a rule for all that a default covers.
 func (p *parser) replaced(d Rule) bool {
-	return slices.ContainsFunc(p.rules, func(r Rule) bool { return r.Method == d.Method && r.View == d.View && r.Feature == d.Feature })
+	return slices.ContainsFunc(p.rules, func(r Rule) bool {
+		return r.Method == d.Method && r.View == d.View && r.Feature == d.Feature && !r.selective()
+	})
 }
 
 // parser walks the nodes of a file and collects rules and problems.
@@ -104,6 +106,12 @@ func (p *parser) rule(n *yaml.Node) {
 			p.decode(v, key, &r.View)
 		case "feature":
 			p.decode(v, key, &r.Feature)
+		case "tags":
+			p.tags(v, &r)
+		case "owner":
+			p.selector(v, key, &r.Owner)
+		case "type":
+			p.selector(v, key, &r.Type)
 		case "method":
 			p.decode(v, key, &r.Method)
 		case "threshold":
@@ -132,6 +140,24 @@ func (p *parser) rule(n *yaml.Node) {
 	}
 	p.names[r.Name] = n.Line
 	p.rules = append(p.rules, r)
+}
+
+// tags reads the tags that views must have.
+func (p *parser) tags(v *yaml.Node, r *Rule) {
+	r.Tags = map[string]string{}
+	p.mapping(v, "tags", func(key string, _, v *yaml.Node) bool {
+		var value string
+		p.decode(v, "tags."+key, &value)
+		r.Tags[key] = value
+		return true
+	})
+}
+
+// selector reads the owner or type that a rule asks for.
+func (p *parser) selector(v *yaml.Node, key string, out *string) {
+	if p.decode(v, key, out); *out == "" && v.Kind == yaml.ScalarNode && v.Tag == "!!str" {
+		p.problem(v, "%s: empty; leave it out for all", key)
+	}
 }
 
 func (p *parser) threshold(v *yaml.Node, r *Rule) {

@@ -57,8 +57,8 @@ func TestRecord(t *testing.T) {
 		}
 		past := Memory{memoryKey("a", PSI, "amount"): rng.Uint64()}
 		for _, pair := range [][2][]feature.Score{{r.Scores, got.Scores}, {r.Since, got.Since}} {
-			want, state, few := NewReader(list, "v").Reasons(pair[0], past)
-			again, stateAgain, fewAgain := NewReader(list, "v").Reasons(pair[1], past)
+			want, state, few := NewReader(list, aView).Reasons(pair[0], past)
+			again, stateAgain, fewAgain := NewReader(list, aView).Reasons(pair[1], past)
 			for i := range want {
 				want[i].Text, want[i].PValue, want[i].N, want[i].Threshold = "", 0, 0, 0
 			}

@@ -39,7 +39,12 @@ type Rule struct {
 	Name    string `json:"name" yaml:"name"`
 	View    string `json:"view" yaml:"view"`       // glob: * stands for any run of characters
 	Feature string `json:"feature" yaml:"feature"` // the same
-	Method  string `json:"method" yaml:"method"`
+	// Tags, Owner and Type narrow it to views with every one of those tags and that owner,
+	// and to features of that type; absent ones do not. Values are globs too.
+	Tags   map[string]string `json:"tags,omitempty" yaml:"tags"`
+	Owner  string            `json:"owner,omitempty" yaml:"owner"`
+	Type   string            `json:"type,omitempty" yaml:"type"`
+	Method string            `json:"method" yaml:"method"`
 	// Threshold is the statistic above which a score alarms; 0: the method's own.
 	Threshold float64 `json:"threshold" yaml:"threshold"`
 	For       For     `json:"for" yaml:"for"`
@@ -102,6 +107,9 @@ func (r *Rule) Validate() error {
 	if r.For.K < 1 || r.For.N < r.For.K || r.For.N > maxFor {
 		bad("for: {k: %d, n: %d}; want 1 <= k <= n <= %d", r.For.K, r.For.N, maxFor)
 	}
+	if err := r.validateSelectors(); err != nil {
+		errs = append(errs, err)
+	}
 	if r.Mode != Observe && r.Mode != Notify && r.Mode != Enforce {
 		bad("mode: %q is none of observe, warn, enforce", r.Mode)
 	}
@@ -126,8 +134,8 @@ var (
 )
 
 // reads reports whether r is about score s of view.
-func (r *Rule) reads(view string, s *feature.Score) bool {
-	return r.Method == s.Method && (s.Short != "" || r.plain() == plain(s)) && match(r.View, view) && match(r.Feature, s.Feature)
+func (r *Rule) reads(view *feature.View, s *feature.Score) bool {
+	return r.Method == s.Method && (s.Short != "" || r.plain() == plain(s)) && r.Covers(view, s.Feature)
 }
 
 // plain reports whether r compares a plain statistic with its own threshold.
@@ -142,25 +150,9 @@ func plain(s *feature.Score) bool {
 	return s.Summary == "share" || s.Summary == "ratio"
 }
 
-// rank orders rules by how closely they name what they read: a default rule
-// last, then by view, then by feature.
-func (r *Rule) rank() int {
-	rank := 0
-	if !strings.Contains(r.View, "*") {
-		rank += 2
-	}
-	if !strings.Contains(r.Feature, "*") {
-		rank++
-	}
-	if r.Default {
-		rank = -1
-	}
-	return rank
-}
-
 // inForce returns the rules that judge a score: of those that read it, the ones
 // that name it most closely.
-func inForce(rules []Rule, view string, s *feature.Score) []*Rule {
+func inForce(rules []Rule, view *feature.View, s *feature.Score) []*Rule {
 	var out []*Rule
 	for i := range rules {
 		r := &rules[i]

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestParse(t *testing.T) {
 		t.Fatalf("%d rules, want 2 and the %d default ones but the one that the file replaces", len(rules), len(Default()))
 	}
 	want := Rule{Name: "amount_psi", View: "payments", Feature: "amount", Method: PSI, Threshold: 0.25, For: For{1, 1}, Mode: Notify}
-	if rules[1] != want {
+	if !reflect.DeepEqual(rules[1], want) {
 		t.Errorf("second rule %+v, want %+v", rules[1], want)
 	}
 	for _, text := range []string{"", "# nothing\n", "rules:\n", "rules: []\n"} {
@@ -153,7 +154,7 @@ func TestInForce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, r := range inForce(rules, tc.view, &tc.score) {
+			for _, r := range inForce(rules, &feature.View{Name: tc.view}, &tc.score) {
 				got = append(got, r.Name)
 			}
 			if strings.Join(got, " ") != tc.want {

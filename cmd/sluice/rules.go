@@ -25,7 +25,7 @@ type rulesCheckCmd struct {
 
 // Help shows examples.
 func (*rulesCheckCmd) Help() string {
-	return "LEVEL is the rate of false alarms per comparison that alerts_per_week leaves; it is reachable on a view if history is long enough to see a shift of 8 standard deviations between windows at it, and runs are judged at the lowest that is while it is not. SMALLEST_SHIFT_SD is what is seen half of the time, in standard deviations between windows; ALERTS_PER_WEEK how many false alarms of the whole project a week that makes at most. Below, for calibrated rules, the same for each feature in its own terms: a shift of all values in its unit and in standard deviations between rows, a rise of the share of nulls, a change of spread, a rise of the largest category and of values never seen before, a distance from the baseline.\n\nExamples:\n  sluice rules check\n  sluice rules check -f rules.yaml --format json"
+	return "LEVEL is the rate of false alarms per comparison that alerts_per_week leaves; it is reachable on a view if history is long enough to see a shift of 8 standard deviations between windows at it, and runs are judged at the lowest that is while it is not. SMALLEST_SHIFT_SD is what is seen half of the time, in standard deviations between windows; ALERTS_PER_WEEK how many false alarms of the whole project a week that makes at most. Below, for calibrated rules, the same for each feature in its own terms: a shift of all values in its unit and in standard deviations between rows, a rise of the share of nulls, a change of spread, a rise of the largest category and of values never seen before, a distance from the baseline. SELECTS names the features that a rule is for, by view, feature, tags, owner and type; where a rule of the same method names a feature more closely, that one judges it, and a table says which. A rule that judges nothing is warned of.\n\nExamples:\n  sluice rules check\n  sluice rules check -f rules.yaml --format json"
 }
 
 func (c *rulesCheckCmd) Run(e *env) error {
@@ -38,7 +38,8 @@ func (c *rulesCheckCmd) Run(e *env) error {
 		request["rules"] = string(text)
 	}
 	var raw struct {
-		Items json.RawMessage `json:"items"`
+		Items    json.RawMessage `json:"items"`
+		Warnings []string        `json:"warnings"`
 	}
 	if err := c.do(e.ctx, http.MethodPost, "/api/v1/rules/check", 0, request, &raw); err != nil {
 		return err
@@ -50,13 +51,19 @@ func (c *rulesCheckCmd) Run(e *env) error {
 	if err := json.Unmarshal(raw.Items, &items); err != nil {
 		return fmt.Errorf("answer about rules: %w", err)
 	}
-	return showChecks(e, items)
+	if err := showChecks(e, items); err != nil {
+		return err
+	}
+	for _, text := range raw.Warnings {
+		fmt.Fprintln(e.stdout, "warning:", text)
+	}
+	return nil
 }
 
 // showChecks writes a line for each rule and view, and of what calibrated rules see a
 // line for each feature.
 func showChecks(e *env, items []control.RuleCheck) error {
-	var rows, seen [][]string
+	var rows, seen, closer [][]string
 	for i := range items {
 		r := &items[i]
 		level, history := fmt.Sprintf("%.3g", r.Level), "yes"
@@ -66,16 +73,45 @@ func showChecks(e *env, items []control.RuleCheck) error {
 				history = "no: too short to calibrate"
 			}
 		}
-		rows = append(rows, []string{r.Rule, r.View, r.Method, string(r.Mode), level, history, strconv.Itoa(r.Windows), fmt.Sprintf("%.3g", r.SmallestShiftSD), fmt.Sprintf("%.2g", r.AlertsPerWeek)})
+		rows = append(rows, []string{r.Rule, r.View, r.Method, string(r.Mode), level, history, strconv.Itoa(r.Windows), fmt.Sprintf("%.3g", r.SmallestShiftSD), fmt.Sprintf("%.2g", r.AlertsPerWeek), few(r.Selects)})
+		for _, name := range r.Selects {
+			if by := r.Overruled[name]; len(by) > 0 {
+				closer = append(closer, []string{r.Rule, r.View, name, strings.Join(by, ", ")})
+			}
+		}
 		for _, s := range r.Features {
 			seen = append(seen, []string{r.Rule, r.View, s.Feature, amount(s.Shift, s.Unit), amount(s.ShiftSD, ""), rise(s.Nulls), amount(s.Factor, ""), rise(s.Share), rise(s.Unseen), amount(s.Distance, "")})
 		}
 	}
-	if err := table(e.stdout, "RULE VIEW METHOD MODE LEVEL REACHABLE WINDOWS SMALLEST_SHIFT_SD ALERTS_PER_WEEK", rows); err != nil || len(seen) == 0 {
+	if err := table(e.stdout, "RULE VIEW METHOD MODE LEVEL REACHABLE WINDOWS SMALLEST_SHIFT_SD ALERTS_PER_WEEK SELECTS", rows); err != nil {
 		return err
+	}
+	if len(closer) > 0 {
+		fmt.Fprintln(e.stdout, "\nSelected, and judged by a rule that is closer:")
+		if err := table(e.stdout, "RULE VIEW FEATURE JUDGED_BY", closer); err != nil {
+			return err
+		}
+	}
+	if len(seen) == 0 {
+		return nil
 	}
 	fmt.Fprintln(e.stdout, "\nSmallest change that is seen half of the time, in one window of the usual number of rows:")
 	return table(e.stdout, "RULE VIEW FEATURE SHIFT SHIFT_SD NULLS SPREAD CATEGORY UNSEEN DISTANCE", seen)
+}
+
+// mostNames bounds the names of a cell.
+const mostNames = 4
+
+// few shows the first names of many, and how many more there are.
+func few(names []string) string {
+	if len(names) == 0 {
+		return "the view"
+	}
+	text := strings.Join(names[:min(len(names), mostNames)], ",")
+	if more := len(names) - mostNames; more > 0 {
+		text += fmt.Sprintf(" +%d", more)
+	}
+	return text
 }
 
 // amount shows a positive number with its unit.

@@ -30,7 +30,7 @@ type Backtest struct {
 
 // view is what the backtest keeps of one view.
 type view struct {
-	name      string
+	def       *feature.View
 	reader    *rules.Reader
 	memory    rules.Memory
 	incidents map[feature.Version]*incident
@@ -106,10 +106,10 @@ func New(list []rules.Rule, from time.Time) *Backtest {
 	return b
 }
 
-// View adds a view, with its versions as they are now: what became of them says what
-// was a fault.
-func (b *Backtest) View(id feature.ViewID, name string, versions []feature.VersionInfo) {
-	v := &view{name: name, reader: rules.NewReader(b.list, name), memory: rules.Memory{}, incidents: map[feature.Version]*incident{}, judged: map[feature.Version]bool{}}
+// View adds a view, which must not change, with its versions as they are now: what became
+// of them says what was a fault. Rules select it by the tags, owner and types that it has now.
+func (b *Backtest) View(def *feature.View, versions []feature.VersionInfo) {
+	v := &view{def: def, reader: rules.NewReader(b.list, def), memory: rules.Memory{}, incidents: map[feature.Version]*incident{}, judged: map[feature.Version]bool{}}
 	approved := map[feature.Version]bool{}
 	for i := range versions {
 		if of := versions[i].ApprovedOf; of > 0 {
@@ -123,10 +123,10 @@ func (b *Backtest) View(id feature.ViewID, name string, versions []feature.Versi
 		}
 		cleared := approved[x.Version] || x.FalseAlarm || x.State == feature.StateVisible && x.DecidedBy != "gate" && x.DecidedBy != ""
 		if fault := x.State == feature.StateRejected || x.State == feature.StateRolledBack; fault || cleared {
-			v.incidents[x.Version] = &incident{view: name, version: x.Version, window: x.Window, fault: fault && !cleared}
+			v.incidents[x.Version] = &incident{view: def.Name, version: x.Version, window: x.Window, fault: fault && !cleared}
 		}
 	}
-	b.views[id] = v
+	b.views[def.ID] = v
 }
 
 // Add applies the rules to one record. Records come in the order of their numbers;
@@ -137,7 +137,7 @@ func (b *Backtest) Add(row *feature.RecordRow) error {
 		return nil
 	}
 	if err := b.reader.Read(row.Body, &b.record); err != nil {
-		return fmt.Errorf("verdict %s of %s: %w", row.Verdict, v.name, err)
+		return fmt.Errorf("verdict %s of %s: %w", row.Verdict, v.def.Name, err)
 	}
 	reasons, state, _ := v.reader.Reasons(b.record.Scores, v.memory)
 	if row.Kind == "probation" && state != rules.Fail && len(b.record.Since) > 0 {
@@ -265,7 +265,7 @@ func (b *Backtest) enlist(v *view, row *feature.RecordRow, reasons []rules.Reaso
 		b.more++
 		return
 	}
-	out := Verdict{Verdict: row.Verdict, View: v.name, Kind: row.Kind, Version: uint64(row.Version), Window: row.Window, Was: rules.State(row.State), Would: state, Rules: []string{}}
+	out := Verdict{Verdict: row.Verdict, View: v.def.Name, Kind: row.Kind, Version: uint64(row.Version), Window: row.Window, Was: rules.State(row.State), Would: state, Rules: []string{}}
 	for i := range reasons {
 		if i == 0 {
 			out.Severity = reasons[i].Severity
@@ -300,7 +300,7 @@ func (b *Backtest) Report(to time.Time) Report {
 		b.reach(line, &b.list[i])
 		r.Items = append(r.Items, *line)
 	}
-	b.reach(&r.Total, &rules.Rule{View: "*"})
+	b.reach(&r.Total, &rules.Rule{View: "*", Feature: "*"})
 	return r
 }
 
@@ -308,7 +308,7 @@ func (b *Backtest) Report(to time.Time) Report {
 func (b *Backtest) reach(line *Line, rule *rules.Rule) {
 	line.Windows, line.Days = 0, 0
 	for _, v := range b.views {
-		if rule.Applies(v.name) && v.windows > 0 {
+		if rule.Applies(v.def) && v.windows > 0 {
 			line.Windows += v.windows
 			line.Days = max(line.Days, v.last.Sub(v.first).Hours()/24)
 		}
@@ -327,7 +327,7 @@ func (b *Backtest) settle(v *view, x *incident, total *Line) {
 		switch {
 		case b.fired[rule.Name][x]:
 			b.byRule[rule.Name].Caught++
-		case rule.Applies(v.name):
+		case rule.Applies(v.def):
 			b.byRule[rule.Name].Missed++
 		}
 	}

@@ -20,6 +20,8 @@ project: bank
 views:
   - name: payments
     entities: [account]
+    owner: risk-team
+    tags: {line: cards}
     features:
       - {name: amount, type: float64, expect: {min: 0, nulls: 0.2}}
       - {name: balance, type: float64}
@@ -35,6 +37,7 @@ rules:
   - {name: drift, method: calibrated, mode: enforce}
   - {name: twice, view: payments, feature: amount, method: psi, threshold: 0.1, for: {k: 2, n: 3}, mode: warn}
   - {name: trial, view: payments, feature: country, method: tvd, threshold: 0.06, mode: observe}
+  - {name: floats, tags: {line: cards}, owner: "risk-*", type: float64, method: ks, threshold: 0.15, mode: warn}
   - {name: rows, method: volume, threshold: 2.5, mode: enforce}
 `
 
@@ -143,6 +146,11 @@ func TestIdentical(t *testing.T) {
 			t.Errorf("%s of %s: live %s, severity %v by %v; backtest %+v", v.Kind, v.Window.Start, v.State, severity, names, got)
 		}
 	}
+	for _, line := range report.Items {
+		if line.Rule == "floats" && (line.Fired == 0 || line.Windows != 90) {
+			t.Errorf("the rule that selects by tag, owner and type: %+v", line)
+		}
+	}
 	settled(t, s, report)
 }
 
@@ -204,7 +212,7 @@ func run(t testing.TB, s *rehearsal.Stage, text string, from time.Time) backtest
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.View(view.ID, view.Name, versions)
+	b.View(view, versions)
 	rows, err := s.Registry().Records(t.Context(), time.Time{}, time.Time{}, 0, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +281,7 @@ func BenchmarkBacktest(b *testing.B) {
 	for b.Loop() {
 		bt := backtest.New(list, from)
 		for v := range count {
-			bt.View(feature.ViewID(100+v), fmt.Sprint("view_", v), nil)
+			bt.View(&feature.View{ID: feature.ViewID(100 + v), Name: fmt.Sprint("view_", v)}, nil)
 		}
 		for after := int64(0); ; {
 			rows, err := s.Registry().Records(b.Context(), time.Time{}, time.Time{}, after, 2000)

@@ -105,7 +105,7 @@ func newPlatform(t *testing.T, change func(*Deps)) *platform {
 			if len(defs.Views) == 0 {
 				return nil, nil
 			}
-			return []RuleCheck{{Rule: list[0].Name, View: defs.Views[0].Name, Level: .001}}, nil
+			return []RuleCheck{{Rule: list[0].Name, View: defs.Views[0].Name, Level: .001, Selects: list[0].Features(&defs.Views[0])}}, nil
 		},
 		Backtest: func(_ context.Context, defs *feature.Definitions, list []rules.Rule, days int) (backtest.Report, error) {
 			return backtest.Report{Windows: days, Items: []backtest.Line{{Rule: list[0].Name, Mode: list[0].Mode, Windows: 400, Days: float64(days)}}}, nil

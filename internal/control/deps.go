@@ -120,8 +120,13 @@ type RuleCheck struct {
 	Rows            float64    `json:"rows"`    // of a usual window; 0 until one was judged by history
 	// AlertsPerWeek is how many incidents a week are false alarms at ReachableLevel if
 	// nothing ever changes, all views of the project together.
-	AlertsPerWeek float64       `json:"alerts_per_week"`
-	Features      []Sensitivity `json:"features,omitempty"` // what a calibrated rule sees of each, half of the time
+	AlertsPerWeek float64 `json:"alerts_per_week"`
+	// Selects are the features of the view that the rule is for; none where its method is
+	// about a view as a whole. Overruled names those of them that rules closer to them
+	// judge in its place, and by which.
+	Selects   []string            `json:"selects"`
+	Overruled map[string][]string `json:"overruled,omitempty"`
+	Features  []Sensitivity       `json:"features,omitempty"` // what a calibrated rule sees of each, half of the time
 }
 
 // Sensitivity is the smallest change of a feature that is seen half of the time, in one

@@ -60,7 +60,14 @@ func (a *API) checkRules(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("check rules: %w", err)
 	}
-	return listOf(items, ""), nil
+	warnings := rules.Idle(parsed, defs.Views)
+	if warnings == nil {
+		warnings = []string{}
+	}
+	return struct {
+		list[RuleCheck]
+		Warnings []string `json:"warnings"` // rules that judge nothing, and why
+	}{listOf(items, ""), warnings}, nil
 }
 
 // backtest says what rules would have done in the past.

@@ -115,7 +115,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-const paymentsView = "- {name: payments, entities: [u], features: [{name: amount_eur, type: float64}]}\n"
+const paymentsView = "- {name: payments, owner: risk-team, tags: {tier: critical}, entities: [u], features: [{name: amount_eur, type: float64}]}\n"
 
 func TestProblemsOfRules(t *testing.T) {
 	for name, tc := range map[string]struct{ rules, want string }{
@@ -127,6 +127,11 @@ func TestProblemsOfRules(t *testing.T) {
 		"glob, begins":    {"rules:\n- {name: a, view: pyam*, method: psi, threshold: 1}", `rules.yaml: rules: rule a: there is no view that "pyam*" matches: the nearest is payments`},
 		"glob, ends":      {"rules:\n- {name: a, view: '*mnets', method: psi, threshold: 1}", `rules.yaml: rules: rule a: there is no view that "*mnets" matches: the nearest is payments`},
 		"glob of feature": {"rules:\n- {name: a, view: pay*, feature: amuont*, method: psi, threshold: 1}", `rules.yaml: rules: rule a: no view of it has a feature that "amuont*" matches: the nearest is amount_eur`},
+		"near owner":      {"rules:\n- {name: a, owner: risk-taem, method: psi, threshold: 1}", `rules.yaml: rules: rule a: no view has an owner "risk-taem": did you mean risk-team?`},
+		"glob of owner":   {"rules:\n- {name: a, owner: rsik*, method: psi, threshold: 1}", `rules.yaml: rules: rule a: no view has an owner that "rsik*" matches: the nearest is risk-team`},
+		"near tag":        {"rules:\n- {name: a, tags: {teir: critical}, method: psi, threshold: 1}", `rules.yaml: rules: rule a: no view has a tag "teir": did you mean tier?`},
+		"near value":      {"rules:\n- {name: a, tags: {tier: critcal}, method: psi, threshold: 1}", `rules.yaml: rules: rule a: no view has a tag tier of "critcal": did you mean critical?`},
+		"near type":       {"rules:\n- {name: a, type: flaot64, method: psi, threshold: 1}", `rules.yaml:2: rules: rule "a": type: "flaot64" is no type of a feature: did you mean float64?`},
 		"syntax":          {"rules: [", "rules.yaml:1: rules: did not find expected node content"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +143,8 @@ func TestProblemsOfRules(t *testing.T) {
 	}
 	for name, rules := range map[string]string{
 		"all": `rules: [{name: a, method: psi, threshold: 1}]`, "glob": `rules: [{name: a, view: "v*", feature: "x*", method: psi, threshold: 1}]`, "named": `rules: [{name: a, view: v, feature: x, method: psi, threshold: 1}]`,
-		"glob of some": `rules: [{name: a, view: "pay*", feature: "*_eur", method: psi, threshold: 1}]`, "inner glob": `rules: [{name: a, view: "p*s", feature: amount_eur, method: psi, threshold: 1}]`,
+		"glob of some": `rules: [{name: a, view: "pay*", feature: "*_eur", method: psi, threshold: 1}]`, "selectors": `rules: [{name: a, owner: "risk-*", tags: {tier: critical}, type: "float*", method: psi, threshold: 1}]`, "of none together": `rules: [{name: a, view: v, owner: risk-team, method: psi, threshold: 1}]`,
+		"inner glob": `rules: [{name: a, view: "p*s", feature: amount_eur, method: psi, threshold: 1}]`,
 	} {
 		if _, err := Parse([]File{{"a.yaml", view(paymentsView + "rules: rules.yaml")}, {"rules.yaml", rules}}); err != nil {
 			t.Errorf("Parse with rules %s: %v", name, err)

@@ -2,6 +2,7 @@ package definition
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -113,13 +114,45 @@ func validateRule(defs *feature.Definitions, r *rules.Rule, found *Problems) {
 	if r.Feature != "*" && !slices.ContainsFunc(known, func(name string) bool { return matches(r.Feature, name) }) {
 		found.add("", 0, "rules", "rule %s: %s", r.Name, noMatch("no view of it has a feature", r.Feature, known))
 	}
+	validateSelectors(defs, r, found)
+}
+
+// validateSelectors looks up the owner and the tags that a rule asks for, each in all
+// views. That no view has all of them together is for `rules check` to say: views come and go.
+func validateSelectors(defs *feature.Definitions, r *rules.Rule, found *Problems) {
+	var owners, keys []string
+	values := map[string][]string{}
+	for i := range defs.Views {
+		if owner := defs.Views[i].Owner; owner != "" {
+			owners = append(owners, owner)
+		}
+		for key, value := range defs.Views[i].Tags {
+			keys, values[key] = append(keys, key), append(values[key], value)
+		}
+	}
+	slices.Sort(owners)
+	slices.Sort(keys)
+	has := func(pattern string, known []string) bool {
+		return slices.ContainsFunc(known, func(name string) bool { return matches(pattern, name) })
+	}
+	if r.Owner != "" && !has(r.Owner, owners) {
+		found.add("", 0, "rules", "rule %s: %s", r.Name, noMatch("no view has an owner", r.Owner, owners))
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Tags)) {
+		slices.Sort(values[key])
+		switch {
+		case len(values[key]) == 0:
+			found.add("", 0, "rules", "rule %s: no view has a tag %s%s", r.Name, show(key), meant(key, keys))
+		case !has(r.Tags[key], values[key]):
+			found.add("", 0, "rules", "rule %s: %s", r.Name, noMatch("no view has a tag "+key+" of", r.Tags[key], values[key]))
+		}
+	}
 }
 
 // matches reports whether a name is one that a rule's pattern is for. Rules read
 // views and features alike.
 func matches(pattern, name string) bool {
-	r := rules.Rule{View: pattern}
-	return r.Applies(name)
+	return rules.MatchName(pattern, name)
 }
 
 // noMatch says that a name or pattern is none of known, with the one that is

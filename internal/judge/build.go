@@ -96,7 +96,7 @@ func (b *Builder) Case(e Evidence) (*Case, error) {
 // needsForest reports whether a rule reads the forest of the view. Windows in
 // probation were held to it one by one when they were judged.
 func needsForest(e Evidence) bool {
-	return e.Kind == KindWindow && slices.ContainsFunc(e.Rules, func(r rules.Rule) bool { return r.Method == rules.Forest && r.Applies(e.View.Name) })
+	return e.Kind == KindWindow && slices.ContainsFunc(e.Rules, func(r rules.Rule) bool { return r.Method == rules.Forest && r.Applies(e.View) })
 }
 
 // forest returns the view's forest; nil if there is too little to fit one on.

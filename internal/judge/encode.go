@@ -50,8 +50,9 @@ type headWindow struct {
 
 // headFormat is the form of a head. In the first nothing accumulated; its cases are
 // judged as they were; in the second nothing was
-// pinned beside history; up to the third, reasons came by severity alone.
-const headFormat = steadyFormat
+// pinned beside history; up to the third, reasons came by severity alone; up to the fourth,
+// rules had no tags, owner or type.
+const headFormat = 5
 
 const steadyFormat = 4
 

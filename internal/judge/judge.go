@@ -52,7 +52,7 @@ func (c *Case) examine(record *rules.Record) (rules.Verdict, error) {
 		return rules.Verdict{}, err
 	}
 	scores = c.excuse(scores)
-	v := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
+	v := rules.Judge(c.Rules, &c.View, scores, c.Memory)
 	slow, err := c.accumulate(&v)
 	if err != nil {
 		return rules.Verdict{}, err
@@ -63,7 +63,7 @@ func (c *Case) examine(record *rules.Record) (rules.Verdict, error) {
 	}
 	if slow = append(slow, away...); len(slow) > 0 {
 		scores = append(scores, c.excuse(slow)...)
-		v = rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
+		v = rules.Judge(c.Rules, &c.View, scores, c.Memory)
 	}
 	v.Occasion = c.Occasion
 	record.Versions, record.Level, record.Scores = c.Versions, c.Level, scores
@@ -124,7 +124,7 @@ func (c *Case) since(v rules.Verdict) (rules.Verdict, []feature.Score, error) {
 			clearest = s
 		}
 	}
-	slow := rules.Judge(c.Rules, c.View.Name, scores, c.Memory)
+	slow := rules.Judge(c.Rules, &c.View, scores, c.Memory)
 	if slow.State != rules.Fail || clearest.Onset.IsZero() {
 		return v, scores, nil
 	}

@@ -201,6 +201,52 @@ func TestCaseRoundTrip(t *testing.T) {
 	}
 }
 
+// TestSelectedRulesAreStored verifies a verdict by rules that select by tag, owner and type,
+// from what is stored alone: what the view's tags are by then does not matter.
+func TestSelectedRulesAreStored(t *testing.T) {
+	f := newFlights()
+	f.view.Owner, f.view.Tags = "risk-team", map[string]string{"tier": "gold"}
+	f.pin(t)
+	e := f.evidence(t, 20, f.window(30, 300, func(v []feature.Value) {
+		v[0], v[1] = feature.Float64Value(v[0].Float()*3), feature.Int64Value(v[1].Int()*3)
+	}))
+	var err error
+	if e.Rules, err = rules.Parse(`rules: [{name: floats, method: calibrated, tags: {tier: gold}, owner: "risk-*", type: float64, mode: warn}]`); err != nil {
+		t.Fatal(err)
+	}
+	v, c := judged(t, e)
+	by := map[string]string{}
+	for _, r := range v.Reasons {
+		if r.Method == rules.Calibrated {
+			by[r.Feature] = r.Rule + " " + string(r.Outcome)
+		}
+	}
+	if by["delay"] != "floats warn" || by["distance"] != "drift fail" {
+		t.Errorf("a float64 and an int64 alarm by %v, want floats warn and drift fail", by)
+	}
+	head, blobs, err := c.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.view.Owner, f.view.Tags = "others", nil
+	again, err := DecodeCase(head, fetch(blobs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := json.Marshal(v)
+	var stored rules.Verdict
+	if err := json.Unmarshal(body, &stored); err != nil {
+		t.Fatal(err)
+	}
+	if differences := Verify(stored, again); len(differences) > 0 {
+		t.Errorf("Verify: %v", differences)
+	}
+	again.View.Tags = nil // as if the tags of today were read
+	if differences := Verify(stored, again); len(differences) == 0 {
+		t.Error("Verify without the tag finds nothing: the test says nothing")
+	}
+}
+
 func fetch(blobs map[string][]byte) func(string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
 		body, ok := blobs[name]

@@ -98,7 +98,7 @@ func TestFirstFormat(t *testing.T) {
 	if v, err := Judge(first); err != nil || v.State != rules.Pass {
 		t.Errorf("%s, %v: %+v, want pass", v.State, err, v.Reasons)
 	}
-	h["format"] = 5
+	h["format"] = headFormat + 1
 	if text, err = json.Marshal(h); err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func (a *App) backtest(ctx context.Context, defs *feature.Definitions, list []ru
 		if err != nil {
 			return backtest.Report{}, err
 		}
-		b.View(view.ID, view.Name, versions)
+		b.View(view, versions)
 		longest = max(longest, view.Window.Size)
 	}
 	for after := int64(0); ; {

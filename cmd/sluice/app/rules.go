@@ -23,8 +23,9 @@ func (a *App) checkRules(ctx context.Context, defs *feature.Definitions, list []
 		}
 		level := court.BudgetLevel(defs, view.Project)
 		for k := range list {
-			if rule := &list[k]; rule.Applies(view.Name) {
+			if rule := &list[k]; rule.Applies(view) {
 				c := past.check(view, rule, level)
+				c.Selects, c.Overruled = rule.Features(view), rules.Overruled(list, rule, view)
 				c.AlertsPerWeek = c.ReachableLevel * court.Comparisons(defs, view.Project)
 				items = append(items, c)
 			}
@@ -99,7 +100,7 @@ func (p *past) check(view *feature.View, rule *rules.Rule, level float64) contro
 		return out
 	}
 	for _, s := range p.reference.Reference.Sensitivity(view, p.reference.Baseline, c.ReachableLevel) {
-		if rule.Covers(view.Name, s.Feature) {
+		if rule.Covers(view, s.Feature) {
 			out.Features = append(out.Features, control.Sensitivity(s))
 		}
 	}
