@@ -61,6 +61,14 @@ type VerdictRow struct {
 	Record   []byte // what the rules read; kept apart, see RecordRow. Listed verdicts lack it
 }
 
+// Decided is what tells a verdict from those that nobody looks into.
+type Decided struct {
+	Seq   int64 // rises in the order of the commits
+	ID    string
+	Kind  string
+	State string
+}
+
 // RecordRow is what the rules read when a verdict was made, with what became of it.
 type RecordRow struct {
 	Seq      int64 // rises in the order of the commits

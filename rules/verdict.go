@@ -88,7 +88,7 @@ type Reason struct {
 	Schema string          `json:"schema,omitempty"` // like slice and producer: what alone carries most of it, if something does
 	Shares []feature.Share `json:"shares,omitempty"` // what values of the dimensions contribute, what alone explains it first
 	// FirstOffset is the record with which the shift begins, by topic/partition. It is read
-	// from the log when somebody asks for the verdict, and is not stored with it.
+	// from the log after the decision, and stored beside the verdict, which stays as it is.
 	FirstOffset map[string]int64 `json:"first_offset,omitempty"`
 
 	Mode         Mode    `json:"mode"`         // of the rule

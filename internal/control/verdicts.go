@@ -59,18 +59,18 @@ func cursorOf(r *http.Request) (string, error) {
 	return strconv.FormatUint(n, 10), nil
 }
 
-// verdict returns a verdict, with where in the log its reasons begin unless ?trace=false
-// says that nobody wants to know: it takes a look at the records.
+// verdict returns a verdict, with where in the log its reasons begin. Where that is not
+// stored it takes a look at the records, unless ?trace=false says that nobody waits for it.
 func (a *API) verdict(r *http.Request) (any, error) {
 	plain, err := wantsNot(r, "trace")
 	if err != nil {
 		return nil, err
 	}
 	row, err := a.readVerdict(r)
-	if err != nil || a.deps.Trace == nil || plain {
+	if err != nil || a.deps.Trace == nil {
 		return json.RawMessage(row.Body), err
 	}
-	body, err := a.deps.Trace(r.Context(), row)
+	body, err := a.deps.Trace(r.Context(), row, !plain)
 	if err != nil {
 		return nil, fmt.Errorf("verdict %s: where its reasons begin: %w", row.ID, err)
 	}

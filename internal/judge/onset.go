@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"sluice/drift"
@@ -12,8 +13,8 @@ import (
 // maxTraced is how many reasons, the worst first, are traced to where they begin.
 const maxTraced = 4
 
-// Traces are what finds, record by record, where the reasons of a verdict begin. They are
-// no part of the verdict: the log is not kept as long.
+// Traces are what finds, record by record, where the reasons of a verdict begin. What they
+// find is no part of the verdict, but kept beside it: the log is not kept as long.
 type Traces struct {
 	of []trace
 }
@@ -62,11 +63,44 @@ func (t *Traces) Add(w *feature.Write, refused int) {
 	}
 }
 
-// Write puts what was found into the reasons of v.
-func (t *Traces) Write(v *rules.Verdict) {
+// Origins returns what was found.
+func (t *Traces) Origins() Origins {
+	o := Origins{Format: originsFormat, First: map[int]map[string]int64{}}
 	for _, of := range t.of {
 		if first := of.onset.First(); len(first) > 0 {
-			v.Reasons[of.reason].FirstOffset = first
+			o.First[of.reason] = first
+		}
+	}
+	return o
+}
+
+const originsFormat = 1
+
+// Origins are where in the log the reasons of a verdict begin, as they are stored beside it.
+type Origins struct {
+	Format int                      `json:"format"`
+	First  map[int]map[string]int64 `json:"first,omitempty"` // by position of the reason: offset by topic/partition
+	Note   string                   `json:"note,omitempty"`  // why there are none; empty if they were looked for
+}
+
+// NoOrigins says why nobody looked for them, or could.
+func NoOrigins(note string) Origins { return Origins{Format: originsFormat, Note: note} }
+
+// DecodeOrigins reads the JSON of Origins; ErrCorrupt for anything else.
+func DecodeOrigins(b []byte) (Origins, error) {
+	var o Origins
+	if err := json.Unmarshal(b, &o); err != nil || o.Format != originsFormat {
+		return Origins{}, fmt.Errorf("decode origins: %w", ErrCorrupt)
+	}
+	return o, nil
+}
+
+// Write puts o into the reasons of v, the verdict that they belong to.
+func (o *Origins) Write(v *rules.Verdict) {
+	v.FirstOffsetNote = o.Note
+	for i, first := range o.First {
+		if i >= 0 && i < len(v.Reasons) {
+			v.Reasons[i].FirstOffset = first
 		}
 	}
 }

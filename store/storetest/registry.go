@@ -40,6 +40,10 @@ type RegistryStore interface {
 	LastRecord(ctx context.Context) (time.Time, error)
 	RetainRecords(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error)
 
+	SaveOrigins(ctx context.Context, verdict string, body []byte) error
+	Origins(ctx context.Context, verdict string) ([]byte, error)
+	Decided(ctx context.Context, after int64, limit int) ([]feature.Decided, error)
+
 	AddExposure(ctx context.Context, deltas []feature.Exposure) error
 	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
 	PutServed(ctx context.Context, p feature.ServedProfile) error
@@ -100,6 +104,7 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"follow the log":                  testFollow,
 		"numbers once":                    testIDsRace,
 		"records":                         testRecords,
+		"origins":                         testOrigins,
 		"retain":                          testRetain,
 		"exposure":                        testExposure,
 		"exposure of many processes":      testExposureRace,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -54,7 +55,30 @@ func TestAttribution(t *testing.T) {
 	if err != nil || v.Decision != "reject" {
 		t.Fatalf("window of a producer with another unit: %+v, %v, want it rejected", v, err)
 	}
+	h.storesOrigins(t, v.ID, firstBad)
 	h.namesProducer(t, v.ID, firstBad)
+}
+
+// storesOrigins waits until it is stored where the reasons of a verdict begin, for which
+// nobody asked: ?trace=false reads no log.
+func (h *house) storesOrigins(t *testing.T, id string, firstBad map[string]int64) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-tick.C {
+		var v struct {
+			Reasons []struct {
+				FirstOffset map[string]int64 `json:"first_offset"`
+			}
+		}
+		if err := h.get("/api/v1/verdicts/"+id+"?trace=false", &v); err != nil {
+			t.Fatal(err)
+		}
+		if len(v.Reasons[0].FirstOffset) == len(firstBad) {
+			return
+		}
+	}
+	t.Error("where the verdict's reasons begin was not stored")
 }
 
 func (h *house) namesProducer(t *testing.T, id string, firstBad map[string]int64) {

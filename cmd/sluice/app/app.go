@@ -43,6 +43,7 @@ type App struct {
 	gate    *materialize.Gate
 	actions *materialize.Actions
 	board   *materialize.Board
+	tracer  *tracer
 	health  *admin.Health
 	metrics metricsRegistry
 	http    net.Listener

@@ -23,8 +23,8 @@ const (
 
 var errTraceRows = errors.New("too many records")
 
-// tracer finds where in the log the reasons of verdicts begin, once for each verdict that
-// somebody asks for: after the decision, so that nothing waits for it.
+// tracer finds where in the log the reasons of verdicts begin: after the decision, so that
+// nothing waits for it. What it finds is stored; see originator.
 type tracer struct {
 	app   *App
 	slots chan struct{}
@@ -38,56 +38,122 @@ func newTracer(a *App) *tracer {
 	return &tracer{app: a, slots: make(chan struct{}, traceAside), known: map[string][]byte{}}
 }
 
+// traced reports whether anybody looks for where the reasons of such a verdict begin.
+func traced(kind, state string) bool {
+	return (state == string(rules.Fail) || state == string(rules.Warn)) && (kind == judge.KindWindow || kind == judge.KindProbation)
+}
+
 // Trace returns a verdict's JSON with first_offset in its reasons, or with a sentence in
-// first_offset_note that says why there is none.
-func (t *tracer) Trace(ctx context.Context, row feature.VerdictRow) ([]byte, error) {
-	if row.State != string(rules.Fail) && row.State != string(rules.Warn) || row.Kind != judge.KindWindow && row.Kind != judge.KindProbation {
+// first_offset_note that says why there is none: as it is stored, else, if read says so, by
+// the log, and stores what that says. What is not known is left out.
+func (t *tracer) Trace(ctx context.Context, row feature.VerdictRow, read bool) ([]byte, error) {
+	if !traced(row.Kind, row.State) {
 		return row.Body, nil
 	}
 	if body := t.kept(row.ID); body != nil {
 		return body, nil
 	}
+	body, err := t.stored(ctx, row)
+	if err == nil || !errors.Is(err, feature.ErrNotFound) {
+		return body, err
+	}
+	if !read {
+		return row.Body, nil
+	}
+	return t.look(ctx, row)
+}
+
+// stored returns a verdict's JSON with what is stored of where its reasons begin;
+// ErrNotFound if nothing is.
+func (t *tracer) stored(ctx context.Context, row feature.VerdictRow) ([]byte, error) {
+	text, err := t.app.parts.registry.Origins(ctx, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	origins, err := judge.DecodeOrigins(text)
+	if err != nil {
+		return nil, fmt.Errorf("verdict %s: %w", row.ID, err)
+	}
+	body, err := withOrigins(row, &origins)
+	if err != nil {
+		return nil, err
+	}
+	return t.keep(row.ID, body), nil
+}
+
+func withOrigins(row feature.VerdictRow, o *judge.Origins) ([]byte, error) {
+	var v rules.Verdict
+	if err := json.Unmarshal(row.Body, &v); err != nil {
+		return nil, fmt.Errorf("verdict %s: %w", row.ID, err)
+	}
+	o.Write(&v)
+	return json.Marshal(&v)
+}
+
+// look reads the log for where a verdict's reasons begin, stores what that says unless the
+// log could not be read, and returns the verdict's JSON with it.
+func (t *tracer) look(ctx context.Context, row feature.VerdictRow) ([]byte, error) {
 	select {
 	case t.slots <- struct{}{}:
 		defer func() { <-t.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	var v rules.Verdict
-	if err := json.Unmarshal(row.Body, &v); err != nil {
-		return nil, fmt.Errorf("verdict %s: %w", row.ID, err)
-	}
-	c, err := judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return t.app.parts.registry.Blob(ctx, digest) })
-	if err != nil {
-		return nil, fmt.Errorf("verdict %s: %w", row.ID, err)
-	}
-	traces, err := c.Traces(&v, t.app.parts.key)
+	origins, lasting, err := t.origins(ctx, row)
 	if err != nil {
 		return nil, err
 	}
-	if traces.Empty() {
-		return t.keep(row.ID, row.Body), nil
+	if lasting {
+		if err := t.save(ctx, row.ID, &origins); err != nil && ctx.Err() == nil {
+			t.app.opts.Log.Warn("where a verdict's reasons begin was not stored", "verdict", row.ID, "err", err)
+		}
 	}
-	lasting := true
-	switch err := t.read(ctx, c, traces); {
-	case err == nil:
-		traces.Write(&v)
-	case errors.Is(err, feature.ErrExpired), errors.Is(err, feature.ErrNotFound):
-		v.FirstOffsetNote = "the log no longer holds the records, so nobody can say where it begins"
-	case errors.Is(err, errTraceRows):
-		v.FirstOffsetNote = fmt.Sprintf("the windows have more than %d records: not read to find where it begins", traceRows)
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	default:
-		lasting = false
-		v.FirstOffsetNote = "the log could not be read in time to find where it begins: ask again"
-		t.app.opts.Log.Warn("where a verdict's reasons begin was not found", "view", c.View.Name, "verdict", row.ID, "err", err)
-	}
-	body, err := json.Marshal(&v)
+	body, err := withOrigins(row, &origins)
 	if err != nil || !lasting {
 		return body, err
 	}
 	return t.keep(row.ID, body), nil
+}
+
+func (t *tracer) save(ctx context.Context, id string, o *judge.Origins) error {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	return t.app.parts.registry.SaveOrigins(ctx, id, text)
+}
+
+// origins reads the log for where a verdict's reasons begin. It is not lasting if the log
+// could not be read in time: another time it may.
+func (t *tracer) origins(ctx context.Context, row feature.VerdictRow) (o judge.Origins, lasting bool, err error) {
+	var v rules.Verdict
+	if err := json.Unmarshal(row.Body, &v); err != nil {
+		return o, false, fmt.Errorf("verdict %s: %w", row.ID, err)
+	}
+	c, err := judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return t.app.parts.registry.Blob(ctx, digest) })
+	if err != nil {
+		return o, false, fmt.Errorf("verdict %s: %w", row.ID, err)
+	}
+	traces, err := c.Traces(&v, t.app.parts.key)
+	if err != nil {
+		return o, false, err
+	}
+	if traces.Empty() {
+		return traces.Origins(), true, nil
+	}
+	switch err := t.read(ctx, c, traces); {
+	case err == nil:
+		return traces.Origins(), true, nil
+	case errors.Is(err, feature.ErrExpired), errors.Is(err, feature.ErrNotFound):
+		return judge.NoOrigins("the log no longer holds the records, so nobody can say where it begins"), true, nil
+	case errors.Is(err, errTraceRows):
+		return judge.NoOrigins(fmt.Sprintf("the windows have more than %d records: not read to find where it begins", traceRows)), true, nil
+	case ctx.Err() != nil:
+		return o, false, ctx.Err()
+	default:
+		t.app.opts.Log.Warn("where a verdict's reasons begin was not found", "view", c.View.Name, "verdict", row.ID, "err", err)
+		return judge.NoOrigins("the log could not be read in time to find where it begins: ask again"), false, nil
+	}
 }
 
 // read gives the records of the case's windows to traces.

@@ -72,6 +72,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Definitions: a.parts.catalog.Definitions, HashKey: a.parts.key,
 		Clock: a.parts.clock, Notify: unlessPlanted(a.parts.catalog.Definitions, tell(ctx, notifier)), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
+	a.tracer = newTracer(a)
 	if !a.runs("gate") {
 		a.actions = materialize.NewActions(deps, nil)
 		return nil
@@ -79,6 +80,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.gate = materialize.New(gateConfig(deps), deps)
 	a.actions = materialize.NewActions(deps, a.gate)
 	a.add("retention", a.retain)
+	a.add("origins", newOriginator(a.tracer).Run)
 	if a.opts.Target == "all" {
 		return a.takeOver(ctx)
 	}
@@ -182,7 +184,7 @@ func (a *App) buildControl(mux *http.ServeMux, tokens *auth.Tokens) error {
 	api, err := control.New(control.Deps{
 		Registry: p.registry, Actions: a.actions, Board: a.board, Clock: p.clock, Log: appender{p.log, p.topics},
 		Letters: letters{p.log}, Verify: a.verify, History: a.history, CheckRules: a.checkRules, Backtest: a.backtest, CheckView: a.checkView,
-		Trace:   newTracer(a).Trace,
+		Trace:   a.tracer.Trace,
 		Applied: a.applied, Learning: a.learning, Authorize: tokens.Authorize, DefaultTopic: a.cfg.Kafka.Writes,
 		Target: a.opts.Target, Version: a.opts.Version, Checks: a.checks(), Logger: a.opts.Log,
 	})
