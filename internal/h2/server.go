@@ -93,18 +93,22 @@ func (s *Server) Serve(l net.Listener) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go s.look(ctx)
-	for {
+	for wait := time.Duration(0); ; {
 		raw, err := l.Accept()
-		if err != nil {
-			if s.isLeaving() {
-				return ErrClosed
-			}
-			if passing := net.Error(nil); errors.As(err, &passing) && passing.Timeout() {
-				continue
-			}
+		if err == nil {
+			wait = 0
+			s.serve(raw)
+			continue
+		}
+		if s.isLeaving() {
+			return ErrClosed
+		}
+		if passing := (interface{ Temporary() bool })(nil); !errors.As(err, &passing) || !passing.Temporary() {
 			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
 		}
-		s.serve(raw)
+		// There are too many open files, or the like: as net/http and grpc-go, wait for better times.
+		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+		time.Sleep(wait)
 	}
 }
 

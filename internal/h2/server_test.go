@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -405,5 +406,43 @@ func TestAge(t *testing.T) {
 		if _, err := call(t.Context(), conn, "/t.Hot/Echo", nil); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// failing is a listener that fails at first.
+type failing struct {
+	net.Listener
+	errs []error
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if len(f.errs) == 0 {
+		return f.Listener.Accept()
+	}
+	err := f.errs[0]
+	f.errs = f.errs[1:]
+	return nil, err
+}
+
+// TestAccept wants a server to outlive that there are too many open files.
+func TestAccept(t *testing.T) {
+	at := newSite(t, config())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, ended := &net.OpError{Op: "accept", Err: syscall.EMFILE}, make(chan error, 1)
+	go func() { ended <- at.Serve(&failing{l, []error{full, full}}) }()
+	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodecV2(pass{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := call(t.Context(), conn, "/t.Hot/Echo", nil); err != nil {
+		t.Error(err)
+	}
+	at.Close()
+	if err := <-ended; !errors.Is(err, ErrClosed) {
+		t.Errorf("Serve = %v, want %v", err, ErrClosed)
 	}
 }
