@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -227,5 +228,42 @@ func TestDoorLeaves(t *testing.T) {
 	leaving = errors.New("the process is stopping")
 	if got := posted(t, own, rows, body); !strings.Contains(got, "last: true") {
 		t.Errorf("a server that leaves answers\n%s", got)
+	}
+}
+
+// TestDoorMemory wants connections that were used for reads to hold little while they are
+// idle.
+func TestDoorMemory(t *testing.T) {
+	const clients = 1000
+	f := newFixture(t)
+	f.write(t, "users", 1, ago(time.Minute), user("a"), float(1))
+	own, _ := f.doors(t)
+	held := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapInuse + m.StackInuse)
+	}
+	body := `{"features":["users:f00"],"entities":{"user_id":["a"]}}`
+	request := fmt.Sprintf("POST /get-online-features HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	before, answer := held(), make([]byte, 4096)
+	for range clients {
+		conn, err := net.Dial("tcp", own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := conn.Read(answer); err != nil || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200") {
+			t.Fatalf("answered with %q, %v", answer[:n], err)
+		}
+	}
+	if each := (held() - before) / clients; each > 40<<10 {
+		t.Errorf("an idle connection holds %d bytes with its client's, want at most 40 KiB", each)
+	} else {
+		t.Logf("an idle connection holds %d bytes, with its client's", each)
 	}
 }
