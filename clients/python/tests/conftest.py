@@ -6,14 +6,15 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
+
+from patience import WORK, Patience, worked
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -43,18 +44,24 @@ def start(data: Path, clock: str, http: str = "127.0.0.1:0") -> tuple[subprocess
         process.wait()
         pytest.fail(f"the server printed {line!r}; its log: {(data / 'log').read_text()[-4000:]}")
     platform = Platform("http://" + found[1], found[2], process.pid)
-    end = time.monotonic() + 60
-    while not _ready(platform.http):
-        assert process.poll() is None and time.monotonic() < end, (data / "log").read_text()[-4000:]
+    patience = Patience()
+    while (missing := _missing(platform.http)) is not None:
+        said, work = (data / "log").read_text(), worked(process.pid)
+        assert process.poll() is None and work < WORK, said[-4000:]
+        # An idle process takes some processor time as well, but no whole second in STILL.
+        patience.see((missing, len(said), int(work)), f"not ready: {missing}; its log: {said[-4000:]}")
     return process, platform
 
 
-def _ready(http: str) -> bool:
+def _missing(http: str) -> str | None:
+    """Returns what is not ready yet, and None once all is."""
     try:
-        with urlopen(http + "/ready", timeout=10) as answer:
-            return bool(answer.status == 200)
-    except HTTPError:  # 503 names what is not ready yet
-        return False
+        with urlopen(http + "/ready", timeout=10):
+            return None
+    except HTTPError as err:  # 503
+        return err.read().decode()
+    except (URLError, TimeoutError, ConnectionError) as err:  # it has no time to answer
+        return repr(err)
 
 
 def stop(process: subprocess.Popen[str]) -> None:

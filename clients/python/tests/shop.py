@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from patience import Patience
 from sluice import Client
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -95,6 +95,6 @@ def open_model(client: Client, view: str) -> None:
 
 def settle(client: Client, view: str, key: Any = "u1") -> None:
     """Returns once reads show what was decided: servers follow within their lease of a second."""
-    end, decided = time.monotonic() + 30, client.view(view).generation
-    while client.row(view, key).provenance.generation < decided:
-        assert time.monotonic() < end, f"{view}: generation {decided} is not served"
+    patience, decided = Patience(), client.view(view).generation
+    while (served := client.row(view, key).provenance.generation) < decided:
+        patience.see(served, f"{view}: generation {decided} is not served")
