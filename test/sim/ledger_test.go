@@ -37,6 +37,7 @@ type ledger struct {
 	alerts      []feature.Alert
 	epochs      map[string]uint64
 	leases      map[string]tenure
+	origins     map[string][]byte // by verdict
 	clock       time.Time
 	id          [16]byte
 	changed     chan struct{}
@@ -70,7 +71,7 @@ type tenure struct {
 func newLedger() *ledger {
 	l := &ledger{
 		viewIDs: map[string]feature.ViewID{}, online: map[string]string{}, featureIDs: map[string]uint32{}, views: map[feature.ViewID]*shelf{}, blobs: map[string][]byte{},
-		epochs: map[string]uint64{}, leases: map[string]tenure{}, changed: make(chan struct{}),
+		epochs: map[string]uint64{}, leases: map[string]tenure{}, origins: map[string][]byte{}, changed: make(chan struct{}),
 	}
 	rand.Read(l.id[:]) // never fails
 	return l
