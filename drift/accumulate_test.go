@@ -68,7 +68,7 @@ func TestAccumulateFalseAlarms(t *testing.T) {
 			t.Parallel()
 			n, alarms, blocks, summed := map[string]int{}, map[string]int{}, 0, 0
 			for i := range max(1, *calibrationSeeds/2) {
-				l := learn(t, regimeStream(g, uint64(7001+131*i), *calibrationRows, 3), g.history)
+				l := learn(t, regimeStream(g, uint64(7001+131*(i+*calibrationSkip)), *calibrationRows, 3), g.history)
 				since, former, recent := map[string]time.Time{}, sums{}, []WindowProfile(nil)
 				for k := range 2 * *calibrationWindows {
 					recent = append(recent, l.window(g.history+k, nil))

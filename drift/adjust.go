@@ -42,21 +42,24 @@ type tail struct {
 
 // weight returns the share of a feature's level that a summary has, against others.
 // Location and scale, which most faults move, have more of it.
-func (j *judge) weight(s Summary, of class) float64 {
+func (j *judge) weight(s Summary, f *frame) float64 {
+	method := j.reference.Method
 	switch {
-	case j.reference.Method >= guarded && of == numeric:
+	case method >= sharpened && f.class == numeric && !f.placed:
+		return sharpWeights[s]
+	case method >= guarded && f.class == numeric:
 		return numericWeights[s]
-	case j.reference.Method >= surging && of == categorical:
+	case method >= surging && f.class == categorical:
 		return categoricalWeights[s]
-	case j.reference.Method >= guarded:
+	case method >= guarded:
 		return 1
-	case j.reference.Method >= weighted && (s == Location || s == Scale):
+	case method >= weighted && (s == Location || s == Scale):
 		return mainWeight
 	}
 	return 1
 }
 
-// numericWeights are those of numbers since method 3. A change of scale at a thousand rows
+// numericWeights are those of numbers in methods 3 and 4, and of times. A change of scale at a thousand rows
 // takes most of a level to see; what a distance shows, location, scale or tails show better.
 var numericWeights = func() (w [summaries]float64) {
 	for s := range w {
@@ -64,6 +67,20 @@ var numericWeights = func() (w [summaries]float64) {
 	}
 	w[Location], w[Scale] = 5, 10
 	w[KSDistance], w[TVDistance], w[HellingerDistance] = 0.3, 0.3, 0.3
+	return w
+}()
+
+// sharpWeights are those of numbers since method 5: a little for each of the tails and
+// extremes, more for both extremes together and the deviation, which show outliers, and
+// most for scale.
+var sharpWeights = func() (w [summaries]float64) {
+	for s := range w {
+		w[s] = 1
+	}
+	w[Location], w[Scale] = 9.5, 22
+	w[LowTail], w[HighTail], w[LowExtreme], w[HighExtreme] = 0.7, 0.7, 0.8, 0.8
+	w[Extremes], w[Deviation], w[Nulls] = 2, 2, 2.5
+	w[KSDistance], w[TVDistance], w[HellingerDistance] = 0.5, 0.5, 0.5
 	return w
 }()
 
@@ -89,12 +106,15 @@ func (j *judge) blocking() float64 {
 	return j.level
 }
 
-// clip returns how near to 0 and 1 ranks come in normal scores.
-func (r *Reference) clip() float64 {
-	if r.Method >= weighted {
-		return mainClip
+// clips returns how near to 0 and 1 ranks come in normal scores.
+func (r *Reference) clips() clips {
+	switch {
+	case r.Method >= sharpened:
+		return clips{mainClip, wideClip}
+	case r.Method >= weighted:
+		return clips{mainClip, mainClip}
 	}
-	return scoreClip
+	return clips{scoreClip, scoreClip}
 }
 
 // mainWeight is the weight of location and scale in method 2.

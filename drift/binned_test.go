@@ -15,8 +15,8 @@ import (
 	"sluice/quality/sketch"
 )
 
-// The stable streams of docs/detector.md at any number of rows a window: instead of
-// rows, the counts of a window's bins are drawn, from the multinomial law that rows
+// The stable streams of docs/detector.md at any number of rows a window: of many rows the
+// counts of a window's bins are drawn instead, from the multinomial law that rows
 // drawn one by one would give them. The bins are pinned from rows as everywhere.
 var (
 	binnedRows       = flag.Int("binned.rows", 1000, "rows of a window in the tests on drawn bins")
@@ -148,18 +148,19 @@ func newBench(t testing.TB, l law, g regime, seed uint64, rows, copies int) *ben
 // change spoils a law in a window.
 type change func(below func(x float64) float64) func(x float64) float64
 
-// window draws the window at index.
+// window draws the window at index: row by row up to the rows of which the deviation is
+// compared, and the counts of its bins beyond.
 func (b *bench) window(index int, spoil change) WindowProfile {
 	w := b.view.Window.Starting(epoch.Add(time.Duration(index) * b.view.Window.Size))
 	p := sketch.NewProfile(b.view, b.layout, sketch.HashKey{1})
+	if b.rows <= deviationRows {
+		b.fill(p, w, index, spoil)
+		return WindowProfile{Window: w, Profile: p}
+	}
 	p.Rows = uint64(b.rows)
 	for i := range p.Columns {
 		c := &p.Columns[i]
-		shift := b.shift(index)
-		below := func(x float64) float64 { return b.law.below(x, shift) }
-		if spoil != nil {
-			below = spoil(below)
-		}
+		below := b.below(index, spoil)
 		c.Nulls = binomial(b.rng, uint64(b.rows), b.law.nulls)
 		c.N = uint64(b.rows) - c.Nulls
 		left, mass := c.N, 1.0
@@ -174,8 +175,65 @@ func (b *bench) window(index int, spoil change) WindowProfile {
 			bins[k] = binomial(b.rng, left, (to-last)/mass)
 			left, mass, last = left-bins[k], mass-(to-last), to
 		}
+		c.Min = ranked(below, 1-math.Pow(b.rng.Float64(), 1/float64(c.N)), edges)
+		c.Max = ranked(below, math.Pow(b.rng.Float64(), 1/float64(c.N)), edges)
 	}
 	return WindowProfile{Window: w, Profile: p}
+}
+
+// below draws the law of a window.
+func (b *bench) below(index int, spoil change) func(x float64) float64 {
+	shift := b.shift(index)
+	below := func(x float64) float64 { return b.law.below(x, shift) }
+	if spoil != nil {
+		below = spoil(below)
+	}
+	return below
+}
+
+// fill draws the rows of a window: those of a spoiled law, which is one of real numbers, by
+// their ranks.
+func (b *bench) fill(p *sketch.Profile, w feature.Window, index int, spoil change) {
+	draws := make([]func() feature.Value, len(p.Columns))
+	for i := range draws {
+		if edges := p.Columns[i].Layout().Edges; spoil != nil {
+			below := b.below(index, spoil)
+			draws[i] = func() feature.Value { return feature.Float64Value(ranked(below, b.rng.Float64(), edges)) }
+			continue
+		}
+		shift := b.shift(index)
+		draws[i] = func() feature.Value {
+			if x := b.law.draw(b.rng, shift); b.law.typ == feature.Int64 {
+				return feature.Int64Value(int64(x))
+			} else {
+				return feature.Float64Value(x)
+			}
+		}
+	}
+	values := make([]feature.Value, len(draws))
+	for n := range b.rows {
+		for i, draw := range draws {
+			if values[i] = feature.Null; b.law.nulls == 0 || b.rng.Float64() >= b.law.nulls {
+				values[i] = draw()
+			}
+		}
+		p.Add(&feature.Write{View: b.view, EventTime: w.Start, Values: values, Topic: "t", Offset: int64(index*b.rows + n)})
+	}
+}
+
+// ranked returns the value of that rank of a law, as far out as ten times the edges span, to a
+// part in a million of that.
+func ranked(below func(float64) float64, rank float64, edges []float64) float64 {
+	span := 10 * (edges[len(edges)-1] - edges[0])
+	low, high := edges[0]-span, edges[len(edges)-1]+span
+	for range 24 {
+		if mid := (low + high) / 2; below(mid) < rank {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return high
 }
 
 func binomial(r *rand.Rand, n uint64, p float64) uint64 {

@@ -45,17 +45,17 @@ var blockFaults = []struct {
 	{"constant", false, func(_ int, _, first feature.Value) feature.Value { return first }},
 }
 
-// TestBlocks wants no window of a stable view blocked, and every one in which a column is
+// TestBlocks wants no window of a stable view blocked, seasonal ones among them, and every one in which a column is
 // in another unit, lacks a fifth of its values or is constant, at any number of rows.
 func TestBlocks(t *testing.T) {
 	const each = 60 // stable windows of a reference
 	missed, faults := map[string]int{}, map[string]int{}
 	blocked, judged := 0, 0
 	for k, at := range blockRows {
-		references := max(2, int(math.Round(at.share*float64(*blockWindows)/each)))
+		references := max(len(regimes), int(math.Round(at.share*float64(*blockWindows)/each)))
 		wrong := 0
 		for i := range references {
-			g := regimes[i%2]
+			g := regimes[i%len(regimes)]
 			l := learn(t, regimeStream(g, *blockSeed*1_000_003+uint64(10_000*k+i), at.rows, 1), g.history)
 			for n := range each {
 				judged++

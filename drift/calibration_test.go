@@ -37,7 +37,7 @@ func TestFalseAlarms(t *testing.T) {
 			t.Parallel()
 			kinds, names := map[string]*tally{"numeric": {}, "categorical": {}, "volume": {}}, map[string]*tally{}
 			for i := range *calibrationSeeds {
-				seed := uint64(101 * (i + 1))
+				seed := uint64(101 * (i + 1 + *calibrationSkip))
 				l := learn(t, regimeStream(g, seed, *calibrationRows, 3), g.history)
 				for k := range *calibrationWindows {
 					for _, s := range l.score(t, testLevel, l.window(g.history+k, nil)) {
@@ -151,7 +151,7 @@ func TestPower(t *testing.T) {
 			var n tally
 			for i := range *calibrationSeeds {
 				family := families[slices.IndexFunc(families, func(f family) bool { return f.name == tc.family })]
-				l := learn(t, oneFeature(uint64(11+i), *calibrationRows, family.typ, family.draw), 28)
+				l := learn(t, oneFeature(uint64(11+i+*calibrationSkip), *calibrationRows, family.typ, family.draw), 28)
 				for k := range *calibrationWindows {
 					s := find(t, l.score(t, testLevel, l.window(28+k, func(v []feature.Value) { v[0] = tc.change(l, v[0]) })), "x")
 					n.add(&s)

@@ -51,7 +51,7 @@ func countsOf(c *sketch.Column, s shape, bins int) counts {
 	if c == nil {
 		return counts{}
 	}
-	out := counts{n: c.N, nulls: c.Nulls + c.NaN + c.PosInf + c.NegInf}
+	out := counts{column: c, n: c.N, nulls: c.Nulls + c.NaN + c.PosInf + c.NegInf}
 	if s.class != presence {
 		if out.bins = c.Bins(); len(out.bins) != bins {
 			return counts{nulls: out.nulls}

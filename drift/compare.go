@@ -11,7 +11,7 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 	for k := range ref.Spreads {
 		if s := ref.Spreads[k].Summary; !math.IsNaN(shift.now[s]) {
 			out.tests++
-			weights += j.weight(s, f.class)
+			weights += j.weight(s, f)
 		}
 	}
 	var all [summaries]rival
@@ -23,7 +23,7 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			continue
 		}
 		expected, spread, wide := s.expected(j.phases)
-		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), df: j.freedom(s), now: now, expected: expected, tests: weights / j.weight(s.Summary, f.class)}
+		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), df: j.freedom(s), now: now, expected: expected, tests: weights / j.weight(s.Summary, f)}
 		if (s.Summary.tail() || s.Rare != nil) && r.t > 0 && j.reference.Method >= weighted {
 			r.rows = float64(m) / inverse[s.Summary]
 		}
@@ -34,8 +34,16 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			extra := s.Unit * max(0, inverse[s.Summary]-s.Inverse)
 			r.rise, r.end = s.Follow.interval(shift.now[Location], now, extra), s.Follow.DF
 		}
+		if s.Carried && r.t > 0 && m == 1 {
+			if past, _ := j.past(&r, j.level/r.tests); past {
+				r.t *= 1 - min(1, j.carried(ref, f, shift)/(now-expected))
+			}
+		}
+		if s.Summary == Location {
+			shift.located = r
+		}
 		if shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m) {
-			r.effect, _ = j.past(&r, j.blocking()/r.tests)
+			r.effect = j.blocks(ref, f, out.index, r, shift)
 		}
 		rivals = enter(rivals, r)
 	}
@@ -54,6 +62,30 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			out.now, out.expected = s.natural(r.now), s.natural(r.expected)
 		}
 	}
+}
+
+// blocks reports whether a shift past its floor is so unlikely that it may block: since method 5
+// of what the values of a number move also with no more degrees of freedom than a phase has of
+// its own, and not by a tail that a move of the whole feature brought about which could not
+// block were it past its floor.
+func (j *judge) blocks(ref *FeatureReference, f *frame, i int, r rival, shift *moved) bool {
+	if j.reference.Method < sharpened || f.class != numeric || r.spread.Summary == Nulls {
+		past, _ := j.past(&r, j.blocking()/r.tests)
+		return past
+	}
+	if !j.surely(r) {
+		return false
+	}
+	carried := r.spread.Summary.tail() && j.slid(ref, f, i, r.spread.Summary, shift)
+	return !carried || shift.located.spread != nil && j.surely(shift.located)
+}
+
+// surely reports whether a shift is unlikely enough to block, with no more degrees of
+// freedom than a phase has of its own.
+func (j *judge) surely(r rival) bool {
+	r.df = r.spread.own(r.df)
+	past, _ := j.past(&r, j.blocking()/r.tests)
+	return past
 }
 
 // rival is a summary that may be the worst of its feature.

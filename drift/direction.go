@@ -74,7 +74,7 @@ func (p *pair) scoresOf(s Shift) []float64 {
 }
 
 func (p *pair) summaryScores(name string) []float64 {
-	f := newFrame(p.shape, cutBins(p.shape, p.b.bins, float64(p.b.n)), p.b.bins, mainClip)
+	f := newFrame(p.shape, cutBins(p.shape, p.b.bins, float64(p.b.n)), p.b.bins, clips{mainClip, mainClip}) // whatever the method
 	within := func(from, to int) []float64 {
 		out := make([]float64, len(p.b.bins))
 		for i := max(0, from); i < min(to, len(out)); i++ {
@@ -85,7 +85,7 @@ func (p *pair) summaryScores(name string) []float64 {
 	switch name {
 	case Location.String():
 		return f.z
-	case Scale.String():
+	case Scale.String(), Deviation.String():
 		squares := slices.Clone(f.z)
 		for i, z := range squares {
 			squares[i] = z * z

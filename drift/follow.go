@@ -39,10 +39,13 @@ const followed = 3
 // it is taken to.
 const follows = 0.25
 
+// followsAlike is the same where scale varies no more than sampling gives.
+const followsAlike = 0.05
+
 // newFollow fits the scales of windows to their locations; nil where these say nothing of
-// them, or with fewer than MinWindows windows beyond what the fit takes. What is left leans
+// them, by an F test at least, or with fewer than MinWindows windows beyond what the fit takes. What is left leans
 // on the standard deviation that sampling gives, as that of scale itself does.
-func newFollow(locations, scales []float64, sampling float64) *Follow {
+func newFollow(locations, scales []float64, sampling, least float64) *Follow {
 	var f Follow
 	for i, x := range locations {
 		if y := scales[i]; !math.IsNaN(x) && !math.IsNaN(y) {
@@ -75,7 +78,7 @@ func newFollow(locations, scales []float64, sampling float64) *Follow {
 		d := y - f.Linear*u - f.Square*f.bend(u)
 		left, all = left+d*d, all+y*y
 	})
-	if f.DF = f.N - followed; !(f.ratio(left, all) < follows) {
+	if f.DF = f.N - followed; !(f.ratio(left, all) < least) {
 		return nil
 	}
 	rest := Spread{SD: math.Sqrt(left / float64(f.DF)), DF: f.DF}

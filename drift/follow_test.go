@@ -19,7 +19,7 @@ func TestFollow(t *testing.T) {
 		apart[i] = 1 + sampling*rng.NormFloat64()
 	}
 	locations[3] = math.NaN() // of a window without values
-	f := newFollow(locations, scales, sampling)
+	f := newFollow(locations, scales, sampling, follows)
 	if f == nil || f.N != 39 {
 		t.Fatalf("newFollow = %+v, want a fit of 39 windows", f)
 	}
@@ -31,8 +31,8 @@ func TestFollow(t *testing.T) {
 			t.Errorf("%s: t = %.2f, want an alarm: %v", name, got, tc.alarm)
 		}
 	}
-	for name, f := range map[string]*Follow{"a location that stands still": newFollow(flat, scales, sampling), "a scale that does": newFollow(locations, flat, sampling),
-		"few windows": newFollow(locations[4:12], scales[4:12], sampling), "too many terms": newFollow([]float64{1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2}, scales[:12], sampling)} {
+	for name, f := range map[string]*Follow{"a location that stands still": newFollow(flat, scales, sampling, follows), "a scale that does": newFollow(locations, flat, sampling, follows),
+		"few windows": newFollow(locations[4:12], scales[4:12], sampling, follows), "too many terms": newFollow([]float64{1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2}, scales[:12], sampling, follows)} {
 		if f != nil {
 			t.Errorf("%s: %+v, want no fit", name, f)
 		}
@@ -42,7 +42,7 @@ func TestFollow(t *testing.T) {
 		for i := range apart {
 			apart[i] = rng.NormFloat64()
 		}
-		if newFollow(locations, apart, 1) != nil {
+		if newFollow(locations, apart, 1, follows) != nil {
 			found++
 		}
 	}

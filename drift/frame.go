@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"sluice/quality/sketch"
 )
 
 // class says which summaries a feature has.
@@ -19,8 +21,9 @@ const (
 // counts is what a column of one window holds, whatever its type.
 type counts struct {
 	bins     []uint64
-	n        uint64  // observations in the bins
-	nulls    uint64  // null, not-a-number and infinite
+	n        uint64 // observations in the bins
+	nulls    uint64 // null, not-a-number and infinite
+	column   *sketch.Column
 	newcomer float64 // largest share of one value outside the categories among the sampled rows
 	sampled  int     // sampled rows that hold a value
 
@@ -53,8 +56,10 @@ const (
 	tailMass    = 0.0125 // the 1 % and 99 % quantiles of a sample lie within it
 	extremeMass = 0.002
 	topShares   = 4
-	scoreClip   = 1e-4 // least distance of a normal score's rank from 0 and 1 for the forest, and before method 2
-	mainClip    = 5e-3 // the same for location and scale, which the few rows beyond are not to rule: they have tails of their own
+	wideClip    = 1e-3 // least distance of the ranks that scale is made of, since method 5
+
+	scoreClip = 1e-4 // least distance of a normal score's rank from 0 and 1 for the forest, and before method 2
+	mainClip  = 5e-3 // the same for location and scale, which the few rows beyond are not to rule: they have tails of their own
 )
 
 // cutBins places the cuts by the shares of the pooled history.
@@ -122,23 +127,37 @@ type frame struct {
 	pooled []uint64
 	n      float64
 	z      []float64 // normal score of each bin, by the pooled history
-	clip   float64   // least distance of its rank from 0 and 1
-	placed bool      // location and scale are those of times: see Clock
-	surges surges    // without a law where buckets are not compared
+	wide   []float64 // square of that with ranks kept less from the ends, for scale; nil before method 5
+	clips
+	placed bool   // location and scale are those of times: see Clock
+	surges surges // without a law where buckets are not compared
 }
 
+// clips are the least distances of a normal score's rank from 0 and 1.
+type clips struct{ location, scale float64 }
+
 // newFrame makes the frame of a feature, which keeps pooled. The ranks of its scores are
-// kept clip from 0 and 1.
-func newFrame(s shape, cuts Cuts, pooled []uint64, clip float64) frame {
-	f := frame{shape: s, cuts: cuts, pooled: pooled, n: total(pooled), clip: clip}
+// kept so far from 0 and 1.
+func newFrame(s shape, cuts Cuts, pooled []uint64, at clips) frame {
+	f := frame{shape: s, cuts: cuts, pooled: pooled, n: total(pooled), clips: at}
 	if s.class != numeric || f.n == 0 {
 		return f
 	}
 	f.z = make([]float64, len(pooled))
+	if at.scale != at.location {
+		f.wide = make([]float64, len(pooled))
+	}
 	below := uint64(0)
 	for i, k := range pooled {
 		mid := (float64(below) + float64(k)/2) / f.n
-		f.z[i] = normalScore(mid, clip)
+		f.z[i] = normalScore(mid, at.location)
+		if f.wide != nil {
+			z := f.z[i]
+			if mid < at.location || mid > 1-at.location {
+				z = normalScore(mid, at.scale)
+			}
+			f.wide[i] = z * z
+		}
 		below += k
 	}
 	return f
@@ -146,7 +165,7 @@ func newFrame(s shape, cuts Cuts, pooled []uint64, clip float64) frame {
 
 // centred reports whether scale is about the window's own location, as it is since
 // method 2: a move of the whole feature is not to count as one of scale.
-func (f *frame) centred() bool { return f.clip == mainClip }
+func (f *frame) centred() bool { return f.location == mainClip }
 
 // normalScore returns the standard normal quantile of a rank in [0, 1] that is kept
 // clip from both ends.
@@ -178,12 +197,11 @@ func (f *frame) summarise(c *counts, leaveOut bool, x *[summaries]float64) {
 		return
 	}
 	f.ends(c, x)
-	n := float64(c.n)
-	location, scale := 0.0, 0.0
-	for i, k := range c.bins {
-		location += float64(k) * f.z[i]
-		scale += float64(k) * f.z[i] * f.z[i]
+	if f.wide != nil {
+		x[Deviation] = deviation(c)
 	}
+	n := float64(c.n)
+	location, scale := f.moments(c)
 	if location, scale = location/n, scale/n; f.centred() {
 		scale = max(0, scale-location*location)
 	}
@@ -198,6 +216,22 @@ func (f *frame) summarise(c *counts, leaveOut bool, x *[summaries]float64) {
 	if f.cuts.LowExtreme >= 0 && f.cuts.HighExtreme >= 0 {
 		x[Extremes] = angle(total(c.bins[:f.cuts.LowExtreme])/n + total(c.bins[f.cuts.HighExtreme:])/n)
 	}
+}
+
+// moments returns the sums of the normal scores of a column and of their squares.
+func (f *frame) moments(c *counts) (location, scale float64) {
+	if f.wide != nil {
+		for i, k := range c.bins {
+			location += float64(k) * f.z[i]
+			scale += float64(k) * f.wide[i]
+		}
+		return location, scale
+	}
+	for i, k := range c.bins {
+		location += float64(k) * f.z[i]
+		scale += float64(k) * f.z[i] * f.z[i]
+	}
+	return location, scale
 }
 
 // shares writes the summaries of a categorical column.

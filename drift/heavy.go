@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Heavy is the upper tail of the residuals of a scale that varies more than sampling gives.
+// Heavy is the upper tail of the residuals of a scale that varies more than sampling gives, or of a deviation.
 //
 // The scale of values with hard bounds that move as a whole follows the square of the
 // move: a little in most windows and much in a few, in either direction of the move.

@@ -54,11 +54,16 @@ func (f *frame) noise(s Summary, inverse float64) noise {
 // largest score, by their share, so that a history without any does not rule out one.
 func (f *frame) variance(s Summary, stray float64) float64 {
 	var z1, z2, z4 float64
+	clip := f.location
 	for i, k := range f.pooled {
 		z, share := f.z[i], float64(k)/f.n
-		z1, z2, z4 = z1+share*z, z2+share*z*z, z4+share*z*z*z*z
+		square := z * z
+		if s == Scale && f.wide != nil {
+			square, clip = f.wide[i], f.scale
+		}
+		z1, z2, z4 = z1+share*z, z2+share*square, z4+share*square*square
 	}
-	farthest := normalScore(1, f.clip) // which one stray row has
+	farthest := normalScore(1, clip) // which one stray row has
 	farthest *= farthest
 	z2, z4 = z2+stray*farthest, z4+stray*farthest*farthest
 	if s == Scale {

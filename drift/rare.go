@@ -37,6 +37,10 @@ const (
 	rareExcess = 2
 )
 
+// rareLean is how many times the windows of history Poisson's law counts for in the index
+// of dispersion, of which they say little.
+const rareLean = 2
+
 // leastBursts is the least index of dispersion of nulls, which come several at a time:
 // history without any must not make an alarm of three in one window.
 const leastBursts = 1.5
@@ -70,10 +74,11 @@ func newRare(s Summary, shares []float64, columns []counts) *Rare {
 			squares += d * d / expected
 		}
 	}
-	r.Dispersion = max(r.Dispersion, squares/(windows-1))
-	if squares/(windows-1) > 1+rareExcess*math.Sqrt(2/(windows-1)) {
+	index := squares / (windows - 1)
+	if index > 1+rareExcess*math.Sqrt(2/(windows-1)) {
 		return nil
 	}
+	r.Dispersion = max(r.Dispersion, (index+rareLean)/(1+rareLean))
 	return &r
 }
 

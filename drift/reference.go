@@ -39,8 +39,12 @@ const weighted = 2
 // whatever law, and a move of the whole feature is told as one.
 const guarded = 3
 
+// sharpened is the method since which scale and the ends of numbers are judged by more of
+// what rows say of them.
+const sharpened = 5
+
 // newest is the method of references that are built now.
-const newest = surging
+const newest = sharpened
 
 // FeatureReference is the part of one feature.
 type FeatureReference struct {
@@ -181,7 +185,7 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 	}
 	out.Surge = surges.law
 	out.Cuts = cutBins(s, b.pooled, total(b.pooled))
-	f := newFrame(s, out.Cuts, slices.Clone(b.pooled), mainClip)
+	f := newFrame(s, out.Cuts, slices.Clone(b.pooled), clips{mainClip, wideClip})
 	f.surges = surges
 	var x [summaries]float64
 	for w := range b.columns {
@@ -205,8 +209,13 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 			continue
 		}
 		if spread, ok := newSpread(k, b.values[k], b.phases, b.least, inverse, f.noise(k, inverse)); ok {
-			if k == Scale && spread.Season == "" {
-				spread.Follow = newFollow(b.values[Location], b.values[k], f.noise(k, inverse).prior)
+			if k == Scale {
+				least := follows
+				if spread.Heavy == nil {
+					least = followsAlike
+				}
+				spread.Carried = f.carries(b.values[Location], b.values[k], out.kept())
+				spread.Follow = newFollow(b.values[Location], b.values[k], f.noise(k, inverse).prior, least)
 			}
 			if spread.Season == "" {
 				spread.Rare = newRare(k, b.values[k], b.columns)

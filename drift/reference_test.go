@@ -34,7 +34,7 @@ func TestReferenceJSONIsExact(t *testing.T) {
 	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(back, same) {
 		t.Errorf("round trip of the reference changed it (%v)", err)
 	}
-	if per := len(text) / len(s.view.Features); per > 5000 {
+	if per := len(text) / len(s.view.Features); per > 5600 {
 		t.Errorf("reference takes %d bytes a feature", per)
 	}
 	w := l.window(200, nil)

@@ -18,6 +18,7 @@ import (
 var (
 	calibrationWindows = flag.Int("calibration.windows", 20, "windows judged by each reference in the calibration tests")
 	calibrationSeeds   = flag.Int("calibration.seeds", 3, "references, each of its own seed, in the calibration tests")
+	calibrationSkip    = flag.Int("calibration.skip", 0, "seeds left out before the first in the calibration tests")
 	calibrationRows    = flag.Int("calibration.rows", 1000, "rows of a window in the calibration tests")
 )
 

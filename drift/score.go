@@ -259,7 +259,7 @@ func (j *judge) frame(i int, ref *FeatureReference) frame {
 			s = shape{other: -1, unseen: -1}
 		}
 	}
-	f := newFrame(s, ref.Cuts, pooled, j.reference.clip())
+	f := newFrame(s, ref.Cuts, pooled, j.reference.clips())
 	f.surges = j.surges(i, ref, f.class)
 	return f
 }
@@ -281,7 +281,7 @@ func (r *Reference) frameOf(i int, ref *FeatureReference, c *sketch.Column) *fra
 		return nil
 	}
 	f := &r.frames[i]
-	if f.class == presence || f.clip != r.clip() || !slices.Equal(f.pooled, c.Bins()) {
+	if f.class == presence || f.clips != r.clips() || !slices.Equal(f.pooled, c.Bins()) {
 		return nil
 	}
 	return f

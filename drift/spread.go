@@ -29,10 +29,12 @@ type Spread struct {
 	Phases []Phase   `json:"phases,omitempty"`
 	// Rise is the share of the level that a rise has, where it has more than a fall; 0: half.
 	Rise  float64 `json:"rise,omitempty"`
-	Heavy *Heavy  `json:"heavy,omitempty"` // of scale where it varies more than sampling gives, and before method 2 of a tail's share
+	Heavy *Heavy  `json:"heavy,omitempty"` // of scale where it varies more than sampling gives, of the deviation, and before method 2 of a tail's share
 	// Follow is how scale goes with location, where it does.
 	Follow *Follow `json:"follow,omitempty"`
-	Rare   *Rare   `json:"rare,omitempty"` // of a share that few rows of a window are in, or none are: the law of its rise
+	// Carried says that scale goes with the location as it does where all values move by the same.
+	Carried bool  `json:"carried,omitempty"`
+	Rare    *Rare `json:"rare,omitempty"` // of a share that few rows of a window are in, or none are: the law of its rise
 }
 
 // Phase is one phase of a season.
@@ -74,7 +76,10 @@ func newSpread(s Summary, x []float64, p phases, least int, inverse float64, flo
 	alike := out.lean(floor.prior)
 	out.widen(x, p)
 	out.Excursions, out.Moving = excursions(residuals)
-	if s == Scale && !alike {
+	if s == Deviation {
+		out.Unit = out.SD * out.SD / inverse
+	}
+	if s == Scale && !alike || s == Deviation {
 		out.Heavy = newHeavy(residuals, out.SD)
 	}
 	out.Mean = max(out.Mean, floor.mean)
@@ -84,35 +89,53 @@ func newSpread(s Summary, x []float64, p phases, least int, inverse float64, flo
 	return out, true
 }
 
-// leaning is how many times the variance of sampling a history's may be to be that.
-const leaning = 1.7
+// leaning is how many standard errors above the variance of sampling a history's may be
+// to be that.
+const leaning = 3.5
 
 // leanShare is how many times the degrees of freedom of history the variance that
-// sampling gives counts for; surgeLean is that of a surge, whose law is fitted to history
-// already.
+// sampling gives counts for, where history varies no more than it; surgeLean is that of a
+// surge, whose law is fitted to history already, and surgeLeaning how many times the variance
+// of sampling it may be.
 const (
-	leanShare = 2
-	surgeLean = 20
+	leanShare    = 3
+	surgeLean    = 20
+	surgeLeaning = 1.7
 )
 
 // lean takes the standard deviation that sampling gives for what it is where history
 // varies about as much, and reports whether it does: the mean of both variances, by their
-// degrees of freedom, then has those of both.
+// degrees of freedom, then has those of both. Sampling counts for the less the more history
+// varies beyond it.
 //
 // Source: the form is that of G. K. Smyth, Linear models and empirical Bayes methods,
 // Statistical Applications in Genetics and Molecular Biology 3(1), 2004, with a prior
 // that theory gives.
 func (s *Spread) lean(sampling float64) bool {
-	share := leanShare
+	if !(sampling > 0) {
+		return false
+	}
+	ratio := s.SD * s.SD / (sampling * sampling)
 	if s.Summary == Surge {
-		share = surgeLean
+		if ratio > surgeLeaning {
+			return false
+		}
+		s.lend(surgeLean, sampling)
+		return true
 	}
-	alike := sampling > 0 && s.SD*s.SD <= leaning*sampling*sampling
-	if alike {
-		s.SD = math.Sqrt((s.SD*s.SD + float64(share)*sampling*sampling) / float64(1+share))
-		s.DF *= 1 + share
+	beyond := (ratio - 1) / math.Sqrt(2/float64(s.DF)) // in standard errors
+	if beyond > leaning {
+		return false
 	}
-	return alike
+	s.lend(leanShare*min(1, (leaning-beyond)/(leaning-1)), sampling)
+	return true
+}
+
+// lend takes the variance that sampling gives for that of so many times the degrees of
+// freedom of history.
+func (s *Spread) lend(share, sampling float64) {
+	s.SD = math.Sqrt((s.SD*s.SD + share*sampling*sampling) / (1 + share))
+	s.DF = int(float64(s.DF) * (1 + share))
 }
 
 // phaseShrink is how many windows the variance of all counts for in that of a phase.
@@ -250,6 +273,14 @@ func (s *Spread) freedom(phaseOf func(season string) []int) int {
 		if g := findPhase(s.Phases, phase); g != nil && g.Wide > widerPhase {
 			df = min(df, phaseShrink+g.N-1)
 		}
+	}
+	return df
+}
+
+// own returns df, or the degrees of freedom of the smallest phase where that is fewer.
+func (s *Spread) own(df int) int {
+	for i := range s.Phases {
+		df = min(df, phaseShrink+s.Phases[i].N-1)
 	}
 	return df
 }

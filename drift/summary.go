@@ -36,6 +36,7 @@ const (
 	LowEdge                          // where the lower end lies; not compared by itself: see Edge
 	HighEdge                         //
 	Surge                            // how unlikely the rise of one bucket of values without a bin of their own is, a normal score: see SurgeLaw
+	Deviation                        // log of the standard deviation without the least and the greatest value, of windows of few rows
 	summaries
 )
 
@@ -62,7 +63,8 @@ var summarySpecs = [summaries]struct {
 	Other: {"other", share, false}, Unseen: {"unseen", share, true}, Newcomer: {"newcomer", share, true},
 	Volume: {"volume", logarithm, false}, Outliers: {"outliers", share, true},
 	Extremes: {"extremes", share, true}, LowEdge: {"low_edge", plain, false}, HighEdge: {"high_edge", plain, false},
-	Surge: {"surge", plain, true},
+	Surge:     {"surge", plain, true},
+	Deviation: {"deviation", logarithm, true},
 }
 
 // String returns the name that scores and references use.
@@ -96,7 +98,9 @@ func (s Summary) distance() bool {
 func (s Summary) tail() bool { return s >= LowTail && s <= HighExtreme || s == Extremes }
 
 // measured reports whether s is read from a column.
-func (s Summary) measured() bool { return s < Volume || s == Extremes || s == Surge }
+func (s Summary) measured() bool {
+	return s < Volume || s == Extremes || s == Surge || s == Deviation
+}
 
 // rise returns the share of the level that a rise of s has, where it says more than a
 // fall: values that become more spread out, or go to an end or to null, against those
@@ -155,6 +159,7 @@ type moved struct {
 	rows     float64             // the rows of them, with those without a value
 	windows  float64             // that now is the mean of
 	placed   bool                // location and scale are those of times
+	located  rival               // of the location, once it is compared
 	surge    surge               // share and expected share of the bucket that rose
 }
 

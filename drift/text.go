@@ -22,7 +22,7 @@ func (j *judge) text(f *finding) string {
 	}
 	what := j.movement(f)
 	unit := ""
-	if def.Unit != "" && (f.summary == Location || f.summary == Scale) {
+	if def.Unit != "" && (f.summary == Location || f.summary == Scale || f.summary == Deviation) {
 		unit = " " + def.Unit
 	}
 	return fmt.Sprintf("%s: %s%s (%s)", def.Name, what, unit, f.strength())
@@ -39,6 +39,8 @@ func (j *judge) movement(f *finding) string {
 		return j.moments(f)
 	case KSDistance, TVDistance, HellingerDistance:
 		return fmt.Sprintf("the distribution moved: %s distance from the baseline went from %s to %s", distanceNames[s], number(f.expected), number(f.now))
+	case Deviation:
+		return fmt.Sprintf("the standard deviation without the least and the greatest value went from %s to %s", number(f.expected), number(f.now))
 	case Nulls:
 		return fmt.Sprintf("the share of %s went from %s to %s", j.missing(f), percent(f.expected), percent(f.now))
 	case LowTail, LowExtreme:

@@ -80,6 +80,15 @@ func (m *moments) merge(o *moments) {
 	m.squares.add(o.squares)
 }
 
+// drop takes one value out again.
+func (m *moments) drop(step int64) {
+	var borrow uint64
+	m.sum.lo, borrow = bits.Sub64(m.sum.lo, uint64(step), 0)
+	m.sum.hi -= step>>63 + int64(borrow)
+	m.squares.lo, borrow = bits.Sub64(m.squares.lo, uint64(step*step), 0)
+	m.squares.hi -= int64(borrow)
+}
+
 func (a *int128) add(b int128) {
 	var carry uint64
 	a.lo, carry = bits.Add64(a.lo, b.lo, 0)
@@ -90,6 +99,9 @@ func (a int128) big() *big.Int {
 	n := new(big.Int).Lsh(big.NewInt(a.hi), 64)
 	return n.Add(n, new(big.Int).SetUint64(a.lo))
 }
+
+// float returns a, rounded.
+func (a int128) float() float64 { return float64(math.Ldexp(float64(a.hi), 64)) + float64(a.lo) }
 
 // mean returns the mean of n values in steps.
 func (m *moments) mean(n uint64) float64 {

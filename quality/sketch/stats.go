@@ -59,6 +59,23 @@ func (c *Column) SD() float64 {
 	return math.Sqrt(c.moments.variance(c.N)) / MomentSteps * c.layout.Scale
 }
 
+// InnerSD returns the sample standard deviation of a numeric feature's values without
+// the least and the greatest of them, so that no single value rules it; 0 if they do not
+// vary, and not-a-number without bins or with fewer than four values. It does not allocate.
+func (c *Column) InnerSD() float64 {
+	if !c.measured(4) {
+		return math.NaN()
+	}
+	m := c.moments
+	for _, v := range [...]float64{c.Min, c.Max} {
+		x, _ := clip(steps(v, c.layout.Centre, c.layout.perStep))
+		m.drop(nearest(x))
+	}
+	n, sum := float64(c.N-2), m.sum.float()
+	variance := (m.squares.float() - float64(sum/n*sum)) / (n - 1)
+	return math.Sqrt(max(0, variance)) / MomentSteps * c.layout.Scale
+}
+
 // Quantile returns the value below which a share q of the values lies, by linear
 // interpolation within its bin; an atom returns its value, and the outer bins end
 // at the minimum and the maximum. The rank of the result is off by at most the
