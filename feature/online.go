@@ -22,3 +22,42 @@ func MovedError(view, from, to string) error {
 		Hint:    fmt.Sprintf("keep `online: %s`; or define the view under another name, where it starts anew", from),
 	}
 }
+
+// MaxGroup is how many views a group may have, with those that were in it and are defined
+// no more: their rows lie among the others' until their entity expires.
+const MaxGroup = 10
+
+// LongestChain is how many records of a view an entity has at most, as a rule: those
+// listed and passed (MaxVisible + 3), those of open windows (MaxVisible), and the one up
+// to the floor. docs/reliability.md counts them. MaxGroup times as many are in the hash of
+// a group, which Redis keeps in its compact form up to 128.
+const LongestChain = 2*MaxVisible + 4
+
+// RegroupedError is the refusal of a definition by which the rows of a view would be
+// looked for in another group than they are in; empty is none.
+func RegroupedError(view, from, to string) error {
+	say := func(group string) string {
+		if group == "" {
+			return "in no group"
+		}
+		return "in group " + group
+	}
+	hint := "leave `group` out"
+	if from != "" {
+		hint = fmt.Sprintf("keep `group: %s`", from)
+	}
+	return &Error{
+		Code:    CodeConflict,
+		Message: fmt.Sprintf("the rows of view %s are %s, and a definition does not move them to be %s; nothing was changed", view, say(from), say(to)),
+		Hint:    hint + "; or define the view under another name, where it starts anew",
+	}
+}
+
+// FullGroupError is the refusal of a view more in a group that has MaxGroup.
+func FullGroupError(view, group string) error {
+	return &Error{
+		Code:    CodeConflict,
+		Message: fmt.Sprintf("view %s would be one more than the %d views that group %s may have, counting those that were defined before; nothing was changed", view, MaxGroup, group),
+		Hint:    "choose another group, or leave `group` out",
+	}
+}

@@ -107,7 +107,10 @@ type View struct {
 	Tags        map[string]string `json:"tags,omitempty"`
 	// Online names the online store of the view's rows; empty is DefaultOnline. It stays
 	// what it was when the view was first applied.
-	Online    string        `json:"online,omitempty"`
+	Online string `json:"online,omitempty"`
+	// Group names the group of views whose rows lie together with the view's, by entity;
+	// empty is none. It stays what it was when the view was first applied.
+	Group     string        `json:"group,omitempty"`
 	Source    Source        `json:"source"`
 	TTL       time.Duration `json:"ttl"` // 0: rows never expire
 	Window    WindowSpec    `json:"window"`

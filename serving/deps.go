@@ -30,6 +30,16 @@ type WholeRows interface {
 	ReadWhole(ctx context.Context, view feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error)
 }
 
+// GroupRows is a Rows that keeps the chains of the views of a group together, in some of
+// its stores. The store placement provides it.
+type GroupRows interface {
+	// Together reports whether a view, which is in a group, is in such a store.
+	Together(view feature.ViewID) bool
+	// ReadViews is ReadWhole of several views of one group at once: the chain of views[n]
+	// of keys[i] is at n*len(keys)+i, and a Partial is of keys, for all views alike.
+	ReadViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error)
+}
+
 // Source is what reads are decided by: the registry provides it.
 type Source interface {
 	// Definitions returns what is in force and its generation, which rises with
@@ -69,7 +79,7 @@ type ServedFunc func(ctx context.Context, rows []feature.ServedRow) error
 
 // Deps is what a Server works with. Rows and Source are required.
 type Deps struct {
-	Rows      Rows // that is a WholeRows as well: replicas are asked by it
+	Rows      Rows // that is a WholeRows as well: replicas are asked by it; a GroupRows: views of a group are read at once
 	Source    Source
 	Version   VersionFunc               // nil: provenance names no verdict
 	Push      PushFunc                  // nil: pushes are refused as unavailable

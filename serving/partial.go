@@ -41,6 +41,11 @@ func (s *Server) fetch(ctx context.Context, a *partAnswer) error {
 	} else {
 		a.chains, err = s.deps.Rows.Read(ctx, a.part.view.ID, a.keys, a.chains)
 	}
+	return s.took(ctx, a, err)
+}
+
+// took deals with the error of the read that gave a its chains.
+func (s *Server) took(ctx context.Context, a *partAnswer, err error) error {
 	if err == nil && len(a.chains) != len(a.keys) {
 		err = errChains
 	}

@@ -17,7 +17,13 @@ import (
 
 // TestBackupAndRestoreOfServers is TestBackupAndRestore on Kafka, Redis and PostgreSQL,
 // on names of its own. What is lost is another database and another prefix.
-func TestBackupAndRestoreOfServers(t *testing.T) {
+func TestBackupAndRestoreOfServers(t *testing.T) { restoreServers(t, "") }
+
+// TestBackupAndRestoreOfGroup is it with the view in a group: the restore finds out where
+// its rows lie before it has definitions.
+func TestBackupAndRestoreOfGroup(t *testing.T) { restoreServers(t, "users") }
+
+func restoreServers(t *testing.T, group string) {
 	set := services.Start(t, "kafka", "redis", "postgres")
 	name := services.Name(t)
 	i := install(t, func(cfg *app.Config) {
@@ -26,6 +32,7 @@ func TestBackupAndRestoreOfServers(t *testing.T) {
 		cfg.Redis.Addrs, cfg.Redis.Prefix = set.Redis()[:1], name[len(name)-8:]+":"
 		cfg.Registry.Postgres = set.Database(t)
 	})
+	i.group = group
 	i.held = "the registry is not empty" // nothing of it is on this machine's disk
 	i.lose = func() {
 		i.cfg.Registry.Postgres, i.cfg.Redis.Prefix = set.Database(t), name[len(name)-8:]+"_2:"

@@ -22,6 +22,8 @@ type installation struct {
 	lose func() // everything but the log
 	held string // why a restore is refused while the platform runs
 	in   string // online store of payments; empty: the default
+
+	group string // of payments; empty: none
 }
 
 func install(t *testing.T, change func(*app.Config)) *installation {
@@ -132,6 +134,9 @@ func (i *installation) define() string {
 	text := strings.Replace(paymentsYAML, "rules: rules.yaml", "", 1)
 	if i.in != "" {
 		text = inStore(text, i.in)
+	}
+	if i.group != "" {
+		text = inGroup(text, i.group)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "payments.yaml"), []byte(text), 0o600); err != nil {
 		i.t.Fatal(err)

@@ -111,7 +111,11 @@ func (c *viewsCmd) Run(e *env) error {
 		}
 		rows = append(rows, []string{f.Name, f.Type.String(), f.Unit, expect, f.Description})
 	}
-	fmt.Fprintf(e.stdout, "%s: %s, %s, generation %d, serving version %d, online store %s\n", plain(v.Name), plain(v.Mode), plain(v.State), v.Generation, v.ServedVersion, plain(cmp.Or(v.Online, feature.DefaultOnline)))
+	group := ""
+	if v.Group != "" {
+		group = ", group " + plain(v.Group)
+	}
+	fmt.Fprintf(e.stdout, "%s: %s, %s, generation %d, serving version %d, online store %s%s\n", plain(v.Name), plain(v.Mode), plain(v.State), v.Generation, v.ServedVersion, plain(cmp.Or(v.Online, feature.DefaultOnline)), group)
 	if err := table(e.stdout, "FEATURE TYPE UNIT EXPECT DESCRIPTION", rows); err != nil || len(v.Computed) == 0 {
 		return err
 	}

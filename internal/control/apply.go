@@ -84,13 +84,18 @@ func (a *API) checkViews(defs *feature.Definitions) error {
 	return nil
 }
 
-// moved refuses definitions that name another online store for a view than its rows are
-// in. The registry refuses as well, also for views that were out of force.
+// moved refuses definitions that name another online store or group for a view than its
+// rows are in. The registry refuses as well, also for views that were out of force.
 func moved(p *proposal) error {
 	for i := range p.next.Views {
 		next := &p.next.Views[i]
-		if old := p.old.View(next.Name); old != nil && old.OnlineStore() != next.OnlineStore() {
+		old := p.old.View(next.Name)
+		switch {
+		case old == nil:
+		case old.OnlineStore() != next.OnlineStore():
 			return feature.MovedError(next.Name, old.OnlineStore(), next.OnlineStore())
+		case old.Group != next.Group:
+			return feature.RegroupedError(next.Name, old.Group, next.Group)
 		}
 	}
 	return nil

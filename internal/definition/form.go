@@ -29,6 +29,7 @@ type ViewForm struct {
 	Compliance  string                `json:"compliance,omitempty"`
 	Tags        map[string]string     `json:"tags,omitempty"`
 	Online      string                `json:"online,omitempty"` // empty: the default online store
+	Group       string                `json:"group,omitempty"`  // empty: in none
 	Source      SourceForm            `json:"source"`
 	TTL         string                `json:"ttl"`
 	Window      WindowForm            `json:"window"`
@@ -102,7 +103,7 @@ func FormOf(defs *feature.Definitions) Form {
 func ViewFormOf(v *feature.View) ViewForm {
 	form := ViewForm{
 		Name: v.Name, Entities: v.Entities, Context: v.Context, Computed: v.Computed, Slices: v.Slices, Expect: v.Expect, Owner: v.Owner, Description: v.Description,
-		Compliance: v.Compliance, Tags: v.Tags, Online: v.Online, TTL: FormatDuration(v.TTL),
+		Compliance: v.Compliance, Tags: v.Tags, Online: v.Online, Group: v.Group, TTL: FormatDuration(v.TTL),
 		Source: SourceForm(v.Source),
 		Window: WindowForm{Size: FormatDuration(v.Window.Size), Lateness: FormatDuration(v.Window.Lateness), Idle: FormatDuration(v.Window.Idle)},
 		Publish: PublishForm{

@@ -63,6 +63,7 @@ func compareViews(a, b *feature.View) (fields []string, breaking bool) {
 	note(a.Compliance != b.Compliance, false, "compliance")
 	note(!equal(a.Tags, b.Tags), false, "tags")
 	note(a.OnlineStore() != b.OnlineStore(), true, "online")
+	note(a.Group != b.Group, true, "group")
 	note(a.Source.Topic != b.Source.Topic, true, "source.topic")
 	note(a.Source.Format != b.Source.Format, true, "source.format")
 	note(a.Source.EventTime != b.Source.EventTime, true, "source.event_time")

@@ -46,6 +46,7 @@ func validate(defs *feature.Definitions, found *Problems) {
 		twice(views, defs.Views[i].Name, key, found)
 		validateView(&defs.Views[i], key, found)
 	}
+	validateGroups(defs, found)
 	services := map[string]bool{}
 	for i := range defs.Services {
 		key := join("services", defs.Services[i].Name)

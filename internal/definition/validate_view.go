@@ -41,6 +41,9 @@ func validateView(v *feature.View, key string, found *Problems) {
 	if v.Online != "" {
 		validateName(v.Online, key+".online", found)
 	}
+	if v.Group != "" {
+		validateName(v.Group, key+".group", found)
+	}
 	validateSource(v, key+".source", found)
 	if v.TTL < 0 {
 		found.add("", 0, key+".ttl", "%s is negative: want a duration, or 0 for rows that never expire", v.TTL)

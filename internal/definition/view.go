@@ -53,6 +53,7 @@ func (p *parser) view(d *decoder) setter {
 			"compliance":  d.text(&v.Compliance),
 			"tags":        d.textMap(&v.Tags),
 			"online":      d.online(&v.Online),
+			"group":       d.text(&v.Group),
 			"source":      d.source(&v.Source),
 			"ttl":         d.duration(&v.TTL),
 			"features": d.list(func(n *yaml.Node, key string) {

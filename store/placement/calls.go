@@ -34,11 +34,16 @@ func (s *Stores) ReadWhole(ctx context.Context, view feature.ViewID, keys []feat
 func (s *Stores) read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record, from func(Store) ([][]feature.Record, error)) ([][]feature.Record, error) {
 	m, err := s.at(ctx, view)
 	if err != nil {
-		return none(dst, keys, err)
+		return none(dst, len(keys), len(keys), err)
 	}
+	return m.read(dst, len(keys), len(keys), from)
+}
+
+// read has a store read chains of a number of keys.
+func (m *member) read(dst [][]feature.Record, chains, keys int, from func(Store) ([][]feature.Record, error)) ([][]feature.Record, error) {
 	store, err := m.opened()
 	if err != nil {
-		return none(dst, keys, m.failed(opRead, err))
+		return none(dst, chains, keys, m.failed(opRead, err))
 	}
 	m.reads.Inc()
 	dst, err = from(store)
@@ -50,12 +55,12 @@ func (s *Stores) read(ctx context.Context, view feature.ViewID, keys []feature.K
 
 // none is the answer of a store that cannot be asked: no chain could be read. It is an
 // error of these keys alone, so that the other views of a request are answered.
-func none(dst [][]feature.Record, keys []feature.Key, err error) ([][]feature.Record, error) {
+func none(dst [][]feature.Record, chains, keys int, err error) ([][]feature.Record, error) {
 	dst = dst[:0]
-	for range keys {
+	for range chains {
 		dst = append(dst, nil)
 	}
-	return dst, &unread{err, len(keys)}
+	return dst, &unread{err, keys}
 }
 
 // unread is an error of all keys of a call.

@@ -48,6 +48,13 @@ type Expiring interface {
 	SetExpiry(view feature.ViewID, d time.Duration)
 }
 
+// Grouping is a store that keeps the chains of the views of a group together, and reads
+// them in one lookup; *redis.Store says what it promises.
+type Grouping interface {
+	Group(views map[feature.ViewID]string)
+	ReadViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error)
+}
+
 // OpenFunc opens a store. ctx bounds that alone.
 type OpenFunc func(ctx context.Context) (Store, error)
 
@@ -70,6 +77,7 @@ type Stores struct {
 	log     *slog.Logger
 	members []*member // the default one first, then by name
 	placed  atomic.Pointer[map[feature.ViewID]*member]
+	groups  groups
 	expiry  sync.Map // feature.ViewID → time.Duration
 	sources sources
 }
@@ -106,7 +114,7 @@ func Open(ctx context.Context, opts Options) (*Stores, error) {
 }
 
 // Place says in which store each view is: the name of one, or empty for the default.
-// Views that it leaves out stay where they were.
+// Views that it leaves out stay where they were. Those in a group are named to Group first.
 func (s *Stores) Place(views map[feature.ViewID]string) {
 	old := *s.placed.Load()
 	next, changed := maps.Clone(old), false
@@ -237,7 +245,7 @@ func (s *Stores) open(ctx context.Context, m *member) error {
 			return true
 		})
 	}
-	s.sources.adopt(store, func() { m.store.Store(&store) })
+	s.groups.adopt(store, func() { s.sources.adopt(store, func() { m.store.Store(&store) }) })
 	m.metrics.up.WithLabelValues(m.name).Set(1)
 	return nil
 }

@@ -18,8 +18,9 @@ const (
 	// minListpackValue is the longest record, 18 bytes with its row, that should be
 	// kept in the compact form of a hash.
 	minListpackValue = 512
-	// minListpackEntries is more records than a chain may have.
-	minListpackEntries = 32
+	// minListpackEntries is more records than the chains of a view may have, or of a
+	// group: feature.MaxGroup views of feature.LongestChain each.
+	minListpackEntries = 128
 )
 
 // Finding is a setting of a server that does not suit, or that could not be read.

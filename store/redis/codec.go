@@ -118,20 +118,13 @@ func number(b []byte) (n, after int) {
 // share b's memory, unless own is set: then they are copied, into that of the rows
 // which dst held before where it is enough.
 func decodeChain(b []byte, dst []feature.Record, own bool) ([]feature.Record, error) {
-	if len(b) > 0 && b[0] == '-' {
-		line, _, _ := bytes.Cut(b[1:], crlf)
-		return dst, serverError(line)
-	}
-	n, b, err := cutCount(b, '*')
-	if err != nil || n%2 != 0 {
-		return dst, fmt.Errorf("answer: %w", ErrCorrupt)
+	n, b, err := cutPairs(b)
+	if err != nil {
+		return dst, err
 	}
 	for ; n > 0; n -= 2 {
 		var field, value []byte
-		if field, b, err = cutBulk(b); err != nil {
-			return dst, err
-		}
-		if value, b, err = cutBulk(b); err != nil {
+		if field, value, b, err = cutPair(b); err != nil {
 			return dst, err
 		}
 		r, err := decodeRecord(field, value)
@@ -147,6 +140,27 @@ func decodeChain(b []byte, dst []feature.Record, own bool) ([]feature.Record, er
 		return dst, fmt.Errorf("%d bytes behind the answer: %w", len(b), ErrCorrupt)
 	}
 	return dst, nil
+}
+
+// cutPairs reads the head of an answer to HGETALL: n is how many strings follow.
+func cutPairs(b []byte) (n int, rest []byte, err error) {
+	if len(b) > 0 && b[0] == '-' {
+		line, _, _ := bytes.Cut(b[1:], crlf)
+		return 0, nil, serverError(line)
+	}
+	n, rest, err = cutCount(b, '*')
+	if err != nil || n%2 != 0 {
+		return 0, nil, fmt.Errorf("answer: %w", ErrCorrupt)
+	}
+	return n, rest, nil
+}
+
+// cutPair reads a field and its value.
+func cutPair(b []byte) (field, value, rest []byte, err error) {
+	if field, rest, err = cutBulk(b); err == nil {
+		value, rest, err = cutBulk(rest)
+	}
+	return field, value, rest, err
 }
 
 // formerRow returns the memory of the row that stood behind the records of dst.

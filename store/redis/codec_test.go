@@ -24,16 +24,48 @@ func TestTags(t *testing.T) {
 
 func TestRowsPattern(t *testing.T) {
 	l := layout{"a*[b]:"}
-	if got, want := l.rowsPattern(0x2a5b3f01), `a\*\[b\]:{???}r\*\[\?`+"\x01*"; got != want {
+	if got, want := l.rowsPattern(place{view: 0x2a5b3f01}), `a\*\[b\]:{???}r\*\[\?`+"\x01*"; got != want {
 		t.Errorf("rowsPattern = %q, want %q", got, want)
 	}
-	key := l.row(bucketOf("entity"), 7, "entity")
-	if b, ok := l.isRow(key, 7); !ok || b != bucketOf("entity") {
-		t.Errorf("isRow(%q) = %d, %t, want it to be", key, b, ok)
+	if got, want := l.rowsPattern(place{7, "users"}), `a\*\[b\]:{???}g`+"\x05users*"; got != want {
+		t.Errorf("rowsPattern = %q, want %q", got, want)
 	}
-	for _, other := range []string{"", "a*[b]:{", key + "x", l.version(0, 7, 1), l.row(bucketOf("entity"), 8, "entity")} {
-		if _, ok := l.isRow(other, 7); ok {
-			t.Errorf("isRow(%q), want that it is none of view 7", other)
+	bucket := bucketOf("entity")
+	for _, of := range []place{{view: 7}, {7, "users"}} {
+		key := l.row(bucket, of, "entity")
+		if b, ok := l.isRow(key, of); !ok || b != bucket {
+			t.Errorf("isRow(%q) = %d, %t, want it to be", key, b, ok)
+		}
+		for _, other := range []string{"", "a*[b]:{", key + "x", l.version(0, 7, 1), l.row(bucket, place{view: 8}, "entity"), l.row(bucket, place{7, "user"}, "entity"), l.row(bucket, place{7, "userss"}, "entity")} {
+			if _, ok := l.isRow(other, of); ok {
+				t.Errorf("isRow(%q), want that it is none of %+v", other, of)
+			}
+		}
+	}
+}
+
+// TestGroupFields: a field of a group says whose it is, and no view's fields begin with
+// what those of another do.
+func TestGroupFields(t *testing.T) {
+	views := []feature.ViewID{1, 2, 127, 128, 129, 1 << 14, 1<<32 - 1}
+	for _, view := range views {
+		p := place{view, "users"}
+		for _, version := range []feature.Version{1, 255, 256, MaxVersion} {
+			field := p.field(version)
+			got, rest, err := cutView([]byte(field))
+			if back, err2 := decodeField(rest); got != view || back != version || err != nil || err2 != nil {
+				t.Errorf("field %x of view %d version %d reads as view %d version %d, %v, %v", field, view, version, got, back, err, err2)
+			}
+			for _, other := range views {
+				if other != view && strings.HasPrefix(field, place{other, "users"}.prefix()) {
+					t.Errorf("field %x of view %d begins as those of view %d", field, view, other)
+				}
+			}
+		}
+	}
+	for _, damaged := range []string{"", "\x80", "\xff\xff\xff\xff\x7f\x01"} {
+		if view, _, err := cutView([]byte(damaged)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("cutView(%x) = %d, %v, want %v", damaged, view, err, ErrCorrupt)
 		}
 	}
 }
@@ -42,7 +74,7 @@ func TestRowsPattern(t *testing.T) {
 func answer(chain ...feature.Record) []byte {
 	b := fmt.Appendf(nil, "*%d\r\n", 2*len(chain))
 	for _, r := range chain {
-		for _, text := range [][]byte{[]byte(fieldOf(r.Version)), feature.AppendRecord(nil, r)} {
+		for _, text := range [][]byte{appendField(nil, r.Version), feature.AppendRecord(nil, r)} {
 			b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(text), text)
 		}
 	}

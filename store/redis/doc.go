@@ -13,6 +13,15 @@
 //	{tag} m                                hash: source → mark of the last write
 //	{tag} s view u32 | version/8192 u64    bitmap: versions that were folded
 //
+// Views of a group, see Store.Group, have one hash an entity for all of them in place of
+// one each, and are otherwise as others are:
+//
+//	{tag} g length u8 | group | entity key hash: view uvarint | version → stored record
+//
+// Such a hash lives as long as the view that needs it for longest, and the lists of
+// versions do not expire: a row may outlive what its own view asks for, and has to be
+// found then by whoever drops its version.
+//
 // A record's field is its version in as few bytes as it needs, big-endian; its
 // value is feature.AppendRecord. The list of a version is the index that Drop, Fold
 // and Stat go by. One call of a Function adds a row and its place in the list, so

@@ -24,6 +24,8 @@ var (
 	ErrServer = errors.New("server settings do not suit")
 	// ErrLost reports that a failover lost rows that were acknowledged; see Lost.
 	ErrLost = errors.New("acknowledged rows were lost")
+	// ErrGroup reports views that are to be read together and are not in one group.
+	ErrGroup = errors.New("the views are not in one group")
 	// ErrUnowned reports a marked write for a source that was not taken over.
 	ErrUnowned = errors.New("source was not taken over")
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"sluice/feature"
@@ -103,7 +104,7 @@ func (s *Store) readHedged(ctx context.Context, r *reading, l *lookup) {
 	<-first.done
 	l.errs = append(l.errs[:0], first.errs...)
 	for n, i := range l.of {
-		r.dst[i] = first.chains[n]
+		l.wanted.take(r.dst, i, first.chains, &first.wanted, n)
 	}
 }
 
@@ -129,9 +130,10 @@ func (s *Store) race(ctx context.Context, first, second *replica) bool {
 func (s *Store) begin(r *reading, l *lookup) *replica {
 	s.name(r, l)
 	l.lent = true
+	views := slices.Clone(l.wanted.views) // it may outlive the call
 	c := &replica{
-		lookup: lookup{at: l.at, names: l.names, of: make([]int, len(l.of))},
-		chains: make([][]feature.Record, len(l.of)), done: make(chan struct{}),
+		lookup: lookup{at: l.at, wanted: wanted{l.wanted.grouped, views, len(l.of)}, names: l.names, of: make([]int, len(l.of))},
+		chains: make([][]feature.Record, len(views)*len(l.of)), done: make(chan struct{}),
 	}
 	for n := range c.of {
 		c.of[n] = n

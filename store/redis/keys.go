@@ -17,6 +17,7 @@ const (
 	slots   = 16384
 
 	kindRow     = 'r'
+	kindGroup   = 'g'
 	kindVersion = 'v'
 	kindMark    = 'm'
 	kindSettled = 's'
@@ -70,9 +71,6 @@ func slotOf(tag string) int {
 // layout makes the keys of a store with a prefix.
 type layout struct{ prefix string }
 
-// head is how long the part of a row's key is that stands before the entity's.
-func (l layout) head() int { return len(l.prefix) + 1 + tagSize + 1 + 1 + 4 }
-
 func (l layout) append(dst []byte, bucket uint8, kind byte) []byte {
 	dst = append(dst, l.prefix...)
 	dst = append(dst, '{')
@@ -80,20 +78,34 @@ func (l layout) append(dst []byte, bucket uint8, kind byte) []byte {
 	return append(dst, '}', kind)
 }
 
-func (l layout) appendRow(dst []byte, bucket uint8, view feature.ViewID, key feature.Key) []byte {
-	dst = binary.BigEndian.AppendUint32(l.append(dst, bucket, kindRow), uint32(view))
+// head is how long the part of a row's key is that stands before the entity's.
+func (l layout) head(of place) int {
+	n := len(l.prefix) + 1 + tagSize + 1 + 1
+	if of.group != "" {
+		return n + 1 + len(of.group)
+	}
+	return n + 4
+}
+
+func (l layout) appendRow(dst []byte, bucket uint8, of place, key feature.Key) []byte {
+	if of.group != "" {
+		dst = append(l.append(dst, bucket, kindGroup), byte(len(of.group)))
+		dst = append(dst, of.group...)
+		return append(dst, key...)
+	}
+	dst = binary.BigEndian.AppendUint32(l.append(dst, bucket, kindRow), uint32(of.view))
 	return append(dst, key...)
 }
 
-func (l layout) row(bucket uint8, view feature.ViewID, key string) string {
-	return string(l.appendRow(make([]byte, 0, l.head()+len(key)), bucket, view, feature.Key(key)))
+func (l layout) row(bucket uint8, of place, key string) string {
+	return string(l.appendRow(make([]byte, 0, l.head(of)+len(key)), bucket, of, feature.Key(key)))
 }
 
 // appendRead appends the command that reads a row.
-func (l layout) appendRead(dst []byte, bucket uint8, view feature.ViewID, key feature.Key) []byte {
+func (l layout) appendRead(dst []byte, bucket uint8, of place, key feature.Key) []byte {
 	dst = append(dst, "*2\r\n$7\r\nHGETALL\r\n$"...)
-	dst = append(strconv.AppendInt(dst, int64(l.head()+len(key)), 10), crlf...)
-	return append(l.appendRow(dst, bucket, view, key), crlf...)
+	dst = append(strconv.AppendInt(dst, int64(l.head(of)+len(key)), 10), crlf...)
+	return append(l.appendRow(dst, bucket, of, key), crlf...)
 }
 
 func (l layout) version(bucket uint8, view feature.ViewID, version feature.Version) string {
@@ -112,10 +124,12 @@ func (l layout) settled(view feature.ViewID, version feature.Version) (key strin
 }
 
 // rowsPattern matches the keys of a view's rows, and hardly others.
-func (l layout) rowsPattern(view feature.ViewID) string {
-	var id [4]byte
-	binary.BigEndian.PutUint32(id[:], uint32(view))
-	return globQuote(l.prefix) + "{" + strings.Repeat("?", tagSize) + "}" + string(kindRow) + globQuote(string(id[:])) + "*"
+func (l layout) rowsPattern(of place) string {
+	id := string(binary.BigEndian.AppendUint32([]byte{kindRow}, uint32(of.view)))
+	if of.group != "" {
+		id = string([]byte{kindGroup, byte(len(of.group))}) + of.group
+	}
+	return globQuote(l.prefix) + "{" + strings.Repeat("?", tagSize) + "}" + globQuote(id) + "*"
 }
 
 func globQuote(text string) string {
@@ -129,14 +143,15 @@ func globQuote(text string) string {
 	return b.String()
 }
 
-// isRow reports whether key is a row's of view, and returns its bucket.
-func (l layout) isRow(key string, view feature.ViewID) (bucket uint8, ok bool) {
-	if len(key) < l.head() {
+// isRow reports whether key is a row's of a view, and returns its bucket.
+func (l layout) isRow(key string, of place) (bucket uint8, ok bool) {
+	head := l.head(of)
+	if len(key) < head {
 		return 0, false
 	}
-	entity := key[l.head():]
+	entity := key[head:]
 	bucket = bucketOf(feature.Key(entity))
-	return bucket, key == l.row(bucket, view, entity)
+	return bucket, key == l.row(bucket, of, entity)
 }
 
 // appendField appends the field of a version: big-endian without leading zeros.
@@ -149,8 +164,6 @@ func appendField(dst []byte, version feature.Version) []byte {
 	}
 	return append(dst, b[i:]...)
 }
-
-func fieldOf(version feature.Version) string { return string(appendField(nil, version)) }
 
 // decodeField is the inverse of appendField.
 func decodeField(b []byte) (feature.Version, error) {

@@ -12,11 +12,11 @@ import (
 // Names of the Functions. The number is the library's: another body of a Function
 // is another number, so that releases run side by side.
 const (
-	libraryName = "sluice_1"
-	stageFunc   = "sluice_1_stage"
-	dropFunc    = "sluice_1_drop"
-	foldFunc    = "sluice_1_fold"
-	statFunc    = "sluice_1_stat"
+	libraryName = "sluice_2"
+	stageFunc   = "sluice_2_stage"
+	dropFunc    = "sluice_2_drop"
+	foldFunc    = "sluice_2_fold"
+	statFunc    = "sluice_2_stat"
 )
 
 //go:embed library.lua

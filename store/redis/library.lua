@@ -47,22 +47,34 @@ local function behind(keys, args, n, m, at)
   return false
 end
 
+-- extend sees to it that a key that several views need lives for expiry ms at least, 0
+-- for ever: what another view needed of it stands. was is its PTTL before the write.
+local function extend(key, expiry, was)
+  if expiry == 0 then
+    if was >= 0 then redis.call('PERSIST', key) end
+  elseif was ~= -1 and was < expiry then
+    redis.call('PEXPIRE', key, expiry)
+  end
+end
+
 -- keys: n rows by bucket, m version lists, m marks if there is a source
--- args: field, expiry in ms, length before the entity, n, m, n records, m counts of
---       rows, and with a source: source, token, call, mark, m last calls
+-- args: field, expiry in ms, 1 if the rows' hashes are those of a group, length before
+--       the entity, n, m, n records, m counts of rows, and with a source: source, token,
+--       call, mark, m last calls
 -- result: 1; -1 if a bucket lost an acknowledged call, and then nothing is written
 local function stage(keys, args)
   local call = redis.call
-  local field, expiry, head = args[1], tonumber(args[2]), tonumber(args[3])
-  local n, m = tonumber(args[4]), tonumber(args[5])
-  local at = 5 + n + m
+  local field, expiry, grouped, head = args[1], tonumber(args[2]), args[3] == '1', tonumber(args[4])
+  local n, m = tonumber(args[5]), tonumber(args[6])
+  local at = 6 + n + m
   if args[at + 1] and behind(keys, args, n, m, at) then return -1 end
   local i = 0
   for j = 1, m do
     local fresh = {}
-    for _ = 1, tonumber(args[5 + n + j]) do
+    for _ = 1, tonumber(args[6 + n + j]) do
       i = i + 1
-      local key, value = keys[i], args[5 + i]
+      local key, value = keys[i], args[6 + i]
+      local was = grouped and call('PTTL', key)
       local put = call('HSETNX', key, field, value) == 1 -- mostly it is new, and that is all
       if put then
         fresh[#fresh + 1] = string.sub(key, head + 1)
@@ -74,11 +86,13 @@ local function stage(keys, args)
           if put then call('HSET', key, field, value) end
         end
       end
-      if put and expiry > 0 then call('PEXPIRE', key, expiry) end
+      if put and grouped then extend(key, expiry, was)
+      elseif put and expiry > 0 then call('PEXPIRE', key, expiry) end
     end
     if #fresh > 0 then
       call('RPUSH', keys[n + j], unpack(fresh))
-      if expiry > 0 then call('PEXPIRE', keys[n + j], expiry) end
+      -- Rows of a group may outlive what their own view asks for, so their list stays.
+      if expiry > 0 and not grouped then call('PEXPIRE', keys[n + j], expiry) end
     end
     if args[at + 1] then call('HSET', keys[n + m + j], args[at + 1], args[at + 4]) end
   end
@@ -121,42 +135,44 @@ local function number(field)
   return n
 end
 
--- useless returns the fields of a key's records that a fold removes; nil if the key
--- is damaged.
-local function useless(key, floor, dead)
-  local call = redis.call
+-- useless returns the fields of a view's records in a key that a fold removes; nil if
+-- the key is damaged. Fields without the view's prefix are other views'.
+local function useless(key, floor, dead, prefix)
+  local call, p = redis.call, #prefix
   local all = call('HGETALL', key)
   local below, best, bestversion, above = {}, nil, 0, false
   for i = 1, #all, 2 do
-    local version, value = number(all[i]), all[i + 1]
-    if not version or not sound(value) then return nil end
-    if version > floor then
-      above = true
-    else
-      below[#below + 1] = all[i]
-      if not string.find(dead, string.format(',%.0f,', version), 1, true)
-        and (not best or hides(value, version, best, bestversion)) then
-        best, bestversion = value, version
+    if p == 0 or string.sub(all[i], 1, p) == prefix then
+      local version, value = number(string.sub(all[i], p + 1)), all[i + 1]
+      if not version or not sound(value) then return nil end
+      if version > floor then
+        above = true
+      else
+        below[#below + 1] = all[i]
+        if not string.find(dead, string.format(',%.0f,', version), 1, true)
+          and (not best or hides(value, version, best, bestversion)) then
+          best, bestversion = value, version
+        end
       end
     end
   end
   local keep = best and (above or string.byte(best, 2) % 2 == 0)
   local gone = {}
   for i = 1, #below do
-    if not keep or number(below[i]) ~= bestversion then gone[#gone + 1] = below[i] end
+    if not keep or number(string.sub(below[i], p + 1)) ~= bestversion then gone[#gone + 1] = below[i] end
   end
   return gone
 end
 
 -- keys: version list, rows
 -- args: length before the entity, 1 to take the rows off the list, floor, dead
---       versions as ,1,2,
+--       versions as ,1,2, and what the view's fields begin with
 -- result: how many records went
 local function fold(keys, args)
   local call = redis.call
   local floor, removed = tonumber(args[3]), 0
   for i = 2, #keys do
-    local gone = useless(keys[i], floor, args[4])
+    local gone = useless(keys[i], floor, args[4], args[5])
     if not gone then return corrupt(keys[i]) end
     if #gone > 0 then removed = removed + call('HDEL', keys[i], unpack(gone)) end
   end
@@ -176,7 +192,7 @@ local function stat(keys, args)
   return { rows, bytes }
 end
 
-redis.register_function('sluice_1_stage', stage)
-redis.register_function{ function_name = 'sluice_1_drop', callback = drop, flags = { 'allow-oom' } }
-redis.register_function{ function_name = 'sluice_1_fold', callback = fold, flags = { 'allow-oom' } }
-redis.register_function{ function_name = 'sluice_1_stat', callback = stat, flags = { 'no-writes' } }
+redis.register_function('sluice_2_stage', stage)
+redis.register_function{ function_name = 'sluice_2_drop', callback = drop, flags = { 'allow-oom' } }
+redis.register_function{ function_name = 'sluice_2_fold', callback = fold, flags = { 'allow-oom' } }
+redis.register_function{ function_name = 'sluice_2_stat', callback = stat, flags = { 'no-writes' } }

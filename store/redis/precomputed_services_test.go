@@ -10,13 +10,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sluice/feature"
 )
 
 // BenchmarkPrecomputed reads what a service over 2, 5 and 10 views of an entity needs:
 // a chain of each view, at once, as requests do, or one record that holds the rows of
-// all of them, as a vector per service would if every entity's were up to date.
+// all of them, as a vector per service would if every entity's were up to date. Group is
+// what is read where the views are in a group: their chains, from one hash of an entity.
 // cpu-ns is of the client process, redis-ns of the server, both for each request.
 func BenchmarkPrecomputed(b *testing.B) {
 	at := oneServer(b)
@@ -39,6 +41,16 @@ func BenchmarkPrecomputed(b *testing.B) {
 	for _, views := range []int{2, 5, 10} {
 		vector := feature.ViewID(100 + views)
 		stage(vector, views)
+		var members []feature.ViewID
+		groups := map[feature.ViewID]string{}
+		for n := range views {
+			members = append(members, feature.ViewID(1000*views+n))
+			groups[members[n]] = fmt.Sprint("of_", views)
+		}
+		s.Group(groups)
+		for _, view := range members {
+			stage(view, 1)
+		}
 		for _, n := range []int{1, 100} {
 			rng := rand.New(rand.NewPCG(1, 2))
 			asked := make([]feature.Key, n)
@@ -71,6 +83,13 @@ func BenchmarkPrecomputed(b *testing.B) {
 				group.Wait()
 			})
 			measure("vector", func() { read(vector, 0) })
+			var together [][]feature.Record
+			measure("group", func() {
+				var err error
+				if together, err = s.ReadViews(context.Background(), members, asked, time.Time{}, together); err != nil || len(together[0]) != 1 || len(together[len(together)-1]) != 1 {
+					b.Errorf("group: %v", err)
+				}
+			})
 		}
 	}
 }

@@ -34,16 +34,46 @@ func (s *Store) Read(ctx context.Context, view feature.ViewID, keys []feature.Ke
 // shown to have all that its primary had at that moment or later then answers as well as
 // the primary does, and its chains count as read. Zero is no such moment.
 func (s *Store) ReadWhole(ctx context.Context, view feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
-	dst = grown(dst, len(keys))
-	leave, err := s.enter(ctx)
-	if err == nil {
-		err = s.read(ctx, view, keys, whole, dst)
-		leave()
-	}
+	one := [1]feature.ViewID{view}
+	dst, err := s.readViews(ctx, one[:], keys, whole, dst)
 	if err != nil {
 		return dst, fmt.Errorf("read %d keys of view %d: %w", len(keys), view, err)
 	}
 	return dst, nil
+}
+
+// ReadViews is ReadWhole of several views of one group, in one lookup of an entity: the
+// chain of views[n] of keys[i] is at n*len(keys)+i of what it returns. A key that could
+// not be read is one of which no view could be; *PartialError has positions of keys. The
+// views are distinct, and ErrGroup is the error if they are not in one group.
+func (s *Store) ReadViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
+	dst, err := s.readViews(ctx, views, keys, whole, dst)
+	if err != nil {
+		return dst, fmt.Errorf("read %d keys of views %d: %w", len(keys), views, err)
+	}
+	return dst, nil
+}
+
+func (s *Store) readViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
+	dst = grown(dst, len(views)*len(keys))
+	leave, err := s.enter(ctx)
+	if err == nil {
+		defer leave()
+		if err = s.together(views); err == nil {
+			err = s.read(ctx, views, keys, whole, dst)
+		}
+	}
+	return dst, err
+}
+
+// together is ErrGroup unless views are one, or in one group.
+func (s *Store) together(views []feature.ViewID) error {
+	for _, view := range views[min(1, len(views)):] {
+		if group := s.placeOf(view).group; group == "" || group != s.placeOf(views[0]).group {
+			return fmt.Errorf("view %d and view %d: %w", views[0], view, ErrGroup)
+		}
+	}
+	return nil
 }
 
 // grown returns dst with n empty chains, keeping what memory those have.
@@ -60,7 +90,8 @@ func grown(dst [][]feature.Record, n int) [][]feature.Record {
 
 // reading is one call of Read. It is taken from a pool.
 type reading struct {
-	view    feature.ViewID
+	of      place // any of the views
+	wanted  wanted
 	keys    []feature.Key
 	whole   time.Time // when all was written that the caller looks at; zero: not known
 	dst     [][]feature.Record
@@ -72,6 +103,7 @@ type reading struct {
 // lookup is what is read from one shard.
 type lookup struct {
 	at      *shard
+	wanted  wanted
 	bucket  uint8    // one of those on the shard
 	of      []int    // positions in the call's keys
 	buckets []uint8  // theirs
@@ -97,16 +129,18 @@ func (r *reading) free() {
 	}
 	clear(r.lookups)
 	r.places, r.keys, r.dst, r.lookups = [buckets]*shard{}, nil, nil, r.lookups[:0]
+	r.wanted.views = r.wanted.views[:0]
 	readings.Put(r)
 }
 
-func (s *Store) read(ctx context.Context, view feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) error {
-	if len(keys) == 0 {
+func (s *Store) read(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) error {
+	if len(keys) == 0 || len(views) == 0 {
 		return nil
 	}
 	r := readings.Get().(*reading)
 	defer r.free()
-	r.view, r.keys, r.whole, r.dst = view, keys, whole, dst
+	r.of, r.keys, r.whole, r.dst = s.placeOf(views[0]), keys, whole, dst
+	r.wanted = wanted{r.of.group != "", append(r.wanted.views[:0], views...), len(keys)}
 	var failed []int
 	var errs []error
 	for i, key := range keys {
@@ -142,7 +176,7 @@ func (r *reading) outcome(failed []int, errs []error) error {
 				behind = append(behind, l.of[n])
 			case err != nil:
 				failed = append(failed, l.of[n])
-				r.dst[l.of[n]] = r.dst[l.of[n]][:0]
+				r.wanted.empty(r.dst, l.of[n])
 			}
 		}
 	}
@@ -165,7 +199,7 @@ func (r *reading) lookup(at *shard, bucket uint8) *lookup {
 	if n := len(r.spare); n > 0 {
 		l, r.spare = r.spare[n-1], r.spare[:n-1]
 	}
-	l.at, l.bucket = at, bucket
+	l.at, l.bucket, l.wanted = at, bucket, r.wanted
 	r.lookups = append(r.lookups, l)
 	return l
 }
@@ -173,7 +207,7 @@ func (r *reading) lookup(at *shard, bucket uint8) *lookup {
 // name fills in the keys as go-redis takes them.
 func (s *Store) name(r *reading, l *lookup) {
 	for n := len(l.names); n < len(l.of); n++ {
-		l.names = append(l.names, s.layout.row(l.buckets[n], r.view, string(r.keys[l.of[n]])))
+		l.names = append(l.names, s.layout.row(l.buckets[n], r.of, string(r.keys[l.of[n]])))
 	}
 }
 
@@ -227,25 +261,24 @@ func (s *Store) readMoved(ctx context.Context, r *reading, l *lookup, begun time
 		return
 	}
 	for i, n := range of {
-		r.dst[l.of[n]], l.errs[n] = chainOf(typed[i].(*goredis.StringSliceCmd), r.dst[l.of[n]][:0])
+		l.errs[n] = l.wanted.typed(typed[i].(*goredis.StringSliceCmd), r.dst, l.of[n])
 	}
 }
 
-// chainOf decodes an answer that go-redis has taken apart.
-func chainOf(cmd *goredis.StringSliceCmd, dst []feature.Record) ([]feature.Record, error) {
+// typed decodes an answer that go-redis has taken apart.
+func (w *wanted) typed(cmd *goredis.StringSliceCmd, dst [][]feature.Record, i int) error {
+	w.empty(dst, i)
 	pairs, err := cmd.Result()
 	if err != nil {
-		return dst, err
+		return err
 	}
 	if len(pairs)%2 != 0 {
-		return dst, fmt.Errorf("answer: %w", ErrCorrupt)
+		return fmt.Errorf("answer: %w", ErrCorrupt)
 	}
-	for i := 0; i < len(pairs); i += 2 {
-		r, err := decodeRecord([]byte(pairs[i]), []byte(pairs[i+1]))
-		if err != nil {
-			return dst, err
+	for n := 0; n < len(pairs); n += 2 {
+		if err := w.put(dst, i, []byte(pairs[n]), []byte(pairs[n+1]), false); err != nil {
+			return err
 		}
-		dst = append(dst, r)
 	}
-	return dst, nil
+	return nil
 }

@@ -88,13 +88,15 @@ func (s *Store) standIn(ctx context.Context, c *replica, l *lookup, dst [][]feat
 		switch {
 		case err == nil || c.errs[n] != nil:
 		case c.exact:
-			dst[l.of[n]], l.errs[n] = c.chains[n], nil
+			l.wanted.take(dst, l.of[n], c.chains, &c.wanted, n)
+			l.errs[n] = nil
 			exact++
-		case len(c.chains[n]) > 0:
+		case !c.wanted.none(c.chains, n):
 			if l.copied == nil {
 				l.copied = make([]bool, len(l.of))
 			}
-			dst[l.of[n]], l.copied[n] = c.chains[n], true
+			l.wanted.take(dst, l.of[n], c.chains, &c.wanted, n)
+			l.copied[n] = true
 			behind++
 		}
 	}

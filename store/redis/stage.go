@@ -117,7 +117,8 @@ type stageCall struct {
 
 // stageCalls makes the calls that write what c chose.
 func (s *Store) stageCalls(ctx context.Context, c *stager, view feature.ViewID, version feature.Version, rows []Row, from *from) []*stageCall {
-	w := &callWriter{store: s, ctx: ctx, view: view, field: fieldOf(version), version: version, all: rows, from: from}
+	of := s.placeOf(view)
+	w := &callWriter{store: s, ctx: ctx, of: of, field: of.field(version), head: s.layout.head(of), version: version, all: rows, from: from}
 	for b, list := range &c.ofBuckets {
 		if len(list) == 0 {
 			continue
@@ -137,9 +138,10 @@ func (s *Store) stageCalls(ctx context.Context, c *stager, view feature.ViewID, 
 type callWriter struct {
 	store   *Store
 	ctx     context.Context
-	view    feature.ViewID
+	of      place
 	version feature.Version
 	field   string
+	head    int
 	all     []Row
 	from    *from
 	calls   []*stageCall
@@ -163,7 +165,7 @@ func (w *callWriter) bucket(at *shard, bucket uint8, list []int32) {
 			w.open.buckets, w.counts, fresh = append(w.open.buckets, bucket), append(w.counts, 0), false
 		}
 		w.open.rows = append(w.open.rows, list[n])
-		w.open.size += w.store.layout.head() + 2*len(w.all[i].Key) + recordHeader + len(w.all[i].Record.Row)
+		w.open.size += w.head + 2*len(w.all[i].Key) + recordHeader + len(w.all[i].Record.Row)
 		w.counts[len(w.counts)-1]++
 	}
 }
@@ -194,18 +196,22 @@ func (w *callWriter) flush() {
 			left = w.counts[at]
 		}
 		left--
-		add(w.store.layout.row(o.buckets[at], w.view, string(w.all[i].Key)))
+		add(w.store.layout.row(o.buckets[at], w.of, string(w.all[i].Key)))
 	}
 	args[3] = texts[0] // go-redis finds the slot by the first key, which must be a plain string
 	for _, b := range o.buckets {
-		add(w.store.layout.version(b, w.view, w.version))
+		add(w.store.layout.version(b, w.of.view, w.version))
 	}
 	if w.from != nil {
 		for _, b := range o.buckets {
 			args = append(args, w.store.layout.marks(b))
 		}
 	}
-	args = append(args, w.field, w.store.expiryMillis(w.view), w.store.layout.head(), n, m)
+	grouped := 0
+	if w.of.group != "" {
+		grouped = 1
+	}
+	args = append(args, w.field, w.store.expiryMillis(w.of.view), grouped, w.head, n, m)
 	for _, i := range o.rows {
 		r := &w.all[i].Record
 		args = append(args, feature.AppendRecord(make([]byte, 0, recordHeader+len(r.Row)), *r))

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -41,8 +42,11 @@ type Store struct {
 	log    *slog.Logger
 	layout layout
 	places topology
-	expiry sync.Map // feature.ViewID → time.Duration
+	expiry sync.Map                                  // feature.ViewID → time.Duration
+	groups atomic.Pointer[map[feature.ViewID]string] // nil: no view is in one
 	marks  sources
+
+	grouping sync.Mutex // held to change groups
 
 	metrics counters
 	budget  *budget        // of hedged reads
@@ -147,7 +151,9 @@ func (s *Store) enter(ctx context.Context) (leave func(), err error) {
 // d must be at least the view's TTL plus the longest time until a version can no
 // longer be rolled back, dropped or folded, plus how far event times may lie in the
 // future: rows that expire earlier would be missing after a rollback, while those
-// past their TTL are for the reader to refuse.
+// past their TTL are for the reader to refuse. A hash that views of a group share lives
+// as long as the one that needs it for longest, by its own last write; one that was for
+// ever once stays so.
 func (s *Store) SetExpiry(view feature.ViewID, d time.Duration) { s.expiry.Store(view, d) }
 
 // expiryMillis returns the expiry of a view's rows; 0 is none.

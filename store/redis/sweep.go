@@ -36,8 +36,9 @@ func (s *Store) drop(ctx context.Context, view feature.ViewID, version feature.V
 	if err != nil {
 		return 0, err
 	}
-	field, head := fieldOf(version), s.layout.head()
-	w := &walk{store: s, view: view, version: version, pops: true, make: func(keys []any) goredis.Cmder {
+	of := s.placeOf(view)
+	field, head := of.field(version), s.layout.head(of)
+	w := &walk{store: s, of: of, version: version, pops: true, make: func(keys []any) goredis.Cmder {
 		return function(ctx, dropFunc, keys, field, head, 1)
 	}, answer: removed.add}
 	err = w.lists(ctx)
@@ -89,14 +90,15 @@ func (s *Store) fold(ctx context.Context, view feature.ViewID, floor feature.Ver
 		return 0, err
 	}
 	var removed counter
-	names, head := listed(dead, floor), s.layout.head()
+	of := s.placeOf(view)
+	names, head, prefix := listed(dead, floor), s.layout.head(of), of.prefix()
 	for _, version := range touched {
 		pops, flag := version <= floor, 0
 		if pops {
 			flag = 1
 		}
-		w := &walk{store: s, view: view, version: version, pops: pops, make: func(keys []any) goredis.Cmder {
-			return function(ctx, foldFunc, keys, head, flag, uint64(floor), names)
+		w := &walk{store: s, of: of, version: version, pops: pops, make: func(keys []any) goredis.Cmder {
+			return function(ctx, foldFunc, keys, head, flag, uint64(floor), names, prefix)
 		}, answer: removed.add}
 		if err := w.lists(ctx); err != nil {
 			return removed.n, fmt.Errorf("version %d: %w", version, err)
@@ -139,9 +141,10 @@ func (s *Store) stat(ctx context.Context, view feature.ViewID, version feature.V
 	if err != nil {
 		return 0, 0, err
 	}
-	field, head := fieldOf(version), s.layout.head()
+	of := s.placeOf(view)
+	field, head := of.field(version), s.layout.head(of)
 	var mu sync.Mutex
-	w := &walk{store: s, view: view, version: version, seen: map[string]bool{}, make: func(keys []any) goredis.Cmder {
+	w := &walk{store: s, of: of, version: version, seen: map[string]bool{}, make: func(keys []any) goredis.Cmder {
 		return function(ctx, statFunc, keys[1:], field, head)
 	}, answer: func(cmd *goredis.Cmd) error {
 		pair, err := cmd.Int64Slice()

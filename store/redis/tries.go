@@ -94,7 +94,7 @@ func (s *Store) readShared(ctx context.Context, r *reading, l *lookup, avoid *wi
 	q := questions.Get().(*question)
 	for n, i := range l.of {
 		key := r.keys[i]
-		q.command = s.layout.appendRead(q.command, l.buckets[n], r.view, key)
+		q.command = s.layout.appendRead(q.command, l.buckets[n], r.of, key)
 	}
 	q.keys = len(l.of)
 	w := l.at.shared.send(q, avoid)
@@ -129,9 +129,7 @@ func (l *lookup) take(r *reading, answers []byte) {
 	l.errs = l.errs[:0]
 	for _, i := range l.of {
 		n := replyLength(answers)
-		var problem error
-		r.dst[i], problem = decodeChain(answers[:n], r.dst[i][:0], true)
-		l.errs = append(l.errs, problem)
+		l.errs = append(l.errs, l.wanted.decode(answers[:n], r.dst, i, true))
 		answers = answers[n:]
 	}
 }
@@ -230,9 +228,7 @@ func (s *Store) readOnce(ctx context.Context, from *goredis.Client, l *lookup, d
 		}
 		answer := rest[:cmd.Val()]
 		rest = rest[cmd.Val():]
-		var err error
-		dst[l.of[n]], err = decodeChain(answer, dst[l.of[n]][:0], false)
-		l.errs = append(l.errs, err)
+		l.errs = append(l.errs, l.wanted.decode(answer, dst, l.of[n], false))
 	}
 	return shown.hold()
 }

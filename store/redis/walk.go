@@ -21,7 +21,7 @@ const (
 // walk goes through the entities of a version, and calls a Function for them.
 type walk struct {
 	store   *Store
-	view    feature.ViewID
+	of      place
 	version feature.Version
 	pops    bool // the Function takes the entities off their list
 	// make makes the call; keys are the list's and then the rows'.
@@ -51,7 +51,7 @@ func (w *walk) lists(ctx context.Context) error {
 		if byShard[at] == nil {
 			shards = append(shards, at)
 		}
-		byShard[at] = append(byShard[at], &cursor{bucket: uint8(b), list: w.store.layout.version(uint8(b), w.view, w.version)})
+		byShard[at] = append(byShard[at], &cursor{bucket: uint8(b), list: w.store.layout.version(uint8(b), w.of.view, w.version)})
 	}
 	return w.store.everywhere(ctx, shards, func(ctx context.Context, at *shard) error { return w.shard(ctx, at, byShard[at]) })
 }
@@ -96,7 +96,7 @@ func (w *walk) step(ctx context.Context, at *shard, open []*cursor) (left []*cur
 		left = append(left, c)
 		rows := make([]string, len(entities))
 		for i, entity := range entities {
-			rows[i] = w.store.layout.row(c.bucket, w.view, entity)
+			rows[i] = w.store.layout.row(c.bucket, w.of, entity)
 		}
 		calls = w.call(calls, c.list, rows)
 	}
@@ -157,7 +157,7 @@ func (w *walk) everything(ctx context.Context) error {
 
 // scan goes through a shard's key space.
 func (w *walk) scan(ctx context.Context, at *shard) error {
-	pattern := w.store.layout.rowsPattern(w.view)
+	pattern := w.store.layout.rowsPattern(w.of)
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
 		page := goredis.NewScanCmd(ctx, nil, "scan", cursor, "match", pattern, "count", scanCount)
 		w.store.exec(ctx, at, []goredis.Cmder{page})
@@ -177,13 +177,13 @@ func (w *walk) scan(ctx context.Context, at *shard) error {
 func (w *walk) callsOf(keys []string) (calls []goredis.Cmder) {
 	var rows [buckets][]string
 	for _, key := range keys {
-		if b, ok := w.store.layout.isRow(key, w.view); ok {
+		if b, ok := w.store.layout.isRow(key, w.of); ok {
 			rows[b] = append(rows[b], key)
 		}
 	}
 	for b, list := range rows {
 		if len(list) > 0 {
-			calls = w.call(calls, w.store.layout.version(uint8(b), w.view, w.version), list)
+			calls = w.call(calls, w.store.layout.version(uint8(b), w.of.view, w.version), list)
 		}
 	}
 	return calls

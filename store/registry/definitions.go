@@ -14,8 +14,9 @@ const (
 	definitionsQuery = `SELECT generation, body FROM definitions ORDER BY generation DESC LIMIT 1`
 	insertDefs       = `INSERT INTO definitions (generation, body) VALUES ($1, $2)`
 	viewQuery        = `SELECT view_id FROM views WHERE name = $1`
-	insertView       = `INSERT INTO views (view_id, name, online) SELECT coalesce(max(view_id), 0) + 1, $1, $2 FROM views`
-	onlineQuery      = `SELECT online FROM views WHERE view_id = $1`
+	insertView       = `INSERT INTO views (view_id, name, online, row_group) SELECT coalesce(max(view_id), 0) + 1, $1, $2, $3 FROM views`
+	placeQuery       = `SELECT online, row_group FROM views WHERE view_id = $1`
+	groupQuery       = `SELECT count(*) FROM views WHERE row_group = $1`
 	featureQuery     = `SELECT feature_id FROM features WHERE view_id = $1 AND name = $2 AND type = $3`
 	insertFeature    = `INSERT INTO features (view_id, feature_id, name, type)
 		SELECT $1, coalesce(max(feature_id), 0) + 1, $2, $3 FROM features WHERE view_id = $1`
@@ -51,10 +52,10 @@ func definitions(ctx context.Context, q querier) (defs feature.Definitions, gene
 // SaveDefinitions puts defs in force with the next generation and why as audit
 // row, and returns them with their ids. A view keeps its id for ever by its name;
 // a feature by its name and type, so that one whose type changes gets another id,
-// and its former one again if the type comes back. A view's online store is the one
-// with which it was first saved. ErrConflict unless ifGeneration is the current
-// generation, and, as a *feature.Error, for a view that names another store;
-// ErrInvalid for a name used twice.
+// and its former one again if the type comes back. A view's online store and group are
+// those with which it was first saved. ErrConflict unless ifGeneration is the current
+// generation, and, as a *feature.Error, for a view that names another store or group, or
+// is one too many in its group; ErrInvalid for a name used twice.
 func (s *Registry) SaveDefinitions(ctx context.Context, ifGeneration uint64, defs feature.Definitions, why feature.Audit) (feature.Definitions, uint64, error) {
 	defs = withViews(defs)
 	err := s.write(ctx, func(ctx context.Context, tx *transaction) error {
@@ -104,12 +105,12 @@ func number(ctx context.Context, tx *transaction, views []feature.View) error {
 			return invalid("view %s is defined twice", v.Name)
 		}
 		seen[v.Name] = true
-		id, err := idOf(ctx, tx, viewQuery, []any{v.Name}, insertView, []any{v.Name, v.Online})
+		id, err := idOf(ctx, tx, viewQuery, []any{v.Name}, insertView, []any{v.Name, v.Online, v.Group})
 		if err != nil {
 			return fmt.Errorf("view %s: %w", v.Name, err)
 		}
 		v.ID = feature.ViewID(id)
-		if err := checkOnline(ctx, tx, v); err != nil {
+		if err := checkPlace(ctx, tx, v); err != nil {
 			return err
 		}
 		if err := numberFeatures(ctx, tx, v); err != nil {
@@ -119,15 +120,29 @@ func number(ctx context.Context, tx *transaction, views []feature.View) error {
 	return nil
 }
 
-// checkOnline refuses a view that names another online store than its rows are in, also
-// if it was out of force meanwhile: its versions are still known.
-func checkOnline(ctx context.Context, tx *transaction, v *feature.View) error {
+// checkPlace refuses a view that names another online store or group than its rows are in,
+// also if it was out of force meanwhile: its versions are still known. It refuses a view
+// more than a group may have as well.
+func checkPlace(ctx context.Context, tx *transaction, v *feature.View) error {
 	in := *v
-	if err := tx.QueryRowContext(ctx, onlineQuery, int64(v.ID)).Scan(&in.Online); err != nil {
+	if err := tx.QueryRowContext(ctx, placeQuery, int64(v.ID)).Scan(&in.Online, &in.Group); err != nil {
 		return fmt.Errorf("online store of view %s: %w", v.Name, err)
 	}
 	if in.OnlineStore() != v.OnlineStore() {
 		return feature.MovedError(v.Name, in.OnlineStore(), v.OnlineStore())
+	}
+	if in.Group != v.Group {
+		return feature.RegroupedError(v.Name, in.Group, v.Group)
+	}
+	if v.Group == "" {
+		return nil
+	}
+	var n int
+	if err := tx.QueryRowContext(ctx, groupQuery, v.Group).Scan(&n); err != nil {
+		return fmt.Errorf("group of view %s: %w", v.Name, err)
+	}
+	if n > feature.MaxGroup {
+		return feature.FullGroupError(v.Name, v.Group)
 	}
 	return nil
 }

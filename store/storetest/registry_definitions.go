@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -95,6 +96,30 @@ func testDefinitionIDs(t *testing.T, r *reg) {
 	if back := save(feature.View{Name: "d", Online: "critical"}); back[0].ID != placed[1].ID || back[0].Online != "critical" {
 		t.Errorf("a view that came back to its store is %+v, was %+v", back[0], placed[1])
 	}
+	groupOf := func(name, group string) feature.View { return feature.View{Name: name, Group: group} }
+	together := save(groupOf("g0", "users"), groupOf("h0", "drivers"))
+	save(groupOf("h0", "drivers")) // g0 is out of force for a while
+	for name, view := range map[string]feature.View{
+		"to another group":     groupOf("g0", "drivers"),
+		"out of its group":     groupOf("g0", ""),
+		"into a group":         groupOf("b", "users"),
+		"to another, in force": groupOf("h0", "users"),
+	} {
+		_, _, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: []feature.View{view}}, why("apply"))
+		if !errors.Is(err, &feature.Error{Code: feature.CodeConflict}) || errors.Is(err, feature.ErrConflict) {
+			t.Errorf("SaveDefinitions of a view that goes %s = %v, want a conflict that trying again does not cure", name, err)
+		}
+	}
+	if back := save(groupOf("g0", "users")); back[0].ID != together[0].ID || back[0].Group != "users" {
+		t.Errorf("a view that came back to its group is %+v, was %+v", back[0], together[0])
+	}
+	for i := 1; i < feature.MaxGroup; i++ {
+		save(groupOf(fmt.Sprint("g", i), "users")) // one after the other: those before are out of force
+	}
+	if _, _, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: []feature.View{groupOf("gx", "users")}}, why("apply")); !errors.Is(err, &feature.Error{Code: feature.CodeConflict}) || errors.Is(err, feature.ErrConflict) {
+		t.Errorf("SaveDefinitions with a view more than a group may have = %v, want a conflict that trying again does not cure", err)
+	}
+	save(groupOf("g1", "users"), groupOf("g2", "users"))
 	for name, views := range map[string][]feature.View{
 		"view twice":    {define("a"), define("a")},
 		"feature twice": {define("a", of("x", feature.Int64), of("x", feature.String))},

@@ -39,6 +39,9 @@ func Rows(t *testing.T, open func(t testing.TB, dir string) RowStore) {
 		"open again":                   testRowsRestart,
 		"random histories":             testHistories,
 		"an ended context is an error": testRowsContext,
+		"views of a group":             testGroup,
+		"a group's views apart":        testGroupApart,
+		"histories of a group":         testGroupHistories,
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &rows{t: t, dir: t.TempDir(), open: open}

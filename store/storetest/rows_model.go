@@ -21,8 +21,7 @@ func testHistories(t *testing.T, r *rows) {
 	view := feature.ViewID(0)
 	check := func(t *rapid.T) {
 		view++
-		m := &history{t: t, store: r, view: view, states: map[feature.Version]feature.State{}, swept: map[feature.Version]bool{}, deleted: map[feature.Key]int64{}}
-		m.lease()
+		m := newHistory(t, r, view)
 		t.Repeat(map[string]func(*rapid.T){
 			"window":  m.window,
 			"write":   m.write,
@@ -62,6 +61,12 @@ type history struct {
 	leases  []feature.Vector
 	deleted map[feature.Key]int64 // newest certified deletion
 	seq     uint64
+}
+
+func newHistory(t *rapid.T, store *rows, view feature.ViewID) *history {
+	m := &history{t: t, store: store, view: view, states: map[feature.Version]feature.State{}, swept: map[feature.Version]bool{}, deleted: map[feature.Key]int64{}}
+	m.lease()
+	return m
 }
 
 type written struct {
@@ -242,8 +247,10 @@ func (m *history) fold(t *rapid.T) {
 }
 
 // check reads every key with every vector that a reader may hold.
-func (m *history) check(t *rapid.T) {
-	chains := m.store.read(m.view, historyKeys...)
+func (m *history) check(t *rapid.T) { m.compare(t, m.store.read(m.view, historyKeys...)) }
+
+// compare looks at the chains of historyKeys with every vector that a reader may hold.
+func (m *history) compare(t *rapid.T, chains [][]feature.Record) {
 	for i, key := range historyKeys {
 		var all []feature.Record
 		for _, w := range m.writes {
@@ -255,7 +262,7 @@ func (m *history) check(t *rapid.T) {
 			got, found := v.Resolve(chains[i])
 			want, exists := v.Resolve(all)
 			if found != exists || !sameChain([]feature.Record{got}, []feature.Record{want}) {
-				t.Fatalf("key %q with %+v reads %s (%t), want %s (%t); chain %s", key, v,
+				t.Fatalf("view %d key %q with %+v reads %s (%t), want %s (%t); chain %s", m.view, key, v,
 					showChain([]feature.Record{got}), found, showChain([]feature.Record{want}), exists, showChain(chains[i]))
 			}
 		}

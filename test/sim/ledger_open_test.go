@@ -25,7 +25,7 @@ func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs fe
 	}
 	defs.Views = slices.Clone(defs.Views)
 	seen := map[string]bool{}
-	viewIDs, featureIDs, online := maps.Clone(l.viewIDs), maps.Clone(l.featureIDs), maps.Clone(l.online)
+	viewIDs, featureIDs, online, groups := maps.Clone(l.viewIDs), maps.Clone(l.featureIDs), maps.Clone(l.online), maps.Clone(l.groups)
 	for i := range defs.Views {
 		v := &defs.Views[i]
 		if seen[v.Name] {
@@ -34,10 +34,16 @@ func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs fe
 		seen[v.Name] = true
 		if viewIDs[v.Name] == 0 {
 			viewIDs[v.Name] = feature.ViewID(len(viewIDs) + 1)
-			online[v.Name] = v.OnlineStore()
+			online[v.Name], groups[v.Name] = v.OnlineStore(), v.Group
+			if n := members(groups, v.Group); v.Group != "" && n > feature.MaxGroup {
+				return feature.Definitions{}, 0, feature.FullGroupError(v.Name, v.Group)
+			}
 		}
 		if online[v.Name] != v.OnlineStore() {
 			return feature.Definitions{}, 0, feature.MovedError(v.Name, online[v.Name], v.OnlineStore())
+		}
+		if groups[v.Name] != v.Group {
+			return feature.Definitions{}, 0, feature.RegroupedError(v.Name, groups[v.Name], v.Group)
 		}
 		v.ID, v.Features = viewIDs[v.Name], slices.Clone(v.Features)
 		for j := range v.Features {
@@ -56,10 +62,20 @@ func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs fe
 	if err := l.note(why); err != nil {
 		return feature.Definitions{}, 0, err
 	}
-	l.viewIDs, l.featureIDs, l.online, l.defs = viewIDs, featureIDs, online, defs
+	l.viewIDs, l.featureIDs, l.online, l.groups, l.defs = viewIDs, featureIDs, online, groups, defs
 	l.definitions++
 	l.signal()
 	return defs, l.definitions, nil
+}
+
+// members counts the views of a group.
+func members(groups map[string]string, group string) (n int) {
+	for _, of := range groups {
+		if of == group {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *ledger) OpenVersion(ctx context.Context, view *feature.View, w feature.Window, now time.Time) (feature.VersionInfo, error) {

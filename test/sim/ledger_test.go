@@ -27,6 +27,7 @@ type ledger struct {
 	definitions uint64
 	viewIDs     map[string]feature.ViewID
 	online      map[string]string // store by view
+	groups      map[string]string // group by view
 	featureIDs  map[string]uint32
 	views       map[feature.ViewID]*shelf
 	verdicts    []verdictAt
@@ -70,7 +71,7 @@ type tenure struct {
 
 func newLedger() *ledger {
 	l := &ledger{
-		viewIDs: map[string]feature.ViewID{}, online: map[string]string{}, featureIDs: map[string]uint32{}, views: map[feature.ViewID]*shelf{}, blobs: map[string][]byte{},
+		viewIDs: map[string]feature.ViewID{}, online: map[string]string{}, groups: map[string]string{}, featureIDs: map[string]uint32{}, views: map[feature.ViewID]*shelf{}, blobs: map[string][]byte{},
 		epochs: map[string]uint64{}, leases: map[string]tenure{}, origins: map[string][]byte{}, changed: make(chan struct{}),
 	}
 	rand.Read(l.id[:]) // never fails

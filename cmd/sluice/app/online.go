@@ -60,12 +60,14 @@ func opener(name, key string, cfg RedisConfig, folder string, opts Options, metr
 	}
 }
 
-// place tells the stores which views are in which.
+// place tells the stores which views are in which, and in which group.
 func (p *parts) place(defs *feature.Definitions) {
-	views := make(map[feature.ViewID]string, len(defs.Views))
+	views, groups := make(map[feature.ViewID]string, len(defs.Views)), make(map[feature.ViewID]string, len(defs.Views))
 	for i := range defs.Views {
-		views[defs.Views[i].ID] = defs.Views[i].Online
+		v := &defs.Views[i]
+		views[v.ID], groups[v.ID] = v.Online, v.Group
 	}
+	p.rows.Group(groups) // first: a view that is placed may be written
 	p.rows.Place(views)
 }
 

@@ -86,13 +86,14 @@ func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) error 
 	return err
 }
 
-// inForce tells the row store where the rows of each view are and how long they may
-// still be asked for.
+// inForce tells the row store how long the rows of each view may still be asked for and
+// where they are; in this order, since a row that is written in between would be kept for
+// ever.
 func (p *parts) inForce(defs *feature.Definitions) {
-	p.place(defs)
 	for i := range defs.Views {
 		p.rows.SetExpiry(defs.Views[i].ID, expiry(&defs.Views[i]))
 	}
+	p.place(defs)
 }
 
 // expiry is how long after its last write an entity's rows are kept: never shorter

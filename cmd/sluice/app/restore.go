@@ -295,8 +295,16 @@ func (r *restoration) open() (all []backup.Open, err error) {
 // checkRows refuses an online store that has rows of a version of the archive already,
 // before anything is changed.
 func (r *restoration) checkRows(ctx context.Context) error {
-	return r.versions(func(view feature.ViewID, version feature.Version) error {
-		n, _, err := r.parts.rows.Stat(ctx, view, version)
+	if err := r.group(); err != nil {
+		return err
+	}
+	return r.each("versions", []string{"view_id", "version"}, func(values []any) error {
+		view, ok := values[0].(int64)
+		version, ok2 := values[1].(int64)
+		if !ok || !ok2 {
+			return fmt.Errorf("table versions: %w", backup.ErrCorrupt)
+		}
+		n, _, err := r.parts.rows.Stat(ctx, feature.ViewID(view), feature.Version(version))
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%w: it has %d rows of view %d version %d", ErrRowsNotEmpty, n, view, version)
 		}
@@ -304,8 +312,26 @@ func (r *restoration) checkRows(ctx context.Context) error {
 	})
 }
 
-// versions calls fn with every version of the archive.
-func (r *restoration) versions(fn func(feature.ViewID, feature.Version) error) error {
+// group tells the online stores in which groups the rows of the archive's views lie; one
+// of a release that knew none has none.
+func (r *restoration) group() error {
+	groups := map[feature.ViewID]string{}
+	err := r.each("views", []string{"view_id", "row_group"}, func(values []any) error {
+		view, ok := values[0].(int64)
+		group, ok2 := values[1].(string)
+		if !ok || !ok2 {
+			return fmt.Errorf("table views: %w", backup.ErrCorrupt)
+		}
+		groups[feature.ViewID(view)] = group
+		return nil
+	})
+	r.parts.rows.Group(groups)
+	return err
+}
+
+// each calls fn with the columns of every row of a table of the archive, unless the
+// table lacks one of them.
+func (r *restoration) each(table string, columns []string, fn func(values []any) error) error {
 	file, err := os.Open(r.opts.Path)
 	if err != nil {
 		return err
@@ -316,7 +342,8 @@ func (r *restoration) versions(fn func(feature.ViewID, feature.Version) error) e
 		return err
 	}
 	defer in.Close()
-	view, version := -1, -1
+	var at []int
+	values := make([]any, len(columns))
 	for {
 		record, err := in.Next()
 		switch {
@@ -325,21 +352,33 @@ func (r *restoration) versions(fn func(feature.ViewID, feature.Version) error) e
 		case err != nil:
 			return err
 		case record.Table != nil:
-			view, version = -1, -1
-			if record.Table.Name == "versions" {
-				view, version = slices.Index(record.Table.Columns, "view_id"), slices.Index(record.Table.Columns, "version")
+			if at = nil; record.Table.Name == table {
+				at = positions(record.Table.Columns, columns)
 			}
-		case record.Row != nil && view >= 0 && version >= 0 && max(view, version) < len(record.Row):
-			v, ok := record.Row[view].(int64)
-			n, ok2 := record.Row[version].(int64)
-			if !ok || !ok2 {
-				return fmt.Errorf("table versions: %w", backup.ErrCorrupt)
+		case record.Row != nil && at != nil:
+			if slices.Max(at) >= len(record.Row) {
+				return fmt.Errorf("table %s: %w", table, backup.ErrCorrupt)
 			}
-			if err := fn(feature.ViewID(v), feature.Version(n)); err != nil {
+			for i, n := range at {
+				values[i] = record.Row[n]
+			}
+			if err := fn(values); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// positions returns where columns are in a table; nil if one is not.
+func positions(in, columns []string) (at []int) {
+	for _, name := range columns {
+		n := slices.Index(in, name)
+		if n < 0 {
+			return nil
+		}
+		at = append(at, n)
+	}
+	return at
 }
 
 // audit notes who restored what, behind everything that was restored.
