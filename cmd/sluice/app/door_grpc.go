@@ -7,10 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"sluice/internal/frames"
-	"sluice/internal/h2"
 	"sluice/serving/feastregistry"
 )
 
@@ -37,11 +34,14 @@ func (a *App) listenGRPC() (err error) {
 			a.serving.Calmed()
 			flooded(client)
 		})
-		a.add("grpc", func(ctx context.Context) error { return serveGo(ctx, server, a.grpc) })
+		a.add("grpc", func(ctx context.Context) error { return serveDoor(ctx, "gRPC", goGRPC{server}, a.grpc) })
 		return nil
 	}
-	door := a.serving.NewDoor(server, flooded)
-	a.add("grpc", func(ctx context.Context) error { return serveGRPC(ctx, door, server, a.grpc) })
+	d := a.serving.NewDoor(server, flooded)
+	a.add("grpc", func(ctx context.Context) error {
+		defer server.Stop() // the door leaves calls to it
+		return serveDoor(ctx, "gRPC", d, a.grpc)
+	})
 	return nil
 }
 
@@ -55,50 +55,4 @@ func (a *App) flooded() func(client net.Addr) {
 			a.opts.Log.Warn("a gRPC connection was closed: it sent more frames than its calls need", "client", client.String(), "max_frames", a.cfg.Serve.MaxFrames)
 		}
 	}
-}
-
-// serveGRPC serves on l until ctx ends, then lets calls in flight end. rest is what the
-// door leaves calls to.
-func serveGRPC(ctx context.Context, door *h2.Server, rest *grpc.Server, l net.Listener) error {
-	failed := make(chan error, 1)
-	go func() { failed <- door.Serve(l) }()
-	defer rest.Stop()
-	select {
-	case err := <-failed:
-		door.Close()
-		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
-	case <-ctx.Done():
-	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer cancel()
-	if door.Shutdown(ending) != nil {
-		door.Close() // whoever is still there has had its time
-	}
-	<-failed
-	return nil
-}
-
-// serveGo is serveGRPC where grpc-go has the door.
-func serveGo(ctx context.Context, server *grpc.Server, l net.Listener) error {
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		server.Stop()
-		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
-	case <-ctx.Done():
-	}
-	stopped := make(chan struct{})
-	go func() {
-		server.GracefulStop()
-		close(stopped)
-	}()
-	select {
-	case <-stopped:
-	case <-time.After(drain):
-		server.Stop()
-		<-stopped
-	}
-	<-failed
-	return nil
 }
