@@ -166,7 +166,8 @@ end
 
 -- keys: version list, rows
 -- args: length before the entity, 1 to take the rows off the list, floor, dead
---       versions as ,1,2, and what the view's fields begin with
+--       versions as ,1,2, what the view's fields begin with, and 1 if its rows are kept
+--       for ever and its keys are its own: then they lose the expiry of a ttl that it had
 -- result: how many records went
 local function fold(keys, args)
   local call = redis.call
@@ -175,6 +176,7 @@ local function fold(keys, args)
     local gone = useless(keys[i], floor, args[4], args[5])
     if not gone then return corrupt(keys[i]) end
     if #gone > 0 then removed = removed + call('HDEL', keys[i], unpack(gone)) end
+    if args[6] == '1' then call('PERSIST', keys[i]) end
   end
   if args[2] == '1' then pop(keys, tonumber(args[1])) end
   return removed

@@ -154,6 +154,9 @@ func (s *Store) enter(ctx context.Context) (leave func(), err error) {
 // past their TTL are for the reader to refuse. A hash that views of a group share lives
 // as long as the one that needs it for longest, by its own last write; one that was for
 // ever once stays so.
+//
+// Rows that were written before d became 0 lose their expiry when a version that writes
+// their entity again is folded, long before it can end; others do not.
 func (s *Store) SetExpiry(view feature.ViewID, d time.Duration) { s.expiry.Store(view, d) }
 
 // expiryMillis returns the expiry of a view's rows; 0 is none.

@@ -126,6 +126,18 @@ func TestExpiry(t *testing.T) {
 		if with != without || with <= 50 {
 			t.Errorf("%d keys expire and %d do not, want as many: rows and indexes of one of two views", with, without)
 		}
+		s.SetExpiry(1, 0) // its ttl was taken away: what is written from now on stays
+		if _, err := s.Stage(t.Context(), 1, 2, batch(0, 100, 2)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Fold(t.Context(), 1, 2, nil, []feature.Version{1, 2}); n != 50 || err != nil {
+			t.Fatalf("Fold removed %d records (%v), want the former ones of 50 keys", n, err)
+		}
+		for _, k := range on.keysOf(t, c.Prefix) {
+			if d, err := on.admin.PTTL(t.Context(), k).Result(); err != nil || d >= 0 {
+				t.Errorf("key %q of a view without a ttl any more expires after %s (%v), want never", k, d, err)
+			}
+		}
 	})
 }
 

@@ -91,14 +91,17 @@ func (s *Store) fold(ctx context.Context, view feature.ViewID, floor feature.Ver
 	}
 	var removed counter
 	of := s.placeOf(view)
-	names, head, prefix := listed(dead, floor), s.layout.head(of), of.prefix()
+	names, head, prefix, lasting := listed(dead, floor), s.layout.head(of), of.prefix(), 0
+	if of.group == "" && s.expiryMillis(view) == 0 {
+		lasting = 1
+	}
 	for _, version := range touched {
 		pops, flag := version <= floor, 0
 		if pops {
 			flag = 1
 		}
 		w := &walk{store: s, of: of, version: version, pops: pops, make: func(keys []any) goredis.Cmder {
-			return function(ctx, foldFunc, keys, head, flag, uint64(floor), names, prefix)
+			return function(ctx, foldFunc, keys, head, flag, uint64(floor), names, prefix, lasting)
 		}, answer: removed.add}
 		if err := w.lists(ctx); err != nil {
 			return removed.n, fmt.Errorf("version %d: %w", version, err)
