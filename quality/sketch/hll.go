@@ -28,8 +28,8 @@ func (r *registers) add(hash uint64) {
 	}
 }
 
-// merge takes the larger of each register, 32 at a time.
-func (r *registers) merge(o *registers) {
+// mergeWords is merge for every machine, 32 registers at a time.
+func (r *registers) mergeWords(o *registers) {
 	for i := 0; i < hllRegisters; i += 32 {
 		a, b := (*[32]uint8)(r[i:]), (*[32]uint8)(o[i:])
 		larger((*[8]uint8)(a[0:]), (*[8]uint8)(b[0:]))

@@ -3,6 +3,7 @@ package sketch
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -42,14 +43,24 @@ func TestDistinctOfTexts(t *testing.T) {
 }
 
 func TestRegistersMergeIsMaximum(t *testing.T) {
-	var a, b, want registers
-	for i := range a {
-		a[i], b[i] = uint8(i%56), uint8((i*7+i/56)%56)
-		want[i] = max(a[i], b[i])
-	}
-	a.merge(&b)
-	if a != want {
-		t.Errorf("merge = %v, want %v", a, want)
+	rng := rand.New(rand.NewPCG(11, 12))
+	for name, merge := range map[string]func(a, b *registers){
+		"of this machine":  (*registers).merge,
+		"of every machine": (*registers).mergeWords,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 200 {
+				var a, b, want registers
+				for i := range a {
+					a[i], b[i] = uint8(rng.IntN(hllRanks+2)), uint8(rng.IntN(hllRanks+2))
+					want[i] = max(a[i], b[i])
+				}
+				other := b
+				if merge(&a, &b); a != want || b != other {
+					t.Fatalf("merge = %v, want %v; the other one %v, want it as it was", a, want, b)
+				}
+			}
+		})
 	}
 }
 
