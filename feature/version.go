@@ -47,7 +47,8 @@ type Span struct {
 	First     int64  `json:"first"`
 	Last      int64  `json:"last"`
 	Origin    Origin `json:"origin"`
-	Window    Window `json:"window,omitzero"` // of a version with rows of several windows: the one that these belong to
+	Window    Window `json:"window,omitzero"`    // of a version with rows of several windows: the one that these belong to
+	TopicID   string `json:"topic_id,omitempty"` // of the topic as it was; empty: not known. One of the same name with another id holds other records
 
 	// What else decided where the records since Origin went.
 	Sealed   []Sealed `json:"sealed,omitempty"`    // windows that were sealed before this partition had closed them

@@ -173,7 +173,7 @@ func (p *partition) progress() progressRecord {
 			Topic: p.at.topic, Partition: p.at.partition, Epoch: p.epoch, Offset: p.next,
 			Views: make(map[string]feature.ViewProgress, len(p.views)), Counts: p.counts,
 		},
-		Seq: p.seq, IDs: p.ids.total, Sealed: map[string][]time.Time{}, Epochs: p.epochs,
+		TopicID: p.topicID, Seq: p.seq, IDs: p.ids.total, Sealed: map[string][]time.Time{}, Epochs: p.epochs,
 	}
 	for name, v := range p.views {
 		r.Views[name] = feature.ViewProgress{Watermark: v.watermark, Idle: v.idle, Left: v.left}

@@ -129,7 +129,7 @@ func (p *partition) openWindow(ctx context.Context, v *viewState, start time.Tim
 		Window: win, version: info.Version, rows: map[feature.Key]feature.Row{}, dirty: true,
 		profile: sketch.NewProfile(v.view, p.tap.deps.layout(v.view, start), p.tap.deps.HashKey),
 		span: feature.Span{
-			Topic: p.at.topic, Partition: p.at.partition, First: -1, Last: -1,
+			Topic: p.at.topic, Partition: p.at.partition, First: -1, Last: -1, TopicID: p.topicID,
 			Origin: feature.Origin{Offset: offset, Watermark: v.sorter.watermark, Open: append([]time.Time(nil), v.opened...)},
 		},
 	}

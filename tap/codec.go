@@ -211,10 +211,11 @@ func decodePartial(body []byte) (sketch.Partial, error) {
 // reads, and what only the partition's next owner needs.
 type progressRecord struct {
 	feature.Progress
-	Seq    uint64                 `json:"seq"`
-	IDs    uint64                 `json:"ids"`    // event ids accepted in all
-	Sealed map[string][]time.Time `json:"sealed"` // per view: starts of windows that take no rows though the watermark has not closed them
-	Epochs []epochEnd             `json:"epochs"` // the last checkpoint of earlier owners and of this one, by epoch
+	TopicID string                 `json:"topic_id,omitempty"` // of the source; empty: not known
+	Seq     uint64                 `json:"seq"`
+	IDs     uint64                 `json:"ids"`    // event ids accepted in all
+	Sealed  map[string][]time.Time `json:"sealed"` // per view: starts of windows that take no rows though the watermark has not closed them
+	Epochs  []epochEnd             `json:"epochs"` // the last checkpoint of earlier owners and of this one, by epoch
 }
 
 // epochEnd says which checkpoint of an owner was its last.

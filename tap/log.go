@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strconv"
 	"sync"
@@ -56,8 +58,9 @@ type Log struct {
 	foreign foreign
 
 	mu     sync.Mutex
-	limits map[string]int32 // bytes of a batch that a topic takes, where they are known
-	parts  map[string]int   // chunks seen of partials that have more than one, by their key
+	limits map[string]int32    // bytes of a batch that a topic takes, where they are known
+	ids    map[string][16]byte // of topics, as last seen
+	parts  map[string]int      // chunks seen of partials that have more than one, by their key
 }
 
 // NewLog makes a client. It connects when it is first used.
@@ -65,7 +68,7 @@ func NewLog(cfg LogConfig) (*Log, error) {
 	if len(cfg.Brokers) == 0 {
 		return nil, errors.New("open log: no brokers")
 	}
-	l := &Log{cfg: cfg, parts: map[string]int{}, limits: map[string]int32{}}
+	l := &Log{cfg: cfg, parts: map[string]int{}, limits: map[string]int32{}, ids: map[string][16]byte{}}
 	client, err := kgo.NewClient(append(baseOptions(cfg.Brokers),
 		kgo.ProducerBatchMaxBytesFn(l.limit),
 		kgo.RecordPartitioner(partitioner{kgo.StickyKeyPartitioner(nil)}),
@@ -214,9 +217,18 @@ func (l *Log) Append(ctx context.Context, topic string, records []Out) ([]featur
 	}
 	slices.SortFunc(all, func(a, b feature.Span) int { return cmp.Compare(a.Partition, b.Partition) })
 	if first != nil {
+		l.lookAgain(ctx, topic, first)
 		return all, fmt.Errorf("append %d records to %s: %w", len(records), topic, first)
 	}
 	return all, nil
+}
+
+// lookAgain asks for a topic after an error that says it is not the one that it was, so
+// that the next records reach the one that is.
+func (l *Log) lookAgain(ctx context.Context, topic string, err error) {
+	if errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.UnknownTopicOrPartition) {
+		_, _ = l.countPartitions(ctx, []string{topic}) // what was wrong is told already
+	}
 }
 
 // WriteWatermark tells every partition of topic that event time has reached t:
@@ -317,16 +329,25 @@ func fetchError(ctx context.Context, fetches kgo.Fetches) error {
 	return nil
 }
 
+// away marks an error that says that no broker answers with feature.ErrUnavailable.
+func away(err error) error {
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", feature.ErrUnavailable, err)
+	}
+	return err
+}
+
 // bounds returns the first offset that a partition still holds and the one after
 // the last committed record.
 func (l *Log) bounds(ctx context.Context, topic string, partition int32) (start, end int64, err error) {
 	starts, err := l.admin.ListStartOffsets(ctx, topic)
 	if err != nil {
-		return 0, 0, fmt.Errorf("first offset of %s/%d: %w", topic, partition, err)
+		return 0, 0, fmt.Errorf("first offset of %s/%d: %w", topic, partition, away(err))
 	}
 	ends, err := l.admin.ListCommittedOffsets(ctx, topic)
 	if err != nil {
-		return 0, 0, fmt.Errorf("end of %s/%d: %w", topic, partition, err)
+		return 0, 0, fmt.Errorf("end of %s/%d: %w", topic, partition, away(err))
 	}
 	s, ok1 := starts.Lookup(topic, partition)
 	e, ok2 := ends.Lookup(topic, partition)

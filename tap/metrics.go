@@ -62,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		errors: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "errors_total",
-			Help: "Times that a partition's state was dropped and read again from the log, by reason (fenced, transaction, registry, store, log, other).",
+			Help: "Times that a partition's state was dropped and read again from the log, by reason (fenced, transaction, registry, store, log, topic, other).",
 		}, []string{"reason"}),
 		partitions: auto.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "partitions",

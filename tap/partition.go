@@ -15,6 +15,7 @@ import (
 type partition struct {
 	tap     *Tap
 	at      source
+	topicID string // of at's topic; empty: not known
 	epoch   uint64
 	seq     uint64 // of the last checkpoint
 	epochs  []epochEnd

@@ -138,11 +138,21 @@ func (r *replay) run(ctx context.Context, l *Log) error {
 	if r.span.First < 0 {
 		return nil
 	}
-	start, _, err := l.bounds(ctx, r.span.Topic, r.span.Partition)
+	id, err := l.identify(ctx, r.span.Topic)
+	if err != nil {
+		return err
+	}
+	if another(id, r.span.TopicID) {
+		return fmt.Errorf("%s was deleted and made anew: %w", r.span.Topic, feature.ErrExpired)
+	}
+	start, end, err := l.bounds(ctx, r.span.Topic, r.span.Partition)
 	if err != nil {
 		return err
 	}
 	from := r.span.Origin.Offset
+	if end <= r.span.Last {
+		return fmt.Errorf("%s/%d ends at %d, the window at %d: %w", r.span.Topic, r.span.Partition, end, r.span.Last, feature.ErrExpired)
+	}
 	if start > from {
 		return fmt.Errorf("%s/%d begins at %d, the window at %d: %w", r.span.Topic, r.span.Partition, start, from, feature.ErrExpired)
 	}

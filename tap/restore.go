@@ -68,8 +68,12 @@ func (t *Tap) take(ctx context.Context, at source, w *writer) (*partition, error
 	if err != nil {
 		return nil, err
 	}
+	id, err := t.log.identify(ctx, at.topic)
+	if err != nil {
+		return nil, fmt.Errorf("identify %s: %w: %w", at, errLog, err)
+	}
 	p := &partition{
-		tap: t, at: at, epoch: epoch, views: map[string]*viewState{}, ids: newIDWindow(t.cfg.DedupeIDs), results: t.metrics.results(at),
+		tap: t, at: at, topicID: id, epoch: epoch, views: map[string]*viewState{}, ids: newIDWindow(t.cfg.DedupeIDs), results: t.metrics.results(at),
 		letters: letters{log: t.log, partition: at.partition % max(1, t.letterPartitions.Load())},
 	}
 	if err := p.begin(); err != nil {
@@ -95,9 +99,12 @@ func (p *partition) restore(ctx context.Context, s *saved) error {
 	if missing > 0 {
 		p.tap.deps.Logger.Warn("event ids are not saved; writes older than the rest may be taken twice", "partition", p.at.String(), "ids", missing)
 	}
-	_, end, err := p.tap.log.bounds(ctx, p.at.topic, p.at.partition)
+	start, end, err := p.tap.log.bounds(ctx, p.at.topic, p.at.partition)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLog, err)
+	}
+	if another(s.progress.TopicID, p.topicID) {
+		p.renew(start)
 	}
 	var awake []*viewState // of what they read after that, the former owner may have staged rows
 	for name, state := range s.progress.Views {
@@ -126,6 +133,19 @@ func (p *partition) restore(ctx context.Context, s *saved) error {
 		}
 	}
 	return nil
+}
+
+// another reports whether two ids of a topic, as far as they are known, are of two.
+func another(a, b string) bool { return a != "" && b != "" && a != b }
+
+// renew has the partition read from the start of a topic that was deleted and made anew:
+// its offsets are of other records than those that were read. What was counted stays so,
+// windows that are open go on, and event ids are known still. The rows of the former
+// topic cannot be read again, as the spans of their windows say by its id.
+func (p *partition) renew(start int64) {
+	p.tap.metrics.errors.WithLabelValues(reasonTopic).Inc()
+	p.tap.deps.Logger.Error("the topic was deleted and made anew: it is read from its start", "partition", p.at.String(), "read", p.next, "start", start)
+	p.next = start
 }
 
 // rest makes a view idle in this partition. The number of times that it had left

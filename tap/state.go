@@ -44,7 +44,7 @@ func (s *State) Read() (feature.Progress, []sketch.Partial, error) {
 
 // FirstState returns the state of a partition of which nothing was read.
 func FirstState(topic string, partition int32, topicID string) State {
-	progress, _ := json.Marshal(progressRecord{Progress: feature.Progress{Topic: topic, Partition: partition}}) // always encodes
+	progress, _ := json.Marshal(progressRecord{Progress: feature.Progress{Topic: topic, Partition: partition}, TopicID: topicID}) // always encodes
 	return State{Topic: topic, Partition: partition, TopicID: topicID, Progress: progress}
 }
 

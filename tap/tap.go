@@ -28,6 +28,8 @@ type Tap struct {
 	owners map[source]*owner
 	joined bool
 	lost   bool // partitions that go are not saved; set by tests that end like a crash
+
+	known map[string]string // of Run: the ids of the topics that the group reads
 }
 
 // New returns a tap that does nothing until Run. The error joins what is wrong
@@ -36,7 +38,7 @@ func New(cfg Config, log *Log, deps Deps) (*Tap, error) {
 	if err := errors.Join(cfg.Validate(), deps.validate()); err != nil {
 		return nil, fmt.Errorf("new tap: %w", err)
 	}
-	t := &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}}
+	t := &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}, known: map[string]string{}}
 	log.foreign.report(t.metrics.foreign, deps.Logger)
 	return t, nil
 }
@@ -212,6 +214,12 @@ func (t *Tap) follow(ctx context.Context, group *kgo.Client, topics []string) ([
 	if err != nil {
 		return topics, err
 	}
+	if anew := t.renewed(topics); len(anew) > 0 {
+		group.PurgeTopicsFromConsuming(anew...)
+		t.gone(t.of(anew), true)
+		group.PauseFetchTopics(anew...)
+		group.AddConsumeTopics(anew...)
+	}
 	next := sources.names()
 	if slices.Equal(next, topics) {
 		return topics, nil
@@ -237,6 +245,21 @@ func (t *Tap) follow(ctx context.Context, group *kgo.Client, topics []string) ([
 	group.PurgeTopicsFromConsuming(removed...)
 	t.gone(t.of(removed), true)
 	return next, nil
+}
+
+// renewed returns those of topics that were deleted and made anew since the last call:
+// the group's client keeps to the former ones.
+func (t *Tap) renewed(topics []string) (anew []string) {
+	for _, topic := range topics {
+		now := t.log.identity(topic)
+		if another(t.known[topic], now) {
+			anew = append(anew, topic)
+		}
+		if now != "" {
+			t.known[topic] = now
+		}
+	}
+	return anew
 }
 
 // of returns the partitions of topics that this process owns.

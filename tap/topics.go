@@ -121,7 +121,7 @@ func (l *Log) countPartitions(ctx context.Context, topics []string) (map[string]
 	}
 	resp, err := req.RequestWith(ctx, l.client)
 	if err != nil {
-		return nil, fmt.Errorf("list topics %v: %w", topics, err)
+		return nil, fmt.Errorf("list topics %v: %w", topics, away(err))
 	}
 	counts := map[string]int32{}
 	for _, t := range resp.Topics {
@@ -132,6 +132,44 @@ func (l *Log) countPartitions(ctx context.Context, topics []string) (map[string]
 			return nil, fmt.Errorf("list topic %s: %w", *t.Topic, err)
 		}
 		counts[*t.Topic] = int32(len(t.Partitions))
+		l.recognise(*t.Topic, t.TopicID)
 	}
 	return counts, nil
+}
+
+// recognise notes the id of a topic. The client keeps to the topic that it knew: one
+// that was deleted and made anew under its name has to be forgotten first, or nothing
+// could be written to it until this process ends.
+func (l *Log) recognise(topic string, id [16]byte) {
+	if id == ([16]byte{}) {
+		return // a broker that knows no ids
+	}
+	l.mu.Lock()
+	former, known := l.ids[topic]
+	l.ids[topic] = id
+	l.mu.Unlock()
+	if known && former != id {
+		l.client.PurgeTopicsFromClient(topic)
+	}
+}
+
+// identify returns the id of a topic as the brokers know it now; empty if they know no
+// ids.
+func (l *Log) identify(ctx context.Context, topic string) (string, error) {
+	if _, err := l.partitions(ctx, topic); err != nil {
+		return "", err
+	}
+	return l.identity(topic), nil
+}
+
+// identity returns the id that a topic had when it was last asked for; empty if it was
+// not, or has none.
+func (l *Log) identity(topic string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id, known := l.ids[topic]
+	if !known {
+		return ""
+	}
+	return kadm.TopicID(id).String()
 }

@@ -31,6 +31,10 @@ func (e *blamed) Unwrap() error { return e.err }
 func errRegistry(err error) error { return &blamed{"registry", err} }
 func errStore(err error) error    { return &blamed{"store", err} }
 
+// reasonTopic is what the metric says of a topic that was made anew, which is no error of
+// anything that the tap works with.
+const reasonTopic = "topic"
+
 // reason names an error for the metric.
 func reason(err error) string {
 	var b *blamed
