@@ -45,6 +45,10 @@ func testLease(t *testing.T, r *reg) {
 	}
 	r.refused(feature.Commit{View: view.ID, Owner: "gate", Epoch: first, Memory: []byte("a"), Now: day}, feature.ErrFenced)
 	r.apply(feature.Commit{View: view.ID, Owner: "gate", Epoch: second, Memory: []byte("b"), Now: day})
+	// One that ends later than any that is given now was given before a clock was set back.
+	if third := r.lead("c", time.Minute); third <= second {
+		t.Errorf("c leads with epoch %d, want the lease of an hour taken over by who asks for a minute", third)
+	}
 }
 
 func testLeaseEnds(t *testing.T, r *reg) {

@@ -209,7 +209,7 @@ func (l *ledger) Lead(_ context.Context, owner, holder string, ttl time.Duration
 	defer l.mu.Unlock()
 	now := time.Now()
 	former := l.leases[owner]
-	if former.holder != "" && former.holder != holder && now.Before(former.until) {
+	if former.holder != "" && former.holder != holder && now.Before(former.until) && former.until.Sub(now) <= ttl {
 		return 0, nil
 	}
 	l.leases[owner] = tenure{holder, now.Add(ttl)}
