@@ -13,6 +13,9 @@ var (
 	ErrSealed   = errors.New("sealed")  // the window's version takes no more rows
 	ErrFenced   = errors.New("fenced")  // a newer owner is in charge; stop
 	ErrExpired  = errors.New("expired") // the log no longer holds it
+
+	ErrUnavailable = errors.New("not available")                                                  // it does not answer now; nothing was changed
+	ErrUncertain   = errors.New("connection lost during a commit that may have been carried out") // as a whole or not at all: who wants to know reads again
 )
 
 // Commit is one decision: everything it changes, in one transaction. It is

@@ -95,7 +95,10 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		err = &feature.Error{Code: feature.CodeUnavailable, Message: "the request was given up: the server is stopping", Hint: "ask again"}
 	}
 	known, status := explain(err)
-	if known == nil {
+	switch {
+	case errors.Is(err, feature.ErrUnavailable) || errors.Is(err, feature.ErrUncertain):
+		a.deps.Logger.Warn("request not answered: the registry or the log is not available", "method", r.Method, "path", r.URL.Path, "err", err)
+	case known == nil:
 		a.deps.Logger.Error("request not answered", "method", r.Method, "path", r.URL.Path, "err", err)
 		known, status = &feature.Error{Code: codeInternal, Message: "internal error", Hint: "see the server's log"}, http.StatusInternalServerError
 	}
@@ -117,6 +120,10 @@ func explain(err error) (*feature.Error, int) {
 		known = &feature.Error{Code: feature.CodeConflict, Message: err.Error(), Hint: "somebody else changed it first: look again, and repeat"}
 	case errors.Is(err, feature.ErrExpired):
 		known = &feature.Error{Code: feature.CodeExpired, Message: err.Error(), Hint: "the log no longer holds these records"}
+	case errors.Is(err, feature.ErrUncertain): // before the other: it may be both
+		known = &feature.Error{Code: feature.CodeUnavailable, Message: "the registry was lost during the change, which may have been carried out", Hint: "look whether it was before you ask again"}
+	case errors.Is(err, feature.ErrUnavailable):
+		known = &feature.Error{Code: feature.CodeUnavailable, Message: "the registry or the log of writes does not answer", Hint: "ask again; features can be read meanwhile. The server's log has the error"}
 	default:
 		return nil, 0
 	}

@@ -338,6 +338,8 @@ func TestExplain(t *testing.T) {
 		"expired":  {fmt.Errorf("read: %w", feature.ErrExpired), feature.CodeExpired, 410},
 		"frozen":   {fmt.Errorf("act: %w", &feature.Error{Code: feature.CodeFrozen}), feature.CodeFrozen, 409},
 		"missing":  {fmt.Errorf("read: %w", notFound("verdict", "x", "")), feature.CodeInvalidArgument, 404},
+		"away":     {fmt.Errorf("read: %w", feature.ErrUnavailable), feature.CodeUnavailable, 503},
+		"unsure":   {fmt.Errorf("act: %w: %w", feature.ErrUnavailable, feature.ErrUncertain), feature.CodeUnavailable, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			known, status := explain(tc.err)

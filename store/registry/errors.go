@@ -3,6 +3,8 @@ package registry
 import (
 	"errors"
 	"fmt"
+
+	"sluice/feature"
 )
 
 // Errors besides those of package feature. Callers test with errors.Is.
@@ -17,12 +19,12 @@ var (
 	ErrCorrupt = errors.New("damaged registry")
 	// ErrUnavailable reports a server that cannot be reached, does not answer in
 	// time, or is busy with others. Nothing was changed.
-	ErrUnavailable = errors.New("not available")
+	ErrUnavailable = feature.ErrUnavailable
 	// ErrUncertain reports a server that was lost during a commit and stayed away:
 	// the change was made as a whole or not at all, and who wants to know which reads
 	// again. Making it again is refused with feature.ErrConflict where it would
 	// count twice: a decision by its generation, a verdict by its id.
-	ErrUncertain = errors.New("connection lost during a commit that may have been carried out")
+	ErrUncertain = feature.ErrUncertain
 )
 
 func invalid(format string, args ...any) error {

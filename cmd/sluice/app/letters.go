@@ -29,7 +29,7 @@ func (l letters) List(ctx context.Context, filter control.LetterFilter, after st
 func (l letters) Find(ctx context.Context, at control.LetterPlace) (control.DeadLetter, []control.LetterPlace, error) {
 	found, sent, err := l.log.FindLetter(ctx, tap.Place(at))
 	if err != nil {
-		return control.DeadLetter{}, nil, err
+		return control.DeadLetter{}, nil, letterError(err)
 	}
 	var replays []control.LetterPlace
 	for _, p := range sent {
