@@ -36,6 +36,7 @@ type Board struct {
 type pending struct {
 	window feature.Window
 	parts  map[part]sketch.Partial
+	ends   map[int32]int64 // up to where partitions must have been read to count as idle; nil: not asked for yet
 }
 
 // NewBoard returns an empty board. writes is the topic of views that name none.
@@ -177,7 +178,7 @@ func (b *Board) next(view *feature.View) (complete, bool) {
 		return complete{}, false
 	}
 	first := b.views[view.Name][starts[0]]
-	behind, idle := b.behind(view, first.window)
+	behind, idle := b.behind(view, first)
 	if len(behind) > 0 {
 		return complete{}, false
 	}
@@ -193,8 +194,26 @@ func (b *Board) starts(view string) []int64 {
 	return starts
 }
 
+// awaits reports whether it is known up to where partitions must have been read before
+// they count as idle for a window.
+func (b *Board) awaits(view *feature.View, w feature.Window) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pending := b.views[view.Name][w.Start.UnixNano()]
+	return pending != nil && pending.ends != nil
+}
+
+// await has partitions count as idle for a window only once they were read up to ends.
+func (b *Board) await(view *feature.View, w feature.Window, ends map[int32]int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if pending := b.views[view.Name][w.Start.UnixNano()]; pending != nil {
+		pending.ends = ends
+	}
+}
+
 // behind returns the partitions that hold a window open, and those counted idle.
-func (b *Board) behind(view *feature.View, w feature.Window) (behind []string, idle map[string]uint64) {
+func (b *Board) behind(view *feature.View, of *pending) (behind []string, idle map[string]uint64) {
 	topic := b.topic(view)
 	n := b.partitions(topic)
 	if n == 0 {
@@ -205,8 +224,8 @@ func (b *Board) behind(view *feature.View, w feature.Window) (behind []string, i
 		p := part{topic, int32(i)}
 		state, ok := b.progress[p].Views[view.Name]
 		switch {
-		case ok && !state.Watermark.IsZero() && view.Window.Closed(w, state.Watermark):
-		case ok && state.Idle:
+		case ok && !state.Watermark.IsZero() && view.Window.Closed(of.window, state.Watermark):
+		case ok && state.Idle && b.progress[p].Offset >= of.ends[p.partition]:
 			idle[p.String()] = state.Left
 		default:
 			behind = append(behind, p.String())
@@ -259,7 +278,7 @@ func (b *Board) Overdue(view *feature.View, now time.Time) map[time.Time][]strin
 		if now.Before(p.window.End.Add(view.Window.Lateness + view.Window.Idle + view.Window.Size)) {
 			continue
 		}
-		if behind, _ := b.behind(view, p.window); len(behind) > 0 {
+		if behind, _ := b.behind(view, p); len(behind) > 0 {
 			late[p.window.Start] = behind
 		}
 	}

@@ -47,6 +47,7 @@ type Deps struct {
 	Dataset     DatasetFunc // nil: no view may have a data set as baseline
 	Board       *Board
 	Recount     RecountFunc                 // nil: topics never grow
+	Ends        EndsFunc                    // nil: partitions that are idle have nothing unread
 	Definitions func() *feature.Definitions // the definitions in force
 	HashKey     sketch.HashKey
 	Clock       Clock
@@ -240,6 +241,24 @@ func (g *Gate) due(ctx context.Context, view *feature.View) (complete, bool, err
 		return complete{}, false, fmt.Errorf("count the partitions of %s: %w", g.deps.Board.topic(view), err)
 	}
 	due, ok = g.deps.Board.next(view)
+	if !ok || len(due.idle) == 0 || g.deps.Ends == nil {
+		return due, ok, nil
+	}
+	return g.awaited(ctx, view, due)
+}
+
+// awaited returns a window that is complete but for what nobody may have read yet: a
+// partition that was idle when its tap died gets writes all the same, and says nothing
+// of them. So what it held when the window was first seen to be complete has to be read.
+func (g *Gate) awaited(ctx context.Context, view *feature.View, due complete) (complete, bool, error) {
+	if !g.deps.Board.awaits(view, due.window) {
+		ends, err := g.deps.Ends(ctx, view)
+		if err != nil {
+			return complete{}, false, fmt.Errorf("ends of %s: %w", g.deps.Board.topic(view), err)
+		}
+		g.deps.Board.await(view, due.window, ends)
+	}
+	due, ok := g.deps.Board.next(view)
 	return due, ok, nil
 }
 

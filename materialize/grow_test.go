@@ -48,3 +48,37 @@ func TestUncountedTopic(t *testing.T) {
 		t.Errorf("version %d is at step %s, want open", version, got.Step)
 	}
 }
+
+// TestIdleWithUnread: a partition is idle, and its tap is gone. A window does not close
+// over writes that it has got since, however long nobody reads them, and does at once
+// when they were read.
+func TestIdleWithUnread(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.board.partitions = func(string) int { return 2 }
+	end, asked := int64(7), 0
+	w.gate.deps.Recount = func(context.Context, *feature.View) error { return nil }
+	w.gate.deps.Ends = func(context.Context, *feature.View) (map[int32]int64, error) {
+		asked++
+		return map[int32]int64{0: 1000, 1: end}, nil // partition 0 is not idle: its end does not matter
+	}
+	idle := func(offset int64) {
+		views := map[string]feature.ViewProgress{w.view.Name: {Idle: true}}
+		w.board.Update(feature.Progress{Topic: topic, Partition: 1, Epoch: 1, Offset: offset, Views: views}, nil)
+	}
+	idle(5)
+	version := w.put(0, 10, 1)
+	w.close(0, 0)
+	w.decide()
+	if got := w.version(version); got.Step != feature.StepOpen {
+		t.Fatalf("version %d is at step %s, want open: two records of partition 1 were not read", version, got.Step)
+	}
+	if late := w.board.Overdue(w.view, w.window(9).End); len(late[w.window(0).Start]) != 1 {
+		t.Errorf("overdue: %v, want the window with partition 1", late)
+	}
+	end = 100 // of writes since, nobody knows what window they are for
+	idle(7)
+	w.decide()
+	if got := w.version(version); got.State != feature.StateVisible || asked != 1 {
+		t.Errorf("version %d is %s after %d questions, want visible after 1", version, got.State, asked)
+	}
+}

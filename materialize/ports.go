@@ -58,6 +58,10 @@ type ShardsFunc func(ctx context.Context, view *feature.View) (string, error)
 // RecountFunc counts the partitions of a view's topic again, for the board.
 type RecountFunc func(ctx context.Context, view *feature.View) error
 
+// EndsFunc returns, for each partition of a view's topic, the offset behind the last
+// record that readers may see.
+type EndsFunc func(ctx context.Context, view *feature.View) (map[int32]int64, error)
+
 // Log reads records again and forgets partials that are no longer needed.
 type Log interface {
 	// Profile reads the records of a window again, sorts them as the tap did, and

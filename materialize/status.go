@@ -54,7 +54,7 @@ func (b *Board) Open(view *feature.View) []WindowStatus {
 			status.Version = partial.Version
 			status.Rows += partial.Rows
 		}
-		if status.Behind, _ = b.behind(view, p.window); len(status.Behind) == 0 {
+		if status.Behind, _ = b.behind(view, p); len(status.Behind) == 0 {
 			status.State = "closing"
 		}
 		all = append(all, status)

@@ -329,6 +329,22 @@ func fetchError(ctx context.Context, fetches kgo.Fetches) error {
 	return nil
 }
 
+// Ends returns the offset behind the last committed record of each partition of a topic.
+func (l *Log) Ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	listed, err := l.admin.ListCommittedOffsets(ctx, topic)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ends of %s: %w", topic, away(err))
+	}
+	ends := map[int32]int64{}
+	for p, end := range listed[topic] {
+		ends[p] = end.Offset
+	}
+	return ends, nil
+}
+
 // away marks an error that says that no broker answers with feature.ErrUnavailable.
 func away(err error) error {
 	var network net.Error

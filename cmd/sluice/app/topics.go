@@ -56,6 +56,12 @@ func (t *topics) Recount(ctx context.Context, view *feature.View) error {
 	return t.Ensure(ctx, t.catalog.Definitions())
 }
 
+// Ends returns the offset behind the last committed record of each partition of a view's
+// topic.
+func (t *topics) Ends(ctx context.Context, view *feature.View) (map[int32]int64, error) {
+	return t.log.Ends(ctx, t.of(view))
+}
+
 // recount is how often partitions are counted again: somebody may add some.
 const recount = 10 * time.Second
 
