@@ -1,7 +1,8 @@
 // Package memory is an online store in memory that forgets everything when the
 // process ends: for tests, and as the plain reading of what package embedded does.
 //
-// Its methods keep what those of embedded.Store promise, and pass the same suite.
+// Its methods keep what those of embedded.Store promise, and pass the same suite. A
+// Grouped keeps what those of a redis.Store promise of groups and of expiry as well.
 // A Store is safe for concurrent use. Package memory imports feature alone.
 package memory
 
@@ -32,6 +33,11 @@ func (s *Store) Stage(ctx context.Context, view feature.ViewID, version feature.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.stage(view, version, rows, func(feature.Key) {}), nil
+}
+
+// stage writes rows, and names each key that has a record from one of them.
+func (s *Store) stage(view feature.ViewID, version feature.Version, rows []feature.Row, put func(feature.Key)) (bytes uint64) {
 	if s.chains == nil {
 		s.chains = map[place][]feature.Record{}
 	}
@@ -40,24 +46,28 @@ func (s *Store) Stage(ctx context.Context, view feature.ViewID, version feature.
 		bytes += size(r.Key, r.Record)
 		r.Record.Row = slices.Clone(r.Record.Row)
 		p := place{view, r.Key}
-		s.chains[p] = insert(s.chains[p], r.Record)
+		chain, fresh := insert(s.chains[p], r.Record)
+		if s.chains[p] = chain; fresh {
+			put(r.Key)
+		}
 	}
-	return bytes, nil
+	return bytes
 }
 
 func size(key feature.Key, r feature.Record) uint64 {
 	return uint64(len(key) + len(feature.AppendRecord(nil, r)))
 }
 
-func insert(chain []feature.Record, r feature.Record) []feature.Record {
+// insert puts a record into a chain, unless there is one of its version that is as new.
+func insert(chain []feature.Record, r feature.Record) (_ []feature.Record, put bool) {
 	at, found := slices.BinarySearchFunc(chain, r.Version, func(x feature.Record, v feature.Version) int { return int(int64(x.Version) - int64(v)) })
 	if !found {
-		return slices.Insert(chain, at, r)
+		return slices.Insert(chain, at, r), true
 	}
-	if r.Newer(chain[at]) {
+	if put = r.Newer(chain[at]); put {
 		chain[at] = r
 	}
-	return chain
+	return chain, put
 }
 
 // Read returns the records of every key, rising by version. They share no memory
@@ -70,13 +80,18 @@ func (s *Store) Read(ctx context.Context, view feature.ViewID, keys []feature.Ke
 	defer s.mu.RUnlock()
 	dst = dst[:0]
 	for _, key := range keys {
-		chain := slices.Clone(s.chains[place{view, key}])
-		for i := range chain {
-			chain[i].Row = slices.Clone(chain[i].Row)
-		}
-		dst = append(dst, chain)
+		dst = append(dst, s.chain(view, key))
 	}
 	return dst, nil
+}
+
+// chain returns a copy of the records of a key.
+func (s *Store) chain(view feature.ViewID, key feature.Key) []feature.Record {
+	chain := slices.Clone(s.chains[place{view, key}])
+	for i := range chain {
+		chain[i].Row = slices.Clone(chain[i].Row)
+	}
+	return chain
 }
 
 // Drop removes every record of a version and returns how many there were.
