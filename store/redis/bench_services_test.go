@@ -193,3 +193,127 @@ func processCPU(b *testing.B) time.Duration {
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
+
+// groupCases are views of which an entity has rows, apart and in a group, without an
+// expiry and with one.
+func groupCases(views int) (all []groupCase) {
+	for _, kind := range []string{"apart", "group"} {
+		for _, expiry := range []time.Duration{0, 48 * time.Hour} {
+			all = append(all, groupCase{kind, views, expiry})
+		}
+	}
+	return all
+}
+
+type groupCase struct {
+	kind   string
+	views  int
+	expiry time.Duration
+}
+
+func (c groupCase) name() string { return fmt.Sprintf("by=%s/expiry=%s", c.kind, c.expiry) }
+
+const groupEntities = 20_000
+
+// open opens a store on a server of its own, since memory that was in use by others comes
+// back only by and by, with the views of the case as they are to be.
+func (c groupCase) open(b *testing.B) (*server, *redis.Store) {
+	b.Helper()
+	node, config := programOf(b, oneServer(b).admin.(*goredis.Client)).redis(b), patient()
+	config.Addrs = []string{node.addr}
+	s := open(b, config)
+	for view := range feature.ViewID(c.views) {
+		if c.kind == "group" {
+			s.Group(map[feature.ViewID]string{view + 1: "users"})
+		}
+		s.SetExpiry(view+1, c.expiry)
+	}
+	return &server{config, node.Client}, s
+}
+
+// stage writes a version of every entity of a view, in batches of a thousand.
+func (c groupCase) stage(b *testing.B, s *redis.Store, view feature.ViewID, version feature.Version) {
+	b.Helper()
+	for i := 0; i < groupEntities; i += 1000 {
+		if _, err := s.Stage(context.Background(), view, version, batch(i, i+1000, version)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkGroupStage writes and sweeps versions of five views, apart and in a group.
+// One operation is a version of every entity in every view; entities have one record in
+// each before. Times are of one row, of the client's process and of Redis.
+func BenchmarkGroupStage(b *testing.B) {
+	for _, c := range groupCases(5) {
+		b.Run(c.name(), func(b *testing.B) {
+			on, s := c.open(b)
+			for view := range feature.ViewID(c.views) {
+				c.stage(b, s, view+1, 1)
+			}
+			version := feature.Version(1)
+			var staged, folded spent
+			for b.Loop() {
+				version++
+				for view := range feature.ViewID(c.views) {
+					staged.during(b, on, func() { c.stage(b, s, view+1, version) })
+				}
+				for view := range feature.ViewID(c.views) {
+					folded.during(b, on, func() {
+						n, err := s.Fold(context.Background(), view+1, version, nil, []feature.Version{version})
+						if want := groupEntities; n != want || err != nil {
+							b.Fatalf("Fold = %d, %v, want %d", n, err, want)
+						}
+					})
+				}
+			}
+			rows := float64(b.N * c.views * groupEntities)
+			for name, x := range map[string]spent{"stage": staged, "fold": folded} {
+				b.ReportMetric(x.wall.Seconds()*1e6/rows, name+"-µs/row")
+				b.ReportMetric(x.redis*1e6/rows, name+"-redis-µs/row")
+			}
+		})
+	}
+}
+
+// spent is time, of the clock and of the server's processor.
+type spent struct {
+	wall  time.Duration
+	redis float64 // seconds
+}
+
+func (x *spent) during(b *testing.B, on *server, fn func()) {
+	at, began := on.cpu(b), time.Now()
+	fn()
+	x.wall += time.Since(began)
+	x.redis += on.cpu(b) - at
+}
+
+// BenchmarkGroupMemory is what an entity takes with one certified record in each of some
+// views, and with two more that are listed, in bytes of the server's memory.
+func BenchmarkGroupMemory(b *testing.B) {
+	for _, views := range []int{2, 5, 10} {
+		for _, c := range groupCases(views) {
+			b.Run(fmt.Sprintf("views=%d/%s", views, c.name()), func(b *testing.B) {
+				for b.Loop() {
+					_, s := c.open(b)
+					empty := s.Size()
+					for version := feature.Version(1); version <= 3; version++ {
+						for view := range feature.ViewID(views) {
+							c.stage(b, s, view+1, version)
+							if version > 1 {
+								continue
+							}
+							if _, err := s.Fold(context.Background(), view+1, 1, nil, []feature.Version{1}); err != nil {
+								b.Fatal(err)
+							}
+						}
+						if version != 2 {
+							b.ReportMetric(float64(s.Size()-empty)/groupEntities, fmt.Sprintf("%d-B/entity", version))
+						}
+					}
+				}
+			})
+		}
+	}
+}
