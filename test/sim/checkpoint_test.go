@@ -20,7 +20,7 @@ func (s *stream) checkpoint() {
 			return
 		}
 	}
-	progress := feature.Progress{Topic: topic, Partition: s.partition, Epoch: s.epoch, Offset: int64(s.state.next), Views: map[string]feature.ViewProgress{
+	progress := feature.Progress{Topic: s.w.topic, Partition: s.partition, Epoch: s.epoch, Offset: int64(s.state.next), Views: map[string]feature.ViewProgress{
 		s.w.view.Name: {Watermark: s.state.watermark, Idle: s.state.idle, Left: s.state.left},
 	}}
 	var partials []sketch.Partial
@@ -42,8 +42,8 @@ func (s *stream) partial(p *pane) sketch.Partial {
 	}
 	n := len(p.offsets)
 	return sketch.Partial{
-		View: s.w.view.Name, Window: p.window, Version: p.version, Topic: topic, Partition: s.partition, Epoch: s.epoch, Offset: int64(s.state.next),
-		Profile: profile, Rows: uint64(n), Span: feature.Span{Topic: topic, Partition: s.partition, First: int64(p.offsets[0]), Last: int64(p.offsets[n-1])},
+		View: s.w.view.Name, Window: p.window, Version: p.version, Topic: s.w.topic, Partition: s.partition, Epoch: s.epoch, Offset: int64(s.state.next),
+		Profile: profile, Rows: uint64(n), Span: feature.Span{Topic: s.w.topic, Partition: s.partition, First: int64(p.offsets[0]), Last: int64(p.offsets[n-1])},
 	}
 }
 
@@ -66,7 +66,7 @@ func (s *stream) rest() {
 	if !s.restore() || s.state.idle || s.state.next < len(s.log) {
 		return
 	}
-	left, err := s.w.tap.LeaveIdle(s.w.ctx, topic, s.partition, s.w.view.ID)
+	left, err := s.w.tap.LeaveIdle(s.w.ctx, s.w.topic, s.partition, s.w.view.ID)
 	if err != nil {
 		s.restart(false)
 		return

@@ -13,7 +13,7 @@ import (
 // certified no key has more than one record beside those that may be listed. At rest, when
 // everything is swept, no key has more than one record up to the floor, and none of a dead
 // version.
-func (w *world) chains(rest bool) {
+func (w *lane) chains(rest bool) {
 	all, err := w.rows.Read(w.ctx, w.view.ID, w.keys, nil)
 	if err != nil {
 		w.fail("read chains: %v", err)
@@ -51,21 +51,36 @@ func (w *world) chains(rest bool) {
 func (w *world) finish() {
 	w.heal()
 	for range 3 { // a frozen view is thawed, one that freezes itself as well
-		w.carryOut(w.people, request{name: "thaw"}.of(w.view))
-		w.close(w.frontier)
+		for _, l := range w.lanes {
+			l.carryOut(w.people, request{name: "thaw"}.of(l.view))
+			l.close(w.frontier)
+		}
 		w.settle(5 * time.Second)
 	}
-	w.carryOut(w.people, request{name: "thaw"}.of(w.view))
+	for _, l := range w.lanes {
+		l.carryOut(w.people, request{name: "thaw"}.of(l.view))
+	}
 	w.settle(20 * time.Second)
-	if slices.ContainsFunc(w.versions(), func(info feature.VersionInfo) bool {
-		return info.Step == feature.StepOpen && info.Kind == feature.KindApproved
-	}) {
+	if slices.ContainsFunc(w.lanes, (*lane).cutShort) {
 		w.settle(21 * time.Minute) // the gate takes it for cut short
 		w.settle(20 * time.Second)
 	}
-	if w.failure() != "" {
-		return
+	for _, l := range w.lanes {
+		if w.failure() == "" {
+			l.finished()
+		}
 	}
+}
+
+// cutShort reports whether an approval was not carried out.
+func (w *lane) cutShort() bool {
+	return slices.ContainsFunc(w.versions(), func(info feature.VersionInfo) bool {
+		return info.Step == feature.StepOpen && info.Kind == feature.KindApproved
+	})
+}
+
+// finished checks a view that is healed and whose windows are closed.
+func (w *lane) finished() {
 	w.chains(!slices.ContainsFunc(w.streams, func(s *stream) bool { return s.late }))
 	v, versions := w.vector(), w.versions()
 	for _, info := range versions {
@@ -80,7 +95,7 @@ func (w *world) finish() {
 }
 
 // shelf returns what the gate remembers of versions whose rows rest in the log.
-func (w *world) shelf() []feature.Version {
+func (w *lane) shelf() []feature.Version {
 	var memory struct{ Shelf []feature.Version }
 	raw, err := w.ledger.Memory(w.ctx, w.view.ID)
 	if err == nil && len(raw) > 0 {
@@ -127,7 +142,7 @@ func statesText(versions []feature.VersionInfo) (text string) {
 
 // complete holds a version against the log: every record of its window is in the
 // store, or was swept with a version that is dead, and was counted once.
-func (w *world) complete(info feature.VersionInfo) {
+func (w *lane) complete(info feature.VersionInfo) {
 	if info.Step == feature.StepOpen || info.Step == feature.StepSealed {
 		w.fail("version %d of window %s is %s at the end", info.Version, info.Window.Start, info.Step)
 		return
@@ -155,7 +170,7 @@ func (w *world) complete(info feature.VersionInfo) {
 	}
 	verdicts := 0
 	for _, v := range w.ledger.verdicts {
-		if v.Kind == "window" && v.Version == info.Version {
+		if v.view == w.view.ID && v.Kind == "window" && v.Version == info.Version {
 			verdicts++
 		}
 	}
@@ -165,7 +180,7 @@ func (w *world) complete(info feature.VersionInfo) {
 }
 
 // unstuck wants the version above the floor to have a reason to wait.
-func (w *world) unstuck(first feature.VersionInfo) {
+func (w *lane) unstuck(first feature.VersionInfo) {
 	p := w.view.Publish
 	if first.State.Dead() || first.State == feature.StateVisible && first.JudgedSince >= p.ProbationWindows || first.State == feature.StateHeld && first.HeldFor > p.Hold {
 		w.fail("the floor waits for version %d, which nothing moves: %+v", first.Version, first)

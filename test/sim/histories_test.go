@@ -4,8 +4,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,8 +32,9 @@ const onDisk = 200
 // and in the end, with everything healed, every record was staged and counted once,
 // every window has one verdict, and no version holds the others up.
 func TestHistories(t *testing.T) {
-	var next, reads, missed, returns, ops atomic.Int64
+	var next, reads, missed, returns, ops, grouped, expired atomic.Int64
 	var longest atomic.Int64
+	var breaks stepBreaks
 	began := time.Now()
 	t.Run("workers", func(t *testing.T) {
 		for i := range runtime.GOMAXPROCS(0) {
@@ -44,31 +47,68 @@ func TestHistories(t *testing.T) {
 					missed.Add(int64(w.missed))
 					returns.Add(int64(w.returns))
 					ops.Add(int64(len(plan(seed))))
+					expired.Add(int64(w.expired))
+					if w.grouped() {
+						grouped.Add(1)
+						breaks.add(w.breaks)
+					}
 					longest.Store(max(longest.Load(), int64(w.longest)))
 					if w.failure() != "" {
-						report(t, seed, w.failure())
+						report(t, "TestHistories", "sim.histories", seed, w.failure(), func(ops []op) string { return history(t, seed, ops).failure() })
 					}
 				}
 			})
 		}
 	})
-	t.Logf("%d histories of %d operations, %d reads of every key, in %s; longest chain %d; %d answers past the lease, flagged, lacked a row; %d rows showed behind a folded deletion",
-		next.Load()-int64(runtime.GOMAXPROCS(0)), ops.Load(), reads.Load(), time.Since(began).Round(time.Second), longest.Load(), missed.Load(), returns.Load())
+	t.Logf("calls that broke, with a group, by step: %v", breaks.of)
+	t.Logf("%d histories of %d operations, %d of them with a group, %d reads of every key, in %s; longest chain %d; %d answers past the lease, flagged, lacked a row; %d rows showed behind a folded deletion; %d answers lacked a row that had expired",
+		next.Load()-int64(runtime.GOMAXPROCS(0)), ops.Load(), grouped.Load(), reads.Load(), time.Since(began).Round(time.Second), longest.Load(), missed.Load(), returns.Load(), expired.Load())
 }
 
-// history runs one, in time of its own.
-func history(t *testing.T, seed uint64, ops []op) (w *world) {
-	var rows store = &memory.Store{}
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(context.Background())
-		defer stop()
-		if seed%onDisk == 0 {
+// stepBreaks counts, over histories with a group, the calls that broke at each step of a
+// version's life.
+type stepBreaks struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (b *stepBreaks) add(of map[string]int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.of == nil {
+		b.of = map[string]int{}
+	}
+	for step, n := range of {
+		b.of[step] += n
+	}
+}
+
+// history runs one, in time of its own. The store on disk has no groups: there, views of
+// one are read each by itself.
+func history(t *testing.T, seed uint64, ops []op) *world {
+	return historyOn(t, seed, ops, func(t *testing.T) store {
+		switch {
+		case seed%onDisk == 0:
 			disk, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "rows")})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer disk.Close()
-			rows = disk
+			return disk
+		case withGroup(seed):
+			return &memory.Grouped{}
+		}
+		return &memory.Store{}
+	})
+}
+
+// historyOn runs one on a row store, which is opened in its time, and closed if it can be.
+func historyOn(t *testing.T, seed uint64, ops []op, open func(*testing.T) store) (w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		rows := open(t)
+		if c, ok := rows.(io.Closer); ok {
+			defer c.Close()
 		}
 		w = newWorld(ctx, seed, rows)
 		defer w.stop()
@@ -83,8 +123,8 @@ func history(t *testing.T, seed uint64, ops []op) (w *world) {
 }
 
 // report shows a failed history, as short as it can be made.
-func report(t *testing.T, seed uint64, failure string) {
-	short := shrunk(plan(seed), func(ops []op) bool { return history(t, seed, ops).failure() != "" })
-	t.Errorf("history of seed %d: %s\nrun it again: go test ./test/sim -run TestHistories -sim.histories 1 -sim.seed %d\nit fails as well with %d operations: %s\nso: %s",
-		seed, failure, seed, len(short), show(short), history(t, seed, short).failure())
+func report(t *testing.T, test, count string, seed uint64, failure string, run func([]op) string) {
+	short := shrunk(plan(seed), func(ops []op) bool { return run(ops) != "" })
+	t.Errorf("history of seed %d: %s\nrun it again: go test ./test/sim -run '^%s$' -%s 1 -sim.seed %d\nit fails as well with %d operations: %s\nso: %s",
+		seed, failure, test, count, seed, len(short), show(short), run(short))
 }

@@ -10,11 +10,12 @@ import (
 // logPort is the log as the gate reads it again.
 type logPort struct{ *line }
 
-func (l logPort) Profile(_ context.Context, _ *feature.View, _ *sketch.Layout, window feature.Window, spans []feature.Span) (*sketch.Profile, error) {
+func (l logPort) Profile(_ context.Context, view *feature.View, _ *sketch.Layout, window feature.Window, spans []feature.Span) (*sketch.Profile, error) {
+	of := l.w.of(view.ID)
 	return through(l.line, func() (*sketch.Profile, error) {
-		all := sketch.NewProfile(l.w.view, sketch.Unbinned(l.w.view), hashKey)
+		all := sketch.NewProfile(of.view, sketch.Unbinned(of.view), hashKey)
 		for _, span := range spans {
-			s := l.w.streams[span.Partition]
+			s := of.streams[span.Partition]
 			if err := all.Merge(s.profile(s.offsets(window, span.First, span.Last))); err != nil {
 				return nil, err
 			}
@@ -23,10 +24,11 @@ func (l logPort) Profile(_ context.Context, _ *feature.View, _ *sketch.Layout, w
 	})
 }
 
-func (l logPort) Rows(_ context.Context, _ *feature.View, version feature.Version, window feature.Window, spans []feature.Span, fn func([]feature.Row) error) error {
+func (l logPort) Rows(_ context.Context, view *feature.View, version feature.Version, window feature.Window, spans []feature.Span, fn func([]feature.Row) error) error {
+	of := l.w.of(view.ID)
 	for _, span := range spans {
 		rows, err := through(l.line, func() ([]feature.Row, error) {
-			s := l.w.streams[span.Partition]
+			s := of.streams[span.Partition]
 			return s.rows(version, s.offsets(window, span.First, span.Last)), nil
 		})
 		if err == nil {

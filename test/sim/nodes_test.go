@@ -31,12 +31,17 @@ type line struct {
 	between func()
 	reading func()
 
-	confirmed  time.Time // when vectors were last asked for and given
-	generation uint64    // and of which generation the view's was
+	confirmed time.Time                 // when vectors were last asked for and given
+	shown     map[feature.ViewID]uint64 // and of which generation that of each view was
 }
 
 // through makes a call on a line.
 func through[T any](l *line, do func() (T, error)) (result T, err error) {
+	return stepThrough(l, "", do)
+}
+
+// stepThrough makes a call that is of a step of a version's life.
+func stepThrough[T any](l *line, step string, do func() (T, error)) (result T, err error) {
 	l.mu.Lock()
 	between := l.between
 	l.between = nil
@@ -48,6 +53,9 @@ func through[T any](l *line, do func() (T, error)) (result T, err error) {
 		l.dead = true
 	}
 	l.mu.Unlock()
+	if step != "" && (broken || blown) {
+		l.w.broke(step)
+	}
 	switch {
 	case broken:
 		return result, errCut
@@ -101,27 +109,47 @@ func (l *line) kill() {
 	l.dead = true
 }
 
-// snapshot is when the vectors that a server has were confirmed, and the generation.
-func (l *line) snapshot() (confirmed time.Time, generation uint64) {
+// gave notes the vectors that a server was given; mu is held.
+func (l *line) gave(asked time.Time, all map[feature.ViewID]feature.Vector) {
+	l.confirmed, l.shown = asked, make(map[feature.ViewID]uint64, len(all))
+	for view, v := range all {
+		l.shown[view] = v.Generation
+	}
+}
+
+// snapshot is when the vectors that a server has were confirmed, and the generation of
+// each.
+func (l *line) snapshot() (confirmed time.Time, shown map[feature.ViewID]uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.confirmed, l.generation
+	return l.confirmed, l.shown
 }
 
 // profiles is the model of the profiles topic: compacted, and followed by boards.
 type profiles struct {
-	mu       sync.Mutex
-	progress map[int32]feature.Progress
-	partials map[int32]map[int64]sketch.Partial
-	gates    []*gateNode
+	mu         sync.Mutex
+	partitions map[string]int // by topic
+	progress   map[source]feature.Progress
+	partials   map[source]map[int64]sketch.Partial
+	gates      []*gateNode
+}
+
+// source is a partition of a topic of writes.
+type source struct {
+	topic     string
+	partition int32
 }
 
 func (t *profiles) publish(p feature.Progress, partials []sketch.Partial) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.progress[p.Partition] = p
+	of := source{p.Topic, p.Partition}
+	t.progress[of] = p
+	if t.partials[of] == nil {
+		t.partials[of] = map[int64]sketch.Partial{}
+	}
 	for _, x := range partials {
-		t.partials[p.Partition][x.Window.Start.UnixNano()] = x
+		t.partials[of][x.Window.Start.UnixNano()] = x
 	}
 	for _, g := range t.gates {
 		g.board.Update(p, partials)
@@ -132,7 +160,7 @@ func (t *profiles) forget(partials []sketch.Partial) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, x := range partials {
-		delete(t.partials[x.Partition], x.Window.Start.UnixNano())
+		delete(t.partials[source{x.Topic, x.Partition}], x.Window.Start.UnixNano())
 		for _, g := range t.gates {
 			g.board.Forgotten(x.View, x.Window.Start, x.Topic, x.Partition)
 		}
@@ -141,7 +169,7 @@ func (t *profiles) forget(partials []sketch.Partial) {
 
 // board returns one that has read the topic to its end.
 func (t *profiles) board() *materialize.Board {
-	b := materialize.NewBoard(topic, func(string) int { return len(t.partials) })
+	b := materialize.NewBoard(writes, func(topic string) int { return t.partitions[topic] })
 	for p, progress := range t.progress {
 		var partials []sketch.Partial
 		for _, x := range t.partials[p] {
@@ -246,7 +274,7 @@ func (w *world) serve(n *serverNode) {
 	}
 	n.line = &line{w: w}
 	source := n.registry()
-	server, err := serving.New(serving.DefaultConfig(), serving.Deps{Rows: readPort{n.line}, Source: source, Version: source.Version})
+	server, err := serving.New(serving.DefaultConfig(), serving.Deps{Rows: w.readRows(n.line), Source: source, Version: source.Version, Now: w.now})
 	if err != nil {
 		w.fail("server: %v", err)
 		return
@@ -261,10 +289,6 @@ func (w *world) serve(n *serverNode) {
 	}(n.done)
 }
 
-func newProfiles(partitions int) *profiles {
-	t := &profiles{progress: map[int32]feature.Progress{}, partials: map[int32]map[int64]sketch.Partial{}}
-	for p := range partitions {
-		t.partials[int32(p)] = map[int64]sketch.Partial{}
-	}
-	return t
+func newProfiles() *profiles {
+	return &profiles{partitions: map[string]int{}, progress: map[source]feature.Progress{}, partials: map[source]map[int64]sketch.Partial{}}
 }

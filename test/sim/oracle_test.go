@@ -18,10 +18,18 @@ import (
 type oracle struct {
 	mu     sync.Mutex
 	all    map[feature.Key][]feature.Record
-	shown  map[uint64]sight // by generation
+	staged map[stamp]time.Time // when each came first, by the platform's clock
+	shown  map[uint64]sight    // by generation
 	out    map[feature.Version]time.Time
 	last   sight
 	judged map[feature.Version][]string // states of verdicts on windows that name it
+}
+
+// stamp names a record of a view.
+type stamp struct {
+	key     feature.Key
+	version feature.Version
+	seq     uint64
 }
 
 // sight is what readers see at a generation.
@@ -35,12 +43,13 @@ type sight struct {
 
 func newOracle() *oracle {
 	return &oracle{
-		all: map[feature.Key][]feature.Record{}, shown: map[uint64]sight{0: {}}, out: map[feature.Version]time.Time{}, judged: map[feature.Version][]string{},
+		all: map[feature.Key][]feature.Record{}, staged: map[stamp]time.Time{}, shown: map[uint64]sight{0: {}}, out: map[feature.Version]time.Time{}, judged: map[feature.Version][]string{},
 	}
 }
 
 // keep notes rows that are staged, those that were staged before once.
-func (o *oracle) keep(version feature.Version, rows []feature.Row) {
+func (w *lane) keep(version feature.Version, rows []feature.Row) {
+	o := w.oracle
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, r := range rows {
@@ -48,12 +57,17 @@ func (o *oracle) keep(version feature.Version, rows []feature.Row) {
 		same := func(x feature.Record) bool { return x.Version == version && x.Seq == r.Record.Seq }
 		if !slices.ContainsFunc(o.all[r.Key], same) {
 			o.all[r.Key] = append(o.all[r.Key], r.Record)
+			o.staged[stamp{r.Key, version, r.Record.Seq}] = w.now()
 		}
 	}
 }
 
 // see notes what is visible from now on.
-func (w *world) see(_ feature.ViewID, v feature.Vector, versions []feature.VersionInfo) {
+func (w *world) see(view feature.ViewID, v feature.Vector, versions []feature.VersionInfo) {
+	w.of(view).see(v, versions)
+}
+
+func (w *lane) see(v feature.Vector, versions []feature.VersionInfo) {
 	o := w.oracle
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -89,7 +103,7 @@ func (w *world) see(_ feature.ViewID, v feature.Vector, versions []feature.Versi
 }
 
 // justified wants a verdict that passed, or a person, behind a visible version.
-func (o *oracle) justified(w *world, info feature.VersionInfo) {
+func (o *oracle) justified(w *lane, info feature.VersionInfo) {
 	if info.Kind == feature.KindApproved || info.DecidedBy != "gate" && info.DecidedBy != "" {
 		return
 	}
@@ -116,7 +130,8 @@ func (o *oracle) newest(key feature.Key, visible []feature.Version) (best featur
 // reply is what a server answers to a read of every key.
 type reply struct {
 	Rows []struct {
-		Values struct{ Amount *float64 }
+		Values   struct{ Amount *float64 }
+		Statuses struct{ Amount string }
 	}
 	Provenance struct {
 		Version    feature.Version
@@ -129,44 +144,44 @@ type reply struct {
 
 var keyNames = []string{"a", "b", "c", "d", "e"}
 
-var readAll = readOf(keyNames)
+var readAll = readOf(keyNames, "amount")
 
-func readOf(names []string) string {
-	var keys []string
+func readOf(names []string, features ...string) string {
+	var keys, quoted []string
 	for _, k := range names {
 		keys = append(keys, fmt.Sprintf(`{"id":%q}`, k))
 	}
-	return `{"keys":[` + strings.Join(keys, ",") + `],"features":["amount"]}`
-}
-
-func (n *serverNode) get(w *world) (status int, r reply) {
-	status, r, err := n.ask(w.view.Name, keyNames)
-	if err != nil {
-		w.fail("%v", err)
+	for _, f := range features {
+		quoted = append(quoted, fmt.Sprintf("%q", f))
 	}
-	return status, r
+	return `{"keys":[` + strings.Join(keys, ",") + `],"features":[` + strings.Join(quoted, ",") + `]}`
 }
 
 // ask reads keys of a view.
 func (n *serverNode) ask(view string, names []string) (status int, r reply, err error) {
-	out, body := httptest.NewRecorder(), readAll
+	body := readAll
 	if len(names) != len(keyNames) {
-		body = readOf(names)
+		body = readOf(names, "amount")
 	}
-	n.handler.ServeHTTP(out, httptest.NewRequest("POST", "/api/v1/views/"+view+"/rows", strings.NewReader(body)))
-	if err := json.Unmarshal(out.Body.Bytes(), &r); err != nil {
-		return out.Code, r, fmt.Errorf("a server answers %d %s: %w", out.Code, out.Body, err)
-	}
-	return out.Code, r, nil
+	status, err = n.post("/api/v1/views/"+view+"/rows", body, &r)
+	return status, r, err
 }
 
-// check reads every key from a server and holds the answer against the oracle.
-func (w *world) check(n *serverNode) {
-	confirmed, generation := n.snapshot()
+func (n *serverNode) post(path, body string, r any) (status int, err error) {
+	out := httptest.NewRecorder()
+	n.handler.ServeHTTP(out, httptest.NewRequest("POST", path, strings.NewReader(body)))
+	if err := json.Unmarshal(out.Body.Bytes(), r); err != nil {
+		return out.Code, fmt.Errorf("a server answers %d %s: %w", out.Code, out.Body, err)
+	}
+	return out.Code, nil
+}
+
+// check reads every key of some views from a server, at once, and holds the answer
+// against their oracles.
+func (w *world) check(n *serverNode, of ...*lane) {
+	confirmed, shown := n.snapshot()
 	since := time.Since(confirmed)
-	status, r := n.get(w)
-	w.oracle.mu.Lock()
-	defer w.oracle.mu.Unlock()
+	status, code, answers := n.get(w, of)
 	w.reads++
 	if since > w.lease+w.grace || confirmed.IsZero() {
 		if status != 503 {
@@ -174,45 +189,62 @@ func (w *world) check(n *serverNode) {
 		}
 		return
 	}
-	s, known := w.oracle.shown[r.Provenance.Generation]
-	switch {
-	case status != 200:
-		if !w.oracle.shown[generation].refuse {
-			w.fail("a read is refused with %d %s %s, and generation %d does not refuse", status, r.Error.Code, r.Error.Message, generation)
+	if status != 200 {
+		if !slices.ContainsFunc(of, func(l *lane) bool { return l.refuses(shown[l.view.ID]) }) {
+			w.fail("a read is refused with %d %s, and no view does so in %v", status, code, shown)
 		}
 		return
-	case !known || s.refuse:
-		w.fail("a read is of generation %d, which nobody knows or which refuses", r.Provenance.Generation)
+	}
+	for i, l := range of {
+		if len(of) > 1 && answers[i].Generation != shown[l.view.ID] {
+			w.fail("view %s was read at generation %d, beside others, and %v were confirmed at once", l.view.Name, answers[i].Generation, shown)
+		}
+		l.hold(&answers[i], since)
+	}
+}
+
+func (w *lane) refuses(generation uint64) bool {
+	w.oracle.mu.Lock()
+	defer w.oracle.mu.Unlock()
+	return w.oracle.shown[generation].refuse
+}
+
+// hold holds the answer of one view against its oracle.
+func (w *lane) hold(a *answer, since time.Duration) {
+	w.oracle.mu.Lock()
+	defer w.oracle.mu.Unlock()
+	s, known := w.oracle.shown[a.Generation]
+	if !known || s.refuse {
+		w.fail("a read of %s is of generation %d, which nobody knows or which refuses", w.view.Name, a.Generation)
 		return
 	}
 	lapsed := since > w.lease
-	if lapsed != r.Provenance.Stale {
-		w.fail("%s after its vectors were confirmed a server says stale=%t", since, r.Provenance.Stale)
+	if lapsed != a.Stale {
+		w.fail("%s after its vectors were confirmed a server says stale=%t", since, a.Stale)
 	}
 	for i, key := range w.keys {
-		w.compare(key, r, i, s, lapsed)
+		w.compare(key, i, a.cells[i], s, lapsed)
 	}
 }
 
 // compare holds one key of an answer against the oracle.
-func (w *world) compare(key feature.Key, r reply, i int, s sight, lapsed bool) {
-	value := r.Rows[i].Values.Amount
+func (w *lane) compare(key feature.Key, i int, c slot, s sight, lapsed bool) {
+	value := c.value
 	want, exists := w.oracle.newest(key, s.visible)
-	if (value != nil) == exists && (!exists || *value == amount(want)) {
+	if (value != nil) == exists && (!exists || *value == amount(want)) && c.status == w.status(want, exists) {
 		if at, gone := w.oracle.out[want.Version]; exists && gone && !lapsed && time.Since(at) > w.lease {
 			w.fail("key %s: version %d was taken out %s ago and is served without a flag", keyNames[i], want.Version, time.Since(at))
 		}
 		return
 	}
+	if w.mayBeGone(key, want) && w.oldRow(key, c, s) {
+		w.expired++
+		return
+	}
 	if lapsed {
 		w.missed++ // rows may be swept two leases after a version went; the answer is flagged
-		if value == nil {
+		if value == nil || w.visibleRow(key, *value, s) {
 			return
-		}
-		for _, x := range w.oracle.all[key] {
-			if amount(x) == *value && slices.Contains(s.visible, x.Version) {
-				return
-			}
 		}
 	}
 	if value != nil && want.Deleted && want.Version <= s.floor && w.returned(key, *value, want, s) {
@@ -223,13 +255,18 @@ func (w *world) compare(key feature.Key, r reply, i int, s sight, lapsed bool) {
 	if value != nil {
 		got = fmt.Sprint(*value)
 	}
-	w.fail("key %s at generation %d, which shows %v: got %s, want %v of version %d (%t); of the key: %s", keyNames[i], s.generation, s.visible, got, amount(want), want.Version, exists, chainText(w.oracle.all[key]))
+	w.fail("key %s of %s at generation %d, which shows %v: got %s %s, want %v of version %d (%t, %s); of the key: %s", keyNames[i], w.view.Name, s.generation, s.visible, got, c.status, amount(want), want.Version, exists, w.status(want, exists), chainText(w.oracle.all[key]))
+}
+
+// visibleRow reports whether a value is of some record of a key that readers see.
+func (w *lane) visibleRow(key feature.Key, value float64, s sight) bool {
+	return slices.ContainsFunc(w.oracle.all[key], func(x feature.Record) bool { return amount(x) == value && slices.Contains(s.visible, x.Version) })
 }
 
 // returned reports whether a value is of a row that came to the store in a later
 // version than a deletion that is certified, with an earlier event time: package
 // embedded says that such a row shows again once the deletion is folded away.
-func (w *world) returned(key feature.Key, value float64, deletion feature.Record, s sight) bool {
+func (w *lane) returned(key feature.Key, value float64, deletion feature.Record, s sight) bool {
 	return slices.ContainsFunc(w.oracle.all[key], func(x feature.Record) bool {
 		return !x.Deleted && amount(x) == value && slices.Contains(s.visible, x.Version) && x.Version > deletion.Version
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving"
 )
 
 // registryPort is the registry at the far end of a line: what the gate decides by,
@@ -17,7 +18,7 @@ type registryPort struct {
 func (l *line) registry() registryPort { return registryPort{l, l.w.ledger} }
 
 func (r registryPort) Apply(ctx context.Context, c feature.Commit) (feature.Vector, error) {
-	return through(r.line, func() (feature.Vector, error) { return r.ledger.Apply(ctx, c) })
+	return stepThrough(r.line, stepOf(c), func() (feature.Vector, error) { return r.ledger.Apply(ctx, c) })
 }
 
 func (r registryPort) OpenKind(ctx context.Context, view *feature.View, info feature.VersionInfo) (feature.VersionInfo, error) {
@@ -25,7 +26,7 @@ func (r registryPort) OpenKind(ctx context.Context, view *feature.View, info fea
 }
 
 func (r registryPort) OpenVersion(ctx context.Context, view *feature.View, w feature.Window, now time.Time) (feature.VersionInfo, error) {
-	return through(r.line, func() (feature.VersionInfo, error) { return r.ledger.OpenVersion(ctx, view, w, now) })
+	return stepThrough(r.line, "open", func() (feature.VersionInfo, error) { return r.ledger.OpenVersion(ctx, view, w, now) })
 }
 
 func (r registryPort) LeaveIdle(ctx context.Context, topic string, partition int32, view feature.ViewID) (uint64, error) {
@@ -38,11 +39,11 @@ func (r registryPort) Vector(ctx context.Context, view feature.ViewID) (feature.
 
 func (r registryPort) Vectors(ctx context.Context) (map[feature.ViewID]feature.Vector, error) {
 	asked := time.Now()
-	all, err := through(r.line, func() (map[feature.ViewID]feature.Vector, error) { return r.ledger.Vectors(ctx) })
+	all, err := stepThrough(r.line, "broadcast", func() (map[feature.ViewID]feature.Vector, error) { return r.ledger.Vectors(ctx) })
 	if err == nil {
 		r.line.mu.Lock()
 		defer r.line.mu.Unlock()
-		r.confirmed, r.generation = asked, all[r.w.view.ID].Generation
+		r.line.gave(asked, all)
 	}
 	return all, err
 }
@@ -89,7 +90,7 @@ func (r registryPort) Definitions(context.Context) (feature.Definitions, uint64,
 		defs       feature.Definitions
 		generation uint64
 	}
-	a, err := through(r.line, func() (answer, error) { return answer{*r.w.defs, 1}, nil })
+	a, err := stepThrough(r.line, "broadcast", func() (answer, error) { return answer{*r.w.defs, 1}, nil })
 	return a.defs, a.generation, err
 }
 
@@ -100,22 +101,22 @@ func (r registryPort) Changed() <-chan struct{} { return r.ledger.Changed() }
 type rowsPort struct{ *line }
 
 func (r rowsPort) Stage(ctx context.Context, view feature.ViewID, version feature.Version, rows []feature.Row) (uint64, error) {
-	return through(r.line, func() (uint64, error) {
-		r.w.oracle.keep(version, rows)
+	return stepThrough(r.line, "write", func() (uint64, error) {
+		r.w.of(view).keep(version, rows)
 		return r.w.rows.Stage(ctx, view, version, rows)
 	})
 }
 
 func (r rowsPort) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
-	return through(r.line, func() ([][]feature.Record, error) { return r.w.rows.Read(ctx, view, keys, dst) })
+	return stepThrough(r.line, "audit", func() ([][]feature.Record, error) { return r.w.rows.Read(ctx, view, keys, dst) })
 }
 
 func (r rowsPort) Drop(ctx context.Context, view feature.ViewID, version feature.Version) (int, error) {
-	return through(r.line, func() (int, error) { return r.w.rows.Drop(ctx, view, version) })
+	return stepThrough(r.line, "sweep", func() (int, error) { return r.w.rows.Drop(ctx, view, version) })
 }
 
 func (r rowsPort) Fold(ctx context.Context, view feature.ViewID, floor feature.Version, dead, touched []feature.Version) (int, error) {
-	return through(r.line, func() (int, error) { return r.w.rows.Fold(ctx, view, floor, dead, touched) })
+	return stepThrough(r.line, "sweep", func() (int, error) { return r.w.rows.Fold(ctx, view, floor, dead, touched) })
 }
 
 func (r rowsPort) Sync(ctx context.Context) error {
@@ -128,6 +129,12 @@ func (r rowsPort) Sync(ctx context.Context) error {
 type readPort struct{ *line }
 
 func (r readPort) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
+	r.meanwhile()
+	return r.w.rows.Read(ctx, view, keys, dst)
+}
+
+// meanwhile lets happen what is to happen within a read.
+func (r readPort) meanwhile() {
 	r.mu.Lock()
 	reading := r.reading
 	r.reading = nil
@@ -135,5 +142,30 @@ func (r readPort) Read(ctx context.Context, view feature.ViewID, keys []feature.
 	if reading != nil {
 		reading()
 	}
-	return r.w.rows.Read(ctx, view, keys, dst)
+}
+
+// groupReads is how a store that keeps groups reads several views at once.
+type groupReads interface {
+	ReadViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error)
+}
+
+// groupPort is a readPort to such a store.
+type groupPort struct {
+	readPort
+	rows groupReads
+}
+
+func (r groupPort) Together(feature.ViewID) bool { return true }
+
+func (r groupPort) ReadViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
+	r.meanwhile()
+	return r.rows.ReadViews(ctx, views, keys, whole, dst)
+}
+
+// readRows is what a server reads rows from.
+func (w *world) readRows(l *line) serving.Rows {
+	if rows, ok := w.rows.(groupReads); ok {
+		return groupPort{readPort{l}, rows}
+	}
+	return readPort{l}
 }

@@ -14,7 +14,7 @@ import (
 // step carries out one operation, lets everything come to rest, and checks.
 func (w *world) step(o op) {
 	rng := rand.New(rand.NewPCG(w.seed, o.n))
-	w.do(o.kind, rng)
+	w.do(o.kind, w.lanes[o.n%uint64(len(w.lanes))], rng)
 	w.settle(time.Duration(rng.IntN(700)) * time.Millisecond)
 }
 
@@ -26,8 +26,10 @@ func (w *world) settle(d time.Duration) {
 	synctest.Wait()
 	w.bury()
 	w.turn++
-	w.check(w.servers[w.turn%len(w.servers)])
-	w.chains(false)
+	w.check(w.servers[w.turn%len(w.servers)], w.asked()...)
+	for _, l := range w.lanes {
+		l.chains(false)
+	}
 }
 
 // bury ends the runs of processes whose line died.
@@ -42,38 +44,38 @@ func (w *world) bury() {
 	}
 }
 
-func (w *world) do(kind string, rng *rand.Rand) {
-	s := w.streams[rng.IntN(len(w.streams))]
+func (w *world) do(kind string, l *lane, rng *rand.Rand) {
+	s := l.streams[rng.IntN(len(l.streams))]
 	g := w.gates[rng.IntN(len(w.gates))]
 	n := w.servers[rng.IntN(len(w.servers))]
 	switch kind {
 	case "write":
-		w.write(rng)
+		l.write(rng)
 	case "read":
 		s.read(1 + rng.IntN(8))
 	case "checkpoint":
 		s.checkpoint()
 	case "close":
-		w.close(w.frontier)
+		l.close(w.frontier)
 	case "wait":
 		time.Sleep(time.Duration(rng.IntN(8000)) * time.Millisecond)
 	case "rest":
 		s.rest()
 	case "act":
-		w.act(rng)
+		l.act(rng)
 	case "act between":
-		action := w.choose(rng)
-		g.intervene(func() { w.carryOut(w.people, action) })
+		action := l.choose(rng)
+		g.intervene(func() { l.carryOut(w.people, action) })
 	case "read across":
-		w.readAcross(n, rng)
+		l.readAcross(n, rng)
 	case "replay":
-		w.replay(s, rng)
+		l.replay(s, rng)
 	case "tap dies", "tap sleeps":
 		s.restart(kind == "tap sleeps")
 	case "tap line breaks":
 		w.tap.light(1+rng.IntN(6), rng.IntN(2) == 0, false)
 	case "zombie stages":
-		w.zombie(s)
+		l.zombie(s)
 	default:
 		w.fault(kind, g, n, rng)
 	}
@@ -108,8 +110,10 @@ func (w *world) fault(kind string, g *gateNode, n *serverNode, rng *rand.Rand) {
 	case "actor line breaks":
 		w.actor.light(1+rng.IntN(12), rng.IntN(2) == 0, rng.IntN(2) == 0)
 	case "power fails":
-		for _, s := range w.streams {
-			s.restart(false)
+		for _, l := range w.lanes {
+			for _, s := range l.streams {
+				s.restart(false)
+			}
 		}
 		for i := range w.gates {
 			w.gates[i].kill()
@@ -120,10 +124,13 @@ func (w *world) fault(kind string, g *gateNode, n *serverNode, rng *rand.Rand) {
 }
 
 // write appends records about the newest window, and some about older ones.
-func (w *world) write(rng *rand.Rand) {
+func (w *lane) write(rng *rand.Rand) {
 	if rng.IntN(3) == 0 {
 		w.frontier++
-		w.clock.reach(day0.Add(time.Duration(w.frontier) * windowSize))
+		if w.grouped() && rng.IntN(4) == 0 {
+			w.frontier += rng.IntN(30) // nobody writes for hours, and rows expire
+		}
+		w.reach(day0.Add(time.Duration(w.frontier) * windowSize))
 	}
 	for range 1 + rng.IntN(6) {
 		i := rng.IntN(len(w.keys))
@@ -140,7 +147,7 @@ func (w *world) write(rng *rand.Rand) {
 
 // close writes a watermark at the end of a window to every partition, and lets them
 // be read and saved.
-func (w *world) close(n int) {
+func (w *lane) close(n int) {
 	at := day0.Add(time.Duration(n+1)*windowSize + w.view.Window.Lateness)
 	for _, s := range w.streams {
 		s.append(&entry{mark: true, at: at})
@@ -158,7 +165,7 @@ type request struct {
 
 var actionNames = []string{"approve", "approve", "approve", "reject", "rollback", "rollback", "rollback", "freeze", "thaw", "thaw", "thaw"}
 
-func (w *world) choose(rng *rand.Rand) request {
+func (w *lane) choose(rng *rand.Rand) request {
 	name := actionNames[rng.IntN(len(actionNames))]
 	versions := w.versions()
 	var some []feature.Version
@@ -176,7 +183,7 @@ func (w *world) choose(rng *rand.Rand) request {
 }
 
 // act lets a person ask, through a gate's process or another.
-func (w *world) act(rng *rand.Rand) {
+func (w *lane) act(rng *rand.Rand) {
 	through := w.people
 	if g := w.gates[rng.IntN(2)]; rng.IntN(2) == 0 && !g.isDead() {
 		through = g.actions
@@ -184,7 +191,7 @@ func (w *world) act(rng *rand.Rand) {
 	w.carryOut(through, w.choose(rng))
 }
 
-func (w *world) carryOut(a *materialize.Actions, r request) {
+func (w *lane) carryOut(a *materialize.Actions, r request) {
 	w.oracle.mu.Lock()
 	before := w.oracle.last
 	w.oracle.mu.Unlock()
@@ -223,8 +230,8 @@ func (w *world) known(err error) bool {
 }
 
 // readAcross changes what is visible while a read is under way: its answer is of one
-// generation all the same.
-func (w *world) readAcross(n *serverNode, rng *rand.Rand) {
+// generation of each view all the same, and those are of one look at the registry.
+func (w *lane) readAcross(n *serverNode, rng *rand.Rand) {
 	if confirmed, _ := n.snapshot(); time.Since(confirmed) > w.lease {
 		return
 	}
@@ -235,12 +242,12 @@ func (w *world) readAcross(n *serverNode, rng *rand.Rand) {
 			w.fail("refresh: %v", err)
 		}
 	})
-	w.check(n)
+	w.check(n, w.lanes...)
 }
 
 // replay stages a suffix of a partition's records again, where they were: into
 // versions above the floor, or any that no key was deleted from.
-func (w *world) replay(s *stream, rng *rand.Rand) {
+func (w *lane) replay(s *stream, rng *rand.Rand) {
 	if s.state.next == 0 {
 		return
 	}
@@ -254,7 +261,7 @@ func (w *world) replay(s *stream, rng *rand.Rand) {
 
 // zombie lets a paused process stage what it had, long after its partition has
 // another owner.
-func (w *world) zombie(s *stream) {
+func (w *lane) zombie(s *stream) {
 	for _, late := range s.zombie {
 		info, err := w.ledger.Version(w.ctx, w.view.ID, late.version)
 		if err != nil {
@@ -268,7 +275,7 @@ func (w *world) zombie(s *stream) {
 
 // stageAgain stages rows that were staged before, or will be. Package embedded says
 // what callers must keep: a deletion that was folded away hides no earlier row.
-func (w *world) stageAgain(info feature.VersionInfo, rows []feature.Row) {
+func (w *lane) stageAgain(info feature.VersionInfo, rows []feature.Row) {
 	if info.Version == 0 || w.deletes && info.Version <= w.vector().Floor {
 		return
 	}

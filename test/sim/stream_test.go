@@ -11,8 +11,6 @@ import (
 	"sluice/quality/sketch"
 )
 
-const topic = "sluice.writes"
-
 var hashKey = sketch.HashKey{1, 2, 3}
 
 // entry is one record of the model of the log: a write, or a watermark.
@@ -28,7 +26,7 @@ type entry struct {
 
 // stream is the model of one partition of the log with the tap's owner of it.
 type stream struct {
-	w         *world
+	w         *lane
 	partition int32
 	mu        sync.Mutex // of log, which the gate reads as well
 	log       []*entry
@@ -78,7 +76,7 @@ func (s *tapState) clone() tapState {
 	return c
 }
 
-func newStream(w *world, partition int32) *stream {
+func newStream(w *lane, partition int32) *stream {
 	s := &stream{w: w, partition: partition, epoch: 1}
 	s.state = tapState{open: map[int64]*pane{}, sealed: map[int64]bool{}}
 	s.saved = s.state.clone()
@@ -88,7 +86,7 @@ func newStream(w *world, partition int32) *stream {
 func (s *stream) append(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.write.Topic, e.write.Partition, e.write.Offset = topic, s.partition, int64(len(s.log))
+	e.write.Topic, e.write.Partition, e.write.Offset = s.w.topic, s.partition, int64(len(s.log))
 	s.log = append(s.log, e)
 }
 
@@ -147,7 +145,7 @@ func (s *stream) restore() bool {
 	case s.state.next < len(s.log):
 		err = s.wake()
 	default:
-		s.state.left, err = s.w.tap.LeaveIdle(s.w.ctx, topic, s.partition, s.w.view.ID)
+		s.state.left, err = s.w.tap.LeaveIdle(s.w.ctx, s.w.topic, s.partition, s.w.view.ID)
 	}
 	if err != nil {
 		s.restart(false)
@@ -163,7 +161,7 @@ func (s *stream) wake() error {
 	if !s.state.idle {
 		return nil
 	}
-	left, err := s.w.tap.LeaveIdle(s.w.ctx, topic, s.partition, s.w.view.ID)
+	left, err := s.w.tap.LeaveIdle(s.w.ctx, s.w.topic, s.partition, s.w.view.ID)
 	if err != nil {
 		return err
 	}
@@ -300,7 +298,7 @@ func (w *world) now() time.Time {
 }
 
 // records are those of a window over all partitions.
-func (w *world) records(window feature.Window) (n uint64) {
+func (w *lane) records(window feature.Window) (n uint64) {
 	for _, s := range w.streams {
 		n += uint64(len(s.offsets(window, 0, int64(len(s.log)))))
 	}

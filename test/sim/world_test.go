@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -31,20 +30,16 @@ type world struct {
 	seed     uint64
 	ledger   *ledger
 	rows     store
-	oracle   *oracle
+	lanes    []*lane
 	profiles *profiles
-	streams  []*stream
 	gates    []*gateNode
 	servers  []*serverNode
 	tap      *tapPort
 	actor    *line // of a process that has no gate
 	people   *materialize.Actions
 	clock    manual
-	view     *feature.View
 	defs     *feature.Definitions
 	keys     []feature.Key
-	batch    int // rows that a tap holds back
-	deletes  bool
 
 	lease, grace time.Duration
 	frontier     int // the newest window that is written to
@@ -53,10 +48,22 @@ type world struct {
 	reads        int
 	missed       int // answers past the lease that lack a row
 	returns      int // rows behind a deletion that was folded away
+	expired      int // rows that are past their expiry
 	longest      int // chain
 
 	mu     sync.Mutex
 	failed string
+	breaks map[string]int // calls that a line did not carry, or not whole, by step
+}
+
+// broke notes that a call of a step did not get through, or its answer did not.
+func (w *world) broke(step string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.breaks == nil {
+		w.breaks = map[string]int{}
+	}
+	w.breaks[step]++
 }
 
 // manual is the platform's clock, set by hand.
@@ -96,38 +103,37 @@ const windowSize = 10 * time.Minute
 
 // newWorld draws a platform.
 func newWorld(ctx context.Context, seed uint64, rows store) *world {
-	rng := rand.New(rand.NewPCG(seed, 0x3a))
 	limits := serving.DefaultConfig()
-	w := &world{
-		ctx: ctx, seed: seed, ledger: newLedger(), rows: rows, oracle: newOracle(), clock: manual{now: day0}, batch: 1 + rng.IntN(4), deletes: rng.IntN(2) == 0,
-		lease: limits.Lease, grace: limits.Grace,
+	w := &world{ctx: ctx, seed: seed, ledger: newLedger(), rows: rows, profiles: newProfiles(), clock: manual{now: day0}, lease: limits.Lease, grace: limits.Grace}
+	w.draw()
+	var views []feature.View
+	for _, l := range w.lanes {
+		views = append(views, *l.view)
 	}
-	view := drawView(rng)
-	defs, _, err := w.ledger.SaveDefinitions(ctx, 0, feature.Definitions{Project: "sim", Entities: view.Entities, Views: []feature.View{view}}, feature.Audit{})
+	defs, _, err := w.ledger.SaveDefinitions(ctx, 0, feature.Definitions{Project: "sim", Entities: views[0].Entities, Views: views}, feature.Audit{})
 	if err != nil {
 		panic(err) // a fresh ledger takes any definitions
 	}
-	w.defs, w.view = &defs, &defs.Views[0]
+	w.defs = &defs
+	for i, l := range w.lanes {
+		l.view = &defs.Views[i]
+	}
 	w.ledger.watch = w.see
 	for _, name := range keyNames {
-		key, err := feature.NewKey(w.view, []feature.Value{feature.StringValue(name)})
+		key, err := feature.NewKey(w.lanes[0].view, []feature.Value{feature.StringValue(name)})
 		if err != nil {
 			panic(err) // one string for one entity
 		}
 		w.keys = append(w.keys, key)
 	}
-	w.profiles = newProfiles(1 + rng.IntN(3))
-	for p := range w.profiles.partials {
-		w.streams = append(w.streams, newStream(w, p))
-	}
-	slices.SortFunc(w.streams, func(a, b *stream) int { return int(a.partition - b.partition) })
+	w.arrange()
 	w.start()
 	return w
 }
 
-func drawView(rng *rand.Rand) feature.View {
+func drawView(name string, rng *rand.Rand) feature.View {
 	v := feature.View{
-		Project: "sim", Name: "payments", Entities: []feature.Entity{{Name: "id", Type: feature.String}},
+		Project: "sim", Name: name, Entities: []feature.Entity{{Name: "id", Type: feature.String}},
 		Features: []feature.Feature{{Name: "amount", Type: feature.Float64}},
 		Window:   feature.WindowSpec{Size: windowSize, Lateness: time.Duration(rng.IntN(2)) * windowSize / 2},
 		Publish: feature.Publish{
@@ -197,21 +203,25 @@ func (w *world) failure() string {
 func (w *world) judge(e materialize.Evidence) (materialize.Opinion, error) {
 	h := fnv.New64a()
 	fmt.Fprint(h, w.seed, e.Kind, e.Versions)
+	if e.View.ID > 1 {
+		fmt.Fprint(h, e.View.Name)
+	}
 	states := []rules.State{rules.Pass, rules.Pass, rules.Pass, rules.Warn, rules.Fail, rules.Fail, rules.Inconclusive, rules.Error}
 	state := states[h.Sum64()%uint64(len(states))]
 	v := rules.Verdict{State: state, Reasons: []rules.Reason{{Method: "sim", Text: "it is " + string(state)}}}
 	v.TooFew = state == rules.Inconclusive && h.Sum64()>>32%2 == 0
 	if e.Kind == "window" {
-		w.oracle.mu.Lock()
-		defer w.oracle.mu.Unlock()
+		o := w.of(e.View.ID).oracle
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		for _, version := range e.Versions {
-			w.oracle.judged[version] = append(w.oracle.judged[version], string(state))
+			o.judged[version] = append(o.judged[version], string(state))
 		}
 	}
 	return materialize.Opinion{Verdict: v, Alarms: e.Alarms, Spread: e.Spread}, nil
 }
 
-func (w *world) versionAt(start time.Time) feature.VersionInfo {
+func (w *lane) versionAt(start time.Time) feature.VersionInfo {
 	info, err := w.ledger.VersionOf(w.ctx, w.view.ID, start)
 	if err != nil && !errors.Is(err, feature.ErrNotFound) {
 		w.fail("version at %s: %v", start, err)
@@ -219,7 +229,7 @@ func (w *world) versionAt(start time.Time) feature.VersionInfo {
 	return info
 }
 
-func (w *world) versions() []feature.VersionInfo {
+func (w *lane) versions() []feature.VersionInfo {
 	all, err := w.ledger.Versions(w.ctx, w.view.ID, 0, 0)
 	if err != nil {
 		w.fail("versions: %v", err)
@@ -227,7 +237,7 @@ func (w *world) versions() []feature.VersionInfo {
 	return all
 }
 
-func (w *world) vector() feature.Vector {
+func (w *lane) vector() feature.Vector {
 	v, err := w.ledger.Vector(w.ctx, w.view.ID)
 	if err != nil {
 		w.fail("vector: %v", err)
