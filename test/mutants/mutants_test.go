@@ -17,11 +17,13 @@ const root = "../.."
 
 // TestPlantedBugs plants each bug and wants its test to fail: the test, not the
 // build. Without the bug the same test passes.
-func TestPlantedBugs(t *testing.T) {
+func TestPlantedBugs(t *testing.T) { plant(t, mutants, *all) }
+
+func plant(t *testing.T, mutants []mutant, all bool) {
 	var healthy sync.Map // of a test's command, whether it passes as the tree is
 	caught, planted := 0, 0
 	for _, m := range mutants {
-		if !m.often && !*all {
+		if !m.often && !all {
 			m.check(t) // only that it is not out of date
 			continue
 		}

@@ -131,4 +131,19 @@ var mutants = []mutant{
 		edits: [][2]string{{"now != 0 && a.part.ttl > 0 && old > a.part.ttl", "now < 0 && old > a.part.ttl"}},
 		pkg:   "./serving", run: "^TestPolicy$",
 	},
+	{
+		name: "views of a group show by the vector of the first", file: "serving/read.go", often: true,
+		edits: [][2]string{{"p, shown := a.part, a.shown", "p, shown := a.part, q.answers[0].shown"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "a view of a group is given its neighbour's rows", file: "serving/group.go",
+		edits: [][2]string{{"got[i*len(keys):(i+1)*len(keys)]", "got[i*0 : len(keys)]"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "a sweep of one view goes by what was listed for another", file: "materialize/seat.go",
+		edits: [][2]string{{"s := g.seats[view.ID]", "s := g.seats[1]"}, {"g.seats[view.ID] = s", "g.seats[1] = s"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
 }
