@@ -108,6 +108,27 @@ func TestPushSplits(t *testing.T) {
 	}
 }
 
+// TestPushBackfill sends more rows than a body takes, all of them declared to be of long ago.
+func TestPushBackfill(t *testing.T) {
+	var queries []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		queries = append(queries, r.URL.RequestURI())
+		_ = json.NewEncoder(w).Encode(map[string]any{"view": "v", "sent": 1, "offsets": map[string][2]int{}, "windows": []any{}})
+	}))
+	defer server.Close()
+	c := dial(t, client.Config{HTTP: server.URL, Timeout: time.Minute})
+	rows := make([]map[string]any, 5_001)
+	if pushed, err := c.PushBackfill(t.Context(), "v", rows); err != nil || pushed.Sent != 2 {
+		t.Errorf("pushed %+v, %v", pushed, err)
+	}
+	if _, err := c.Push(t.Context(), "v", rows[:1]); err != nil {
+		t.Error(err)
+	}
+	if want := "[/api/v1/views/v/writes?backfill=true /api/v1/views/v/writes?backfill=true /api/v1/views/v/writes]"; fmt.Sprint(queries) != want {
+		t.Errorf("asked for %v, want %s", queries, want)
+	}
+}
+
 // TestDecisions gets an answer to every action, and to what cannot be done.
 func TestDecisions(t *testing.T) {
 	c := dial(t, client.Config{})

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 )
@@ -45,6 +46,16 @@ const (
 // Timeout bounds each request of up to 5,000 rows. If the error is not nil, what was sent
 // before it is in Pushed; Push may be called again with rows that carry an event_id.
 func (c *Client) Push(ctx context.Context, view string, rows []map[string]any) (*Pushed, error) {
+	return c.push(ctx, view, rows, nil)
+}
+
+// PushBackfill is Push of rows of long ago: they are kept and served by event time, but no
+// window is judged by them and none of them enters history.
+func (c *Client) PushBackfill(ctx context.Context, view string, rows []map[string]any) (*Pushed, error) {
+	return c.push(ctx, view, rows, url.Values{"backfill": {"true"}})
+}
+
+func (c *Client) push(ctx context.Context, view string, rows []map[string]any, query url.Values) (*Pushed, error) {
 	total := &Pushed{View: view, Offsets: map[string][2]int64{}}
 	if view == "" || len(rows) == 0 {
 		return total, invalid("give a view and at least one row", "push to view %q of %d rows", view, len(rows))
@@ -57,7 +68,7 @@ func (c *Client) Push(ctx context.Context, view string, rows []map[string]any) (
 			return total, &Error{Code: "decode", Message: fmt.Sprintf("row %d: %v", i, err), Hint: "nothing of it was sent; rows before it may have been", cause: err}
 		}
 		if count == pushLines || count > 0 && body.Len()+len(line) > pushBytes {
-			if err := c.append(ctx, view, body.Bytes(), total); err != nil {
+			if err := c.append(ctx, view, query, body.Bytes(), total); err != nil {
 				return total, err
 			}
 			body.Reset()
@@ -66,7 +77,7 @@ func (c *Client) Push(ctx context.Context, view string, rows []map[string]any) (
 		body.Write(line)
 		count++
 	}
-	return total, c.append(ctx, view, body.Bytes(), total)
+	return total, c.append(ctx, view, query, body.Bytes(), total)
 }
 
 func lineOf(row map[string]any, id string) ([]byte, error) {
@@ -108,9 +119,9 @@ func number(x float64) any {
 }
 
 // append sends lines and adds the answer to total.
-func (c *Client) append(ctx context.Context, view string, lines []byte, total *Pushed) error {
+func (c *Client) append(ctx context.Context, view string, query url.Values, lines []byte, total *Pushed) error {
 	var answer Pushed
-	call := call{method: http.MethodPost, path: viewPath(view, "writes"), body: lines, content: "application/x-ndjson"}
+	call := call{method: http.MethodPost, path: viewPath(view, "writes"), query: query, body: lines, content: "application/x-ndjson"}
 	if err := c.do(ctx, call, &answer); err != nil {
 		return err
 	}

@@ -104,8 +104,11 @@ func freshnessPanels() []Panel {
 				{`view:sluice_served_age_seconds:max{view=~"$view"}`, "{{view}}"},
 				{`max by (view) (sluice_freshness_objective_seconds{view=~"$view"}) > 0`, "{{view}} objective"},
 			}, unit("s"), fromZero),
-		graph("Rows observed", "Accepted rows per second.",
-			[]query{{`sum by (view) (rate(sluice_rows_observed_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"}}, unit("rowsps"), fromZero),
+		graph("Rows observed", "Accepted rows per second, and those of them that were declared to be of long ago, by which no window is judged.",
+			[]query{
+				{`sum by (view) (rate(sluice_rows_observed_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"},
+				{`sum by (view) (rate(sluice_rows_backfilled_total{view=~"$view"}[$__rate_interval])) > 0`, "{{view}} backfilled"},
+			}, unit("rowsps"), fromZero),
 		graph("Invalid values", "Refused writes per second, by reason.",
 			[]query{{`sum by (view, kind) (rate(sluice_invalid_values_total{view=~"$view"}[$__rate_interval]))`, "{{view}} {{kind}}"}}, unit("wps"), fromZero),
 		graph("Writes by result", "Records read from the log per second. Quarantined and dead-lettered ones are in the dead-letter topic.",

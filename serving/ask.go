@@ -10,13 +10,15 @@ import (
 	"sluice/internal/admission"
 )
 
-// What clients may say of a request beside its body: headers of HTTP, and the first as
-// metadata of gRPC too.
+// What clients may say of a request beside its body: headers of HTTP, and the first and the
+// last as metadata of gRPC too.
 const (
 	headerPriority = "Sluice-Priority"
 	headerTimeout  = "Sluice-Timeout-Ms"
 	headerEnvoy    = "X-Envoy-Expected-Rq-Timeout-Ms" // likewise, by an Envoy in between
 	metaPriority   = "sluice-priority"
+	headerBackfill = "Sluice-Backfill"
+	metaBackfill   = "sluice-backfill"
 )
 
 // lowered reads the priority that a client asks for. It can only lower that of the
@@ -43,6 +45,26 @@ func loweredGRPC(ctx context.Context) (admission.Priority, error) {
 		return lowered(values[0])
 	}
 	return admission.Critical, nil
+}
+
+// declared reads whether the rows of a push are declared to be of long ago.
+func declared(text string) (bool, error) {
+	switch text {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, invalid("send true or false, or nothing", "header %s is %s", metaBackfill, quoted(text))
+}
+
+func declaredHTTP(h headers) (bool, error) { return declared(h.Get(headerBackfill)) }
+
+func declaredGRPC(ctx context.Context) (bool, error) {
+	if values := metadata.ValueFromIncomingContext(ctx, metaBackfill); len(values) > 0 {
+		return declared(values[0])
+	}
+	return false, nil
 }
 
 // maxTimeout bounds what a client may say that it waits for.

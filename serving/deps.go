@@ -59,6 +59,8 @@ type VersionFunc func(ctx context.Context, view feature.ViewID, version feature.
 type PushRecord struct {
 	Key   []byte // the entity's key; keeps an entity in one partition
 	Value []byte // JSON: flat on a view's own topic, with the view's name on the default one
+
+	Backfill bool // becomes the header sluice-backfill
 }
 
 // PushFunc appends records to the topic of view, the default one if its source

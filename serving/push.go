@@ -10,16 +10,20 @@ import (
 )
 
 // push answers POST /push; the push source is the view's name.
-func (s *Server) push(ctx context.Context, _ asked, body, dst []byte) ([]byte, error) {
-	return dst, noPushSource(s.pushBody(ctx, body, "push_source_name"))
+func (s *Server) push(ctx context.Context, in asked, body, dst []byte) ([]byte, error) {
+	return dst, noPushSource(s.pushBody(ctx, in, body, "push_source_name"))
 }
 
 // writeToOnlineStore answers POST /write-to-online-store, which does the same.
-func (s *Server) writeToOnlineStore(ctx context.Context, _ asked, body, dst []byte) ([]byte, error) {
-	return append(dst, "null"...), s.pushBody(ctx, body, "feature_view_name")
+func (s *Server) writeToOnlineStore(ctx context.Context, in asked, body, dst []byte) ([]byte, error) {
+	return append(dst, "null"...), s.pushBody(ctx, in, body, "feature_view_name")
 }
 
-func (s *Server) pushBody(ctx context.Context, body []byte, viewMember string) error {
+func (s *Server) pushBody(ctx context.Context, in asked, body []byte, viewMember string) error {
+	backfill, err := declaredHTTP(in)
+	if err != nil {
+		return err
+	}
 	name, to, df, err := parsePush(body, viewMember)
 	if err != nil {
 		return err
@@ -31,7 +35,7 @@ func (s *Server) pushBody(ctx context.Context, body []byte, viewMember string) e
 	if err != nil {
 		return at("df", err)
 	}
-	if err := s.pushTable(ctx, name, t); err != nil {
+	if err := s.pushTable(ctx, name, t, backfill); err != nil {
 		return at("df", err)
 	}
 	return nil
@@ -46,8 +50,9 @@ func checkTo(to string) error {
 	return invalid("want online or online_and_offline", "a push to %s is not possible", quoted(to))
 }
 
-// pushTable appends the rows of t to the topic of the view of that name.
-func (s *Server) pushTable(ctx context.Context, name string, t *table) error {
+// pushTable appends the rows of t to the topic of the view of that name, declared to be of
+// long ago if backfill is set.
+func (s *Server) pushTable(ctx context.Context, name string, t *table, backfill bool) error {
 	if s.deps.Push == nil {
 		return problem(feature.CodeUnavailable, "push to a server that runs a tap", "this server takes no pushes")
 	}
@@ -72,6 +77,9 @@ func (s *Server) pushTable(ctx context.Context, name string, t *table) error {
 	records, err := v.records(t, columns)
 	if err != nil {
 		return err
+	}
+	for i := range records {
+		records[i].Backfill = backfill
 	}
 	err = s.deps.Push(ctx, &v.View, records)
 	var known *feature.Error

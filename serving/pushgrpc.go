@@ -37,13 +37,16 @@ func (s *Server) writeGRPC(ctx context.Context, in *feastserving.WriteToOnlineSt
 // pushRow pushes one row, given as text or typed.
 func (s *Server) pushRow(ctx context.Context, name string, text map[string]string, typed map[string]*feasttypes.Value) (err error) {
 	defer func(begun time.Time) { s.observe(methodPushGRPC, begun, err) }(time.Now())
+	backfill, err := declaredGRPC(ctx)
 	switch {
+	case err != nil:
+		return err
 	case len(text) > 0 && len(typed) > 0:
 		return invalid("give one of the two", "features and typed_features are both given")
 	case len(typed) > 0:
-		return s.pushTable(ctx, name, typedTable(typed))
+		return s.pushTable(ctx, name, typedTable(typed), backfill)
 	}
-	return s.pushTable(ctx, name, textTable(text))
+	return s.pushTable(ctx, name, textTable(text), backfill)
 }
 
 // textTable is one row of text: strings as they are, everything else as JSON

@@ -42,6 +42,9 @@ func (p *partition) accept(ctx context.Context, v *viewState, m *feature.Write) 
 	w.span.EventIDs = w.span.EventIDs || m.EventID != ""
 	count(w.profile, m, late)
 	v.observed.Inc()
+	if m.Backfill {
+		v.declared.Inc()
+	}
 	if p.tap.deps.Rows != nil {
 		p.held += w.hold(m)
 		if err := p.unload(ctx, v, w); err != nil {

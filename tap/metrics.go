@@ -15,6 +15,7 @@ const namespace = "sluice"
 type metrics struct {
 	writes      *prometheus.CounterVec
 	rows        *prometheus.CounterVec
+	backfilled  *prometheus.CounterVec
 	invalid     *prometheus.CounterVec
 	lag         *prometheus.GaugeVec
 	behind      *prometheus.GaugeVec
@@ -36,6 +37,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		rows: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "rows_observed_total",
 			Help: "Accepted writes, by view and source (topic).",
+		}, []string{"view", "source"}),
+		backfilled: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "rows_backfilled_total",
+			Help: "Of the accepted writes, those of declared backfills, which no window is judged by. Labels: view, source (topic).",
 		}, []string{"view", "source"}),
 		invalid: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "invalid_values_total",
@@ -91,5 +96,6 @@ func (m *metrics) results(at source) results {
 // forget deletes the series of a view that is no longer defined.
 func (m *metrics) forget(view string) {
 	m.rows.DeletePartialMatch(prometheus.Labels{"view": view})
+	m.backfilled.DeletePartialMatch(prometheus.Labels{"view": view})
 	m.invalid.DeletePartialMatch(prometheus.Labels{"view": view})
 }

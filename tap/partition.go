@@ -81,6 +81,7 @@ func (p *partition) adopt() error {
 func (p *partition) addView(src *viewSource) *viewState {
 	v := newViewState(src)
 	v.observed = p.tap.metrics.rows.WithLabelValues(src.view.Name, p.at.topic)
+	v.declared = p.tap.metrics.backfilled.WithLabelValues(src.view.Name, p.at.topic)
 	if p.clockSet {
 		v.seen = p.now
 	}

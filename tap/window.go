@@ -71,7 +71,8 @@ type viewState struct {
 	*viewSource
 	sorter
 	observed prometheus.Counter
-	windows  map[int64]*window // open ones, and closed ones until the next checkpoint; by start
+	declared prometheus.Counter // of those observed, the backfilled ones
+	windows  map[int64]*window  // open ones, and closed ones until the next checkpoint; by start
 	idle     bool
 	left     uint64
 	seen     time.Time // clock's time of the last record, or from when silence counts; zero while the clock is not set

@@ -170,7 +170,7 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 	}
 }
 
-// TestOpenAPINamesHeaders finds every header of the reads in the document.
+// TestOpenAPINamesHeaders finds every header of reads and pushes in the document.
 func TestOpenAPINamesHeaders(t *testing.T) {
 	d := newDocument(t)
 	for _, h := range serving.Headers() {
@@ -182,7 +182,11 @@ func TestOpenAPINamesHeaders(t *testing.T) {
 			}
 			continue
 		}
-		for _, of := range []string{"POST /api/v1/views/{view}/rows", "POST /api/v1/services/{service}/rows", "POST /api/v1/rows", "POST /get-online-features"} {
+		operations := []string{"POST /api/v1/views/{view}/rows", "POST /api/v1/services/{service}/rows", "POST /api/v1/rows", "POST /get-online-features"}
+		if h.Push {
+			operations = []string{"POST /push", "POST /write-to-online-store"}
+		}
+		for _, of := range operations {
 			item, _ := d.at(operation(of)[:2]...)
 			list, _ := item["parameters"].([]any)
 			found := slices.ContainsFunc(list, func(p any) bool {

@@ -141,6 +141,22 @@ def test_a_row_that_is_sent_twice_counts_once(client: sluice.Client) -> None:
     assert client.windows(view)[0].rows == 200
 
 
+def test_rows_of_long_ago_are_served_and_not_judged(platform: Platform, client: sluice.Client) -> None:
+    view = "longago"
+    open_shop(client, view)
+    client.push(view, window(GOOD, scale=100), seal=True, wait=True, backfill=True).check()
+    settle(client, view)
+    assert client.row(view, "u1", ["amount"])["amount"] == window(GOOD, scale=100)[1]["amount"]
+
+    async def once() -> sluice.Pushed:
+        async with sluice.AsyncClient(platform.http, timeout=20) as client:
+            return await client.push(view, window(GOOD + 1, scale=100), seal=True, wait=True, backfill=True)
+
+    assert {w.decision for w in asyncio.run(once()).windows} == {"publish"}
+    with pytest.raises(sluice.Blocked):
+        client.push(view, window(GOOD + 2, scale=100), seal=True, wait=True).check()
+
+
 def test_cache(platform: Platform, client: sluice.Client) -> None:
     view = "cached"
     open_shop(client, view, windows=2)

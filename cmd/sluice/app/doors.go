@@ -48,6 +48,9 @@ func (a appender) Push(ctx context.Context, view *feature.View, records []servin
 	out := make([]tap.Out, len(records))
 	for i, r := range records {
 		out[i] = tap.Out{Key: r.Key, Value: r.Value}
+		if r.Backfill {
+			out[i].Headers = []tap.Header{{Key: tap.HeaderBackfill, Value: []byte("true")}}
+		}
 	}
 	_, err := a.log.Append(ctx, a.topics.of(view), out)
 	return err

@@ -312,7 +312,14 @@ class Client:
         return self._parts(self._core.stream(question, keys, timeout, form, context))
 
     def push(
-        self, view: str, data: Any, *, seal: bool = False, wait: bool = False, timeout: float = 600.0
+        self,
+        view: str,
+        data: Any,
+        *,
+        seal: bool = False,
+        wait: bool = False,
+        backfill: bool = False,
+        timeout: float = 600.0,
     ) -> answers.Pushed:
         """Appends rows to the view's log: dicts, a DataFrame, or an Arrow table; a column each join key, feature and
         the event time (times without a zone are UTC).
@@ -320,8 +327,11 @@ class Client:
         seal closes the windows that the rows fall into, wait returns when these are judged, within timeout seconds.
         Each row gets an event_id if it has none, so that one that had to be sent twice counts once. Pushed.check
         raises Blocked if a window was not published. Refused rows become dead letters and do not fail the call.
+
+        backfill says that the rows are of long ago: they are kept and served by event time, but no window is judged by
+        them and none of them enters history.
         """
-        return self._run(self._core.push(view, data, seal, wait, timeout))
+        return self._run(self._core.push(view, data, seal, wait, backfill, timeout))
 
     def watermark(self, view: str, at: datetime) -> None:
         """Says that no row of the view before at is still to come: windows that end before it, less the view's

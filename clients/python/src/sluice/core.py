@@ -272,13 +272,17 @@ class Core:
 
     # --- writes
 
-    def push(self, view: str, data: Any, seal: bool, wait: bool, timeout: float) -> Steps[answers.Pushed]:
+    def push(
+        self, view: str, data: Any, seal: bool, wait: bool, backfill: bool, timeout: float
+    ) -> Steps[answers.Pushed]:
         """Appends rows to the view's log; see Client.push."""
         deadline = Deadline(timeout)
         schema = yield from self.schema(view, self._deadline(None), anew=True)
         pushed = answers.Pushed(view)
+        query = {"backfill": "true"} if backfill else {}
         for body in frames.batches(frames.lines(data, schema)):
-            call = Call("POST", _view(view, "writes"), body)  # every line has an event_id: sent twice it counts once
+            # every line has an event_id: sent twice it counts once
+            call = Call("POST", _view(view, "writes"), body, query=query)
             pushed.add((yield from self._json(call, deadline)))
         if seal and pushed.windows:
             yield from self._seal(schema, pushed)
