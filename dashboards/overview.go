@@ -148,6 +148,11 @@ func freshnessPanels() []Panel {
 				{`sum by (view) (rate(sluice_served_rows_sampled_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"},
 				{`sum(increase(sluice_served_profile_errors_total[$__rate_interval]))`, "not stored"},
 			}, fromZero),
+		graph("Where reasons begin", "Verdicts in whose log it was looked for, by what became of that, and for how long some have been waiting for it.",
+			[]query{
+				{`sum by (result) (increase(sluice_origins_total[$__rate_interval]))`, "{{result}}"},
+				{`max(sluice_origins_behind_seconds)`, "seconds behind"},
+			}, fromZero),
 		graph("Rows swept", "Rows of dead and superseded versions removed per second.",
 			[]query{{`sum by (view) (rate(sluice_gate_swept_rows_total{view=~"$view"}[$__rate_interval]))`, "{{view}}"}}, unit("rowsps"), fromZero),
 	}

@@ -28,6 +28,7 @@ type Rule struct {
 // from view to view, such as the age at which it pages, is a metric.
 const (
 	maxTapLag      = 300  // seconds
+	maxOrigins     = 600  // seconds
 	maxDeadLetters = 0.01 // share of a topic's records
 	maxServeErrors = 0.01 // share of requests
 	maxShed        = 0.01 // share of requests, by priority
@@ -146,6 +147,12 @@ func platformAlerts() []Rule {
 		alert("SluiceReportsFailing", "warning", `sum by (result) (increase(sluice_serve_reports_total{result!="sampled"}[15m])) > 0`, "15m",
 			"What reads returned is not recorded: {{ $labels.result }}",
 			"Reads go on. How often versions were read, or how served values are distributed, is not known to the gate."),
+		alert("SluiceOriginsMissing", "warning", `sum by (result) (increase(sluice_origins_total{result=~"late|failed"}[1h])) > 0`, "",
+			"It is not known where the reasons of some verdicts begin: {{ $labels.result }}",
+			"They lack first_offset, the record from which on the log holds what the verdict is about. Decisions do not wait for it. A verdict is looked into again when somebody asks for it, as long as the log has its records."),
+		alert("SluiceOriginsBehind", "warning", fmt.Sprintf("max(sluice_origins_behind_seconds) > %d", maxOrigins), "5m",
+			"Verdicts wait {{ $value | humanizeDuration }} for somebody to look where their reasons begin",
+			"The log is not kept as long as verdicts are: what is not found in time stays unknown. Decisions do not wait for it."),
 		alert("SluiceAlertsNotSent", "warning", `sum by (channel_kind) (increase(sluice_alerts_sent_total{outcome=~"failed|dropped"}[15m])) > 0`, "",
 			"Messages to {{ $labels.channel_kind }} are not delivered",
 			"Incidents are still listed by /api/v1/alerts and in the log, but nobody is told."),

@@ -184,6 +184,23 @@ func platformTests() []RuleTest {
 			},
 			quiet("SluiceReportsFailing", "20m"),
 			fires("SluiceReportsFailing", "60m", "", "result", "sample_dropped")),
+		ruleTest("verdicts of which nobody knows where they begin are reported, for an hour",
+			[]Series{
+				{`sluice_origins_total{result="stored"}`, "0+3x120"},
+				{`sluice_origins_total{result="error"}`, "0+1x120"},
+				{`sluice_origins_total{result="failed"}`, "0x120"},
+				{`sluice_origins_total{result="late"}`, "0x9 1x110"},
+			},
+			quiet("SluiceOriginsMissing", "8m"),
+			fires("SluiceOriginsMissing", "12m", "", "result", "late"),
+			quiet("SluiceOriginsMissing", "90m")),
+		ruleTest("verdicts that wait for their origins are reported once they wait for long",
+			[]Series{
+				{`sluice_origins_behind_seconds{instance="a"}`, "0x4 0+60x20"},
+				{`sluice_origins_behind_seconds{instance="b"}`, "0x30"},
+			},
+			quiet("SluiceOriginsBehind", "18m"),
+			fires("SluiceOriginsBehind", "21m", "16m 0s")),
 		ruleTest("messages that do not arrive are reported",
 			[]Series{
 				{`sluice_alerts_sent_total{channel_kind="slack",outcome="failed"}`, "0x4 1x10"},

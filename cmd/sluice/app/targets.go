@@ -80,7 +80,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.gate = materialize.New(gateConfig(deps), deps)
 	a.actions = materialize.NewActions(deps, a.gate)
 	a.add("retention", a.retain)
-	a.add("origins", newOriginator(a.tracer).Run)
+	a.add("origins", newOriginator(a).Run)
 	if a.opts.Target == "all" {
 		return a.takeOver(ctx)
 	}
