@@ -146,7 +146,7 @@ func platformAlerts() []Rule {
 			"A process started without it and tries again every second. Its views have no rows there; those of the other stores are served and written."),
 		alert("SluiceReportsFailing", "warning", `sum by (result) (increase(sluice_serve_reports_total{result!="sampled"}[15m])) > 0`, "15m",
 			"What reads returned is not recorded: {{ $labels.result }}",
-			"Reads go on. How often versions were read, or how served values are distributed, is not known to the gate."),
+			"Reads go on. How often versions or features were read, or how served values are distributed, is not known to the gate."),
 		alert("SluiceOriginsMissing", "warning", `sum by (result) (increase(sluice_origins_total{result=~"late|failed"}[1h])) > 0`, "",
 			"It is not known where the reasons of some verdicts begin: {{ $labels.result }}",
 			"They lack first_offset, the record from which on the log holds what the verdict is about. Decisions do not wait for it. A verdict is looked into again when somebody asks for it, as long as the log has its records."),

@@ -71,8 +71,8 @@ type Gate struct {
 	named map[string]bool // views with series of metrics
 
 	scored   sync.Mutex
-	scores   map[string]rules.Impact // by view, of the windows that this process judged
-	serviced map[string]bool         // services with series of metrics
+	scores   map[string]rules.ScoredView // by view, of the windows that this process judged
+	serviced map[string]bool             // services with series of metrics
 
 	// staging is held for reading while an approval of this process stages rows
 	// into a version that is open.
@@ -84,7 +84,7 @@ type Gate struct {
 func New(cfg Config, deps Deps) *Gate {
 	return &Gate{
 		cfg: cfg, deps: deps, metrics: newMetrics(deps.Registerer), log: deps.Logger,
-		seats: map[feature.ViewID]*seat{}, named: map[string]bool{}, scores: map[string]rules.Impact{}, serviced: map[string]bool{},
+		seats: map[feature.ViewID]*seat{}, named: map[string]bool{}, scores: map[string]rules.ScoredView{}, serviced: map[string]bool{},
 	}
 }
 

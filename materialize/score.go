@@ -12,13 +12,13 @@ import (
 // that name its features.
 func (g *Gate) score(view *feature.View, v *rules.Verdict) {
 	services := g.deps.Definitions().Readers()
-	impact := rules.ViewImpact(view, services, v, 0)
+	impact := rules.ViewImpact(view, services, v, rules.ReadRates{})
 	if !impact.Measured {
 		return
 	}
 	g.scored.Lock()
 	defer g.scored.Unlock()
-	g.scores[view.Name] = impact
+	g.scores[view.Name] = rules.ScoredView{Impact: impact}
 	g.metrics.score.WithLabelValues(view.Name).Set(impact.Score / 100)
 	impacts := g.impacts()
 	for i := range services {
@@ -29,8 +29,8 @@ func (g *Gate) score(view *feature.View, v *rules.Verdict) {
 	}
 }
 
-func (g *Gate) impacts() []rules.Impact {
-	var all []rules.Impact
+func (g *Gate) impacts() []rules.ScoredView {
+	var all []rules.ScoredView
 	for _, name := range slices.Sorted(maps.Keys(g.scores)) {
 		all = append(all, g.scores[name])
 	}
@@ -41,7 +41,7 @@ func (g *Gate) impacts() []rules.Impact {
 func (g *Gate) forgetScores(defs *feature.Definitions) {
 	g.scored.Lock()
 	defer g.scored.Unlock()
-	maps.DeleteFunc(g.scores, func(name string, _ rules.Impact) bool { return defs.View(name) == nil })
+	maps.DeleteFunc(g.scores, func(name string, _ rules.ScoredView) bool { return defs.View(name) == nil })
 	for name := range g.serviced {
 		if defs.Service(name) == nil {
 			g.metrics.service.DeleteLabelValues(name)

@@ -17,8 +17,8 @@ import (
 const benchEntities = 10_000
 
 // benchServer is a server over the embedded store with two versions of view
-// users, 10,000 entities each. Reads are counted by version and sampled, as the
-// platform has it.
+// users, 10,000 entities each. Reads are counted by version and by feature and sampled,
+// as the platform has it.
 func benchServer(b *testing.B, change ...func(*Config, *Deps)) *fixture {
 	b.Helper()
 	store, err := embedded.Open(embedded.Options{Path: b.TempDir()})
@@ -33,6 +33,7 @@ func benchServer(b *testing.B, change ...func(*Config, *Deps)) *fixture {
 	f := newFixture(b, func(c *Config, d *Deps) {
 		d.Rows, d.Version = store, nil
 		d.Exposed = func(context.Context, []feature.Exposure) error { return nil }
+		d.Readers = func(context.Context, []feature.Readership) error { return nil }
 		d.Served = func(context.Context, []feature.ServedRow) error { return nil }
 		c.Grace = time.Hour // the snapshot is not renewed here
 		for _, fn := range change {
@@ -121,5 +122,31 @@ func BenchmarkAnswer(b *testing.B) {
 				i++
 			}
 		})
+	}
+}
+
+// BenchmarkReaders is what it costs a read to be counted by feature: the same server with
+// and without.
+func BenchmarkReaders(b *testing.B) {
+	for _, entities := range []int{1, 100} {
+		for _, counted := range []bool{false, true} {
+			b.Run(fmt.Sprintf("entities=%d/counted=%v", entities, counted), func(b *testing.B) {
+				f := benchServer(b, func(_ *Config, d *Deps) {
+					if !counted {
+						d.Readers = nil
+					}
+				})
+				in, i := benchWire(entities), 0
+				b.ReportAllocs()
+				for b.Loop() {
+					buffer, err := f.readWire(context.Background(), in[i%len(in)], false)
+					if err != nil {
+						b.Fatal(err)
+					}
+					buffer.Free()
+					i++
+				}
+			})
+		}
 	}
 }

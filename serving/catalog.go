@@ -18,6 +18,7 @@ type catalog struct {
 	services   map[string][]string // its features, as view:feature
 	priorities map[string]admission.Priority
 	plans      planCache
+	report     *reporter // counts who reads what
 }
 
 // view is a compiled view.
@@ -34,7 +35,7 @@ type view struct {
 
 func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics, report *reporter) *catalog {
 	c := &catalog{
-		generation: generation,
+		generation: generation, report: report,
 		byName:     make(map[string]*view, len(defs.Views)),
 		services:   make(map[string][]string, len(defs.Services)),
 		priorities: make(map[string]admission.Priority, len(defs.Services)),

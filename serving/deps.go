@@ -74,6 +74,12 @@ type PushFunc func(ctx context.Context, view *feature.View, records []PushRecord
 // twice.
 type ExposedFunc func(ctx context.Context, reads []feature.Exposure) error
 
+// ReadershipFunc records who reads what: what this process counted of views in an hour of
+// the platform's clock, all of it, in place of what it said of that view and hour before.
+// Process is empty. It is called every ten seconds while there are reads, and when Run
+// ends; what it returns an error for comes again, with what followed.
+type ReadershipFunc func(ctx context.Context, list []feature.Readership) error
+
 // ServedFunc takes a sample of the rows that reads returned, of any view, at most
 // Config.SampleRate of a view in a second. It is called from one goroutine; while
 // it does not return rows wait, a bounded number of them. It owns rows.
@@ -86,6 +92,7 @@ type Deps struct {
 	Version   VersionFunc               // nil: provenance names no verdict
 	Push      PushFunc                  // nil: pushes are refused as unavailable
 	Exposed   ExposedFunc               // nil: reads are not counted by version
+	Readers   ReadershipFunc            // nil: reads are not counted by feature
 	Served    ServedFunc                // nil: nothing is sampled
 	Authorize auth.Authorize            // nil: everything is allowed
 	Project   func(token string) string // project of the token of that name, empty for none; nil: of no token

@@ -2,7 +2,6 @@ package serving
 
 import (
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 )
 
 const (
-	readShards  = 4    // counters of one version, so that processors seldom share one; a power of two
 	mostReads   = 1024 // versions of a view that are counted apart: the highest; reads of the others go to version 0
 	idleReports = 600  // reports without a read after which a version's counter is let go
 )
@@ -36,18 +34,7 @@ type counts struct {
 type versionReads struct {
 	version feature.Version
 	idle    int // reports since the last read; of the goroutine that reports
-	shards  [readShards]struct {
-		rows atomic.Uint64
-		_    [56]byte
-	}
-}
-
-// take returns the rows counted since the last take.
-func (c *versionReads) take() (rows uint64) {
-	for i := range c.shards {
-		rows += c.shards[i].rows.Swap(0)
-	}
-	return rows
+	rows    rowCount
 }
 
 // add counts rows of a version.
@@ -63,7 +50,7 @@ func (e *exposure) add(version feature.Version, rows uint64) {
 	if c == nil {
 		c = e.open(version)
 	}
-	c.shards[rand.Uint32()%readShards].rows.Add(rows)
+	c.rows.add(rows)
 }
 
 // open returns the counter of a version, made if there is none. If there is no room
@@ -97,7 +84,7 @@ func (e *exposure) open(version feature.Version) *versionReads {
 // have not been read for long.
 func (e *exposure) take(view feature.ViewID, first, last time.Time, dst []feature.Exposure) []feature.Exposure {
 	report := func(c *versionReads) bool {
-		rows := c.take()
+		rows := c.rows.take()
 		if rows > 0 {
 			dst = append(dst, feature.Exposure{View: view, Version: c.version, Reads: rows, First: first, Last: last})
 		}

@@ -181,7 +181,7 @@ func TestExposureBounds(t *testing.T) {
 	if by := e.counts.Load().by; len(by) != 1 || by[last] == nil {
 		t.Errorf("%d counters are left, want that of the version still read", len(by))
 	}
-	late.shards[0].rows.Add(3) // by a reader that had it in hand
+	late.rows.add(3) // by a reader that had it in hand
 	if got := e.take(1, start, start, nil); len(got) != 1 || got[0].Version != other || got[0].Reads != 3 {
 		t.Errorf("the late reads are reported as %v", got)
 	}

@@ -55,10 +55,11 @@ const (
 	reportSampleDropped                // rows: too many were waiting
 	reportSampleFailed                 // rows: refused
 	reportExposureFailed               // reports, which are made again
+	reportReadersFailed                // likewise
 	reports
 )
 
-var reportNames = [reports]string{"sampled", "sample_dropped", "sample_failed", "exposure_failed"}
+var reportNames = [reports]string{"sampled", "sample_dropped", "sample_failed", "exposure_failed", "readers_failed"}
 
 // metrics of serving. Series are resolved before they are needed: a request
 // looks up no label.
@@ -117,7 +118,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	handed := auto.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: "serve", Name: "reports_total",
-		Help: "Sampled rows by what became of them (sampled, sample_dropped, sample_failed), and reports of reads by version that failed (exposure_failed).",
+		Help: "Sampled rows by what became of them (sampled, sample_dropped, sample_failed), and reports of reads by version (exposure_failed) and by feature (readers_failed) that failed.",
 	}, []string{"result"})
 	for i, name := range reportNames {
 		m.reports[i] = handed.WithLabelValues(name)

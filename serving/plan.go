@@ -40,8 +40,9 @@ type part struct {
 	computed *computation       // nil: no column is computed
 	slots    slotTable
 	nested   []nested
-	ttl      int64   // of the features, the shortest in nanoseconds; 0: none ever expires
-	ttls     []int64 // by slot, where they differ; else nil
+	reads    []*listReads // count its rows; none: nobody counts
+	ttl      int64        // of the features, the shortest in nanoseconds; 0: none ever expires
+	ttls     []int64      // by slot, where they differ; else nil
 }
 
 // expire fills in how long the features of a complete part count.

@@ -207,6 +207,9 @@ func (s *Server) count(a *partAnswer, now int64, sample bool) {
 		a.part.view.metrics.kept.Add(float64(a.kept))
 	}
 	reads.count(watch.exposure)
+	for _, list := range a.part.reads {
+		list.rows.add(uint64(returned))
+	}
 	if watch.sampler != nil && returned > 0 && sample {
 		watch.sampler.offer(returned, func(at int) { s.sample(a, a.returnedRow(at), now) })
 	}

@@ -17,7 +17,7 @@ const (
 )
 
 // reporter watches what reads return, and hands it on: how often each version was
-// shown, and a sample of the rows.
+// shown, who reads what, and a sample of the rows.
 type reporter struct {
 	limit   int // rows sampled of a view in a second
 	exposed ExposedFunc
@@ -25,6 +25,9 @@ type reporter struct {
 	now     func() time.Time // the platform's clock
 	metrics *metrics
 	log     *slog.Logger
+
+	readership *readership // nil: reads are not counted by feature
+	readers    readers
 
 	mu      sync.Mutex
 	watches map[feature.ViewID]*watch
@@ -43,10 +46,15 @@ type watch struct {
 }
 
 func newReporter(config Config, deps Deps, m *metrics) *reporter {
-	return &reporter{
+	r := &reporter{
 		limit: config.SampleRate, exposed: deps.Exposed, served: deps.Served, now: deps.Now, metrics: m, log: deps.Log,
 		watches: map[feature.ViewID]*watch{}, samples: make(chan feature.ServedRow, sampleBuffer), from: deps.Now(),
 	}
+	if deps.Readers != nil {
+		r.readership = &readership{counters: map[string]*listReads{}}
+		r.readers = readers{counted: r.readership, tell: deps.Readers, now: deps.Now, metrics: m, log: deps.Log, from: deps.Now()}
+	}
+	return r
 }
 
 // watch returns that of a view, which outlives changes of its definition.
@@ -73,6 +81,9 @@ func (r *reporter) run(ctx context.Context) {
 	var group sync.WaitGroup
 	if r.exposed != nil {
 		group.Go(func() { r.runExposure(ctx) })
+	}
+	if r.readership != nil {
+		group.Go(func() { r.readers.run(ctx) })
 	}
 	if r.served != nil && r.limit > 0 {
 		group.Go(func() { r.runSamples(ctx) })

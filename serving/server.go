@@ -240,9 +240,12 @@ func (c *catalog) plan(key []byte, refs []string, form form, limit int) (*plan, 
 	if err != nil {
 		return nil, err
 	}
+	service := ""
 	if key[0] == planService {
-		p.priority = c.priorities[string(key[2:])]
+		service = string(key[2:])
+		p.priority = c.priorities[service]
 	}
+	c.report.readership.join(p, service, c.generation)
 	c.plans.put(key, p)
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"time"
 
 	"sluice/feature"
 	"sluice/rules"
@@ -18,8 +19,8 @@ type scoreCmd struct {
 
 // Help shows examples.
 func (*scoreCmd) Help() string {
-	return "SCORE goes from 0 to 100: the mean of what the features of the newest judged window moved, by weight. A feature at its threshold moved by half. Its weight is its importance in the definition, in a view times one more than the services that name it. " +
-		"READS are rows given to readers in an hour, IMPACT those that meet what moved.\n\nExamples:\n  sluice score\n  sluice score carrier_delays\n  sluice score delay_model --format json"
+	return "SCORE goes from 0 to 100: the mean of what the features of the newest judged window moved, by weight. A feature at its threshold moved by half. Its weight is its importance in the definition, times what part of all reads ask for it (READ, at least 0.1), in a view times one more than the services that name it. " +
+		"READS are rows given to readers in an hour, over the last day; IMPACT those that meet what moved.\n\nExamples:\n  sluice score\n  sluice score carrier_delays\n  sluice score delay_model --format json"
 }
 
 // scored is a view or service with its score.
@@ -103,14 +104,14 @@ func (c *scoreCmd) print(e *env, items []scored) error {
 		return table(e.stdout, "KIND NAME SCORE READS IMPACT MOST", rows)
 	}
 	s := items[0]
-	if _, err := fmt.Fprintf(e.stdout, "%s %s: score %s of 100, %s reads an hour, %s of them meet what moved\n", s.Kind, plain(s.Name), s.text(), short(s.ReadsPerHour), short(s.Impact.Impact)); err != nil {
+	if _, err := fmt.Fprintf(e.stdout, "%s %s: score %s of 100, %s reads an hour%s, %s of them meet what moved\n", s.Kind, plain(s.Name), s.text(), short(s.ReadsPerHour), s.period(), short(s.Impact.Impact)); err != nil {
 		return err
 	}
 	for i := range s.Parts {
 		p := &s.Parts[i]
-		rows = append(rows, []string{partName(p), short(p.Severity), short(p.Drift), short(p.Importance), number(p.Services), short(p.Weight), fmt.Sprintf("%.0f %%", 100*p.Share)})
+		rows = append(rows, []string{partName(p), short(p.Severity), short(p.Drift), short(p.Importance), number(p.Services), short(p.ReadsPerHour), short(p.ReadShare), short(p.Weight), fmt.Sprintf("%.0f %%", 100*p.Share)})
 	}
-	return table(e.stdout, "PART SEVERITY DRIFT IMPORTANCE SERVICES WEIGHT SHARE", rows)
+	return table(e.stdout, "PART SEVERITY DRIFT IMPORTANCE SERVICES READS READ WEIGHT SHARE", rows)
 }
 
 func (s *scored) text() string {
@@ -118,6 +119,18 @@ func (s *scored) text() string {
 		return scoreText(nil)
 	}
 	return scoreText(&s.Score)
+}
+
+// period says whose reads were counted, and when; empty if there were none.
+func (s *scored) period() string {
+	if s.ReadsFrom.IsZero() {
+		return ""
+	}
+	text := fmt.Sprintf(" from %s to %s", s.ReadsFrom.UTC().Format(time.RFC3339), s.ReadsTo.UTC().Format(time.RFC3339))
+	if s.ReadsOf == rules.ReadsOfViews {
+		text += " of a view of it (nobody named the service)"
+	}
+	return text
 }
 
 // partName names a feature as services do, and a view as a whole by its name.

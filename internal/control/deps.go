@@ -30,6 +30,8 @@ type Registry interface {
 	// Exposure lists how often the versions from first to last were shown to readers;
 	// one that never was is not in it.
 	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
+	// Readership lists who read what of a view in the hours that start at from or later.
+	Readership(ctx context.Context, view feature.ViewID, from time.Time) ([]feature.Readership, error)
 	Verdicts(ctx context.Context, view feature.ViewID, after string, limit int) ([]feature.VerdictRow, string, error)
 	AuditLog(ctx context.Context, after string, limit int) ([]feature.Audit, string, error)
 	Alerts(ctx context.Context, after string, limit int) ([]feature.Alert, string, error)

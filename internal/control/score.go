@@ -32,7 +32,7 @@ func (a *API) services(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("read definitions: %w", err)
 	}
 	after, next := r.URL.Query().Get("after"), ""
-	known := map[string]rules.Impact{}
+	known := map[string]rules.ScoredView{}
 	items := []serviceItem{}
 	for _, s := range servicesByName(defs.Services) {
 		if s.Name <= after {
@@ -70,7 +70,7 @@ func (a *API) service(r *http.Request) (any, error) {
 		}
 		return nil, &feature.Error{Code: feature.CodeUnknownService, Message: "there is no service " + clip(name), Hint: hint}
 	}
-	return a.serviceImpact(r.Context(), &defs, s, map[string]rules.Impact{})
+	return a.serviceImpact(r.Context(), &defs, s, map[string]rules.ScoredView{})
 }
 
 func servicesByName(all []feature.Service) []*feature.Service {
@@ -83,9 +83,9 @@ func servicesByName(all []feature.Service) []*feature.Service {
 }
 
 // serviceImpact scores a service; known holds the scores of views that were read before.
-func (a *API) serviceImpact(ctx context.Context, defs *feature.Definitions, s *feature.Service, known map[string]rules.Impact) (serviceItem, error) {
+func (a *API) serviceImpact(ctx context.Context, defs *feature.Definitions, s *feature.Service, known map[string]rules.ScoredView) (serviceItem, error) {
 	item := serviceItem{Project: defs.Project, Name: s.Name, Features: s.Features}
-	var views []rules.Impact
+	var views []rules.ScoredView
 	readers := defs.Readers()
 	s = &readers[slices.IndexFunc(readers, func(r feature.Service) bool { return r.Name == s.Name })]
 	for i := range defs.Views {
@@ -93,41 +93,45 @@ func (a *API) serviceImpact(ctx context.Context, defs *feature.Definitions, s *f
 		if !s.Reads(v.Name, "") {
 			continue
 		}
-		impact, read := known[v.Name]
+		scored, read := known[v.Name]
 		if !read {
 			vector, err := a.deps.Registry.Vector(ctx, v.ID)
 			if err != nil {
 				return item, fmt.Errorf("read vector of %s: %w", v.Name, err)
 			}
-			if impact, err = a.impact(ctx, defs, v, vector); err != nil {
+			if scored, err = a.impact(ctx, defs, v, vector); err != nil {
 				return item, err
 			}
-			known[v.Name] = impact
+			known[v.Name] = scored
 		}
-		views = append(views, impact)
+		views = append(views, scored)
 	}
 	item.Impact = rules.ServiceImpact(s, views)
 	return item, nil
 }
 
-// impact scores a view by the verdict on its newest judged window, and by how often its
-// visible versions are read.
-func (a *API) impact(ctx context.Context, defs *feature.Definitions, v *feature.View, vector feature.Vector) (rules.Impact, error) {
+// impact scores a view by the verdict on its newest judged window, and by who reads it.
+func (a *API) impact(ctx context.Context, defs *feature.Definitions, v *feature.View, vector feature.Vector) (scored rules.ScoredView, err error) {
 	latest, err := a.latest(ctx, v, vector)
 	if err != nil {
-		return rules.Impact{}, fmt.Errorf("read the newest verdict of %s: %w", v.Name, err)
+		return scored, fmt.Errorf("read the newest verdict of %s: %w", v.Name, err)
 	}
-	var reads []feature.VersionReads
-	if newest := vector.Newest(); newest > 0 {
-		first := newest
-		if len(vector.Visible) > 0 {
-			first = vector.Visible[0]
-		}
-		if reads, err = a.deps.Registry.Exposure(ctx, v.ID, first, newest); err != nil {
-			return rules.Impact{}, fmt.Errorf("read who reads %s: %w", v.Name, err)
-		}
+	if scored.Reads, err = a.reads(ctx, v); err != nil {
+		return scored, fmt.Errorf("read who reads %s: %w", v.Name, err)
 	}
-	return rules.ViewImpact(v, defs.Readers(), latest, rules.ReadsPerHour(reads)), nil
+	scored.Impact = rules.ViewImpact(v, defs.Readers(), latest, scored.Reads)
+	return scored, nil
+}
+
+// reads returns how often a view is read by the platform's clock; not known while that is
+// not set.
+func (a *API) reads(ctx context.Context, v *feature.View) (rules.ReadRates, error) {
+	now, set := a.deps.Clock.Now()
+	if !set {
+		return rules.RatesOf(v, nil, now), nil
+	}
+	list, err := a.deps.Registry.Readership(ctx, v.ID, now.Add(-feature.ReadershipPeriod))
+	return rules.RatesOf(v, list, now), err
 }
 
 // latest returns the verdict on the newest judged window of a view; an empty one if

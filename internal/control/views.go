@@ -14,14 +14,15 @@ import (
 // viewItem is a view with its state. The keys after age_seconds are those of the
 // definition's form.
 type viewItem struct {
-	Project       string          `json:"project"`
-	Mode          feature.Mode    `json:"mode"`
-	State         string          `json:"state"` // learning | serving | frozen
-	Generation    uint64          `json:"generation"`
-	ServedVersion feature.Version `json:"served_version"`
-	AgeSeconds    float64         `json:"age_seconds"`      // of the newest event time by the platform's clock; 0 before the first
-	Score         *float64        `json:"score"`            // of Impact; null before anything was measured
-	Impact        *rules.Impact   `json:"impact,omitempty"` // of one view; left out of lists
+	Project       string           `json:"project"`
+	Mode          feature.Mode     `json:"mode"`
+	State         string           `json:"state"` // learning | serving | frozen
+	Generation    uint64           `json:"generation"`
+	ServedVersion feature.Version  `json:"served_version"`
+	AgeSeconds    float64          `json:"age_seconds"`      // of the newest event time by the platform's clock; 0 before the first
+	Score         *float64         `json:"score"`            // of Impact; null before anything was measured
+	Impact        *rules.Impact    `json:"impact,omitempty"` // of one view; left out of lists
+	Reads         *rules.ReadRates `json:"reads,omitempty"`  // likewise
 	definition.ViewForm
 }
 
@@ -49,7 +50,7 @@ func (a *API) views(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		item.Impact = nil
+		item.Impact, item.Reads = nil, nil
 		items = append(items, item)
 	}
 	return listOf(items, next), nil
@@ -77,12 +78,13 @@ func (a *API) scored(ctx context.Context, defs *feature.Definitions, v *feature.
 	if err != nil {
 		return item, err
 	}
-	impact, err := a.impact(ctx, defs, v, vector)
+	scored, err := a.impact(ctx, defs, v, vector)
 	if err != nil {
 		return item, err
 	}
-	if item.Impact = &impact; impact.Measured {
-		item.Score = &impact.Score
+	item.Impact, item.Reads = &scored.Impact, &scored.Reads
+	if scored.Measured {
+		item.Score = &scored.Score
 	}
 	return item, nil
 }

@@ -119,8 +119,9 @@ func fill(t *testing.T, s *registry.Registry) *feature.View {
 	_, idleErr := s.LeaveIdle(ctx, "t", 1, view.ID)
 	exposureErr := s.AddExposure(ctx, []feature.Exposure{{View: view.ID, Version: info.Version, Reads: 3, First: day, Last: day}})
 	servedErr := s.PutServed(ctx, feature.ServedProfile{View: view.ID, Window: w, Process: "p", Layout: "l", Rows: 1, Versions: []feature.Version{info.Version}, Profile: []byte("profile")})
+	readershipErr := s.PutReadership(ctx, []feature.Readership{{View: view.ID, Window: feature.Window{Start: day, End: day.Add(time.Hour)}, Process: "p", First: day, Reads: []feature.FeatureReads{{Rows: 3}}}})
 	originsErr := s.SaveOrigins(ctx, "v1", []byte("origins"))
-	if err := errors.Join(clockErr, ownerErr, idleErr, exposureErr, servedErr, originsErr); err != nil {
+	if err := errors.Join(clockErr, ownerErr, idleErr, exposureErr, servedErr, readershipErr, originsErr); err != nil {
 		t.Fatal(err)
 	}
 	info.Step, info.State, info.Rows = feature.StepDecided, feature.StateVisible, 7

@@ -49,6 +49,9 @@ type RegistryStore interface {
 	PutServed(ctx context.Context, p feature.ServedProfile) error
 	Served(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.ServedProfile, error)
 	RetainServed(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error)
+	PutReadership(ctx context.Context, list []feature.Readership) error
+	Readership(ctx context.Context, view feature.ViewID, from time.Time) ([]feature.Readership, error)
+	RetainReadership(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error)
 
 	AuditLog(ctx context.Context, after string, limit int) ([]feature.Audit, string, error)
 	WriteAudit(ctx context.Context, row feature.Audit) error
@@ -109,6 +112,7 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"exposure":                        testExposure,
 		"exposure of many processes":      testExposureRace,
 		"served profiles":                 testServed,
+		"readership":                      testReadership,
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &reg{t: t, dir: t.TempDir(), invalid: invalid, openAt: open}

@@ -56,6 +56,8 @@ type shelf struct {
 	idle      map[string]uint64
 	reads     map[feature.Version]feature.VersionReads
 	served    []feature.ServedProfile // by window and process
+
+	readership []feature.Readership // by hour and process
 }
 
 type verdictAt struct {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
@@ -8,18 +9,35 @@ import (
 	"sluice/feature"
 	"sluice/materialize"
 	"sluice/quality/sketch"
+	"sluice/serving"
 )
 
-// buildSampler makes what profiles the rows that this process serves.
-func (a *App) buildSampler() *materialize.Sampler {
+// processName names this process among all that serve, now and before.
+func processName() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:6])
+}
+
+// buildReaders makes what records who reads what of this process, which is called process.
+func (a *App) buildReaders(process string) serving.ReadershipFunc {
+	return func(ctx context.Context, list []feature.Readership) error {
+		for i := range list {
+			list[i].Process = process
+		}
+		return a.parts.registry.PutReadership(ctx, list)
+	}
+}
+
+// buildSampler makes what profiles the rows that this process serves, which is called
+// process.
+func (a *App) buildSampler(process string) *materialize.Sampler {
 	p := a.parts
 	s := materialize.NewSampler(materialize.SamplerDeps{
 		Store: p.registry, Definitions: p.catalog.Definitions, Layout: p.catalog.newest, HashKey: p.key, Clock: p.clock,
-		Process: fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:6]), Logger: a.opts.Log, Registerer: a.metrics,
+		Process: process, Logger: a.opts.Log, Registerer: a.metrics,
 	})
 	a.add("sampler", s.Run)
 	return s

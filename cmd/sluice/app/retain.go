@@ -43,6 +43,9 @@ func (a *App) retainView(ctx context.Context, view *feature.View, now time.Time)
 	if err != nil {
 		return err
 	}
-	_, err = a.parts.registry.RetainRecords(ctx, view.ID, now.Add(-keepSummaries))
+	if _, err = a.parts.registry.RetainRecords(ctx, view.ID, now.Add(-keepSummaries)); err != nil {
+		return err
+	}
+	_, err = a.parts.registry.RetainReadership(ctx, view.ID, now.Add(-feature.ReadershipPeriod))
 	return err
 }

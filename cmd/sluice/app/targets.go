@@ -152,7 +152,8 @@ func (a *App) buildTap() error {
 }
 
 func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
-	r, sampler := a.parts.registry, a.buildSampler()
+	process := processName()
+	r, sampler := a.parts.registry, a.buildSampler(process)
 	cfg, err := a.cfg.Serve.serving()
 	if err != nil {
 		return err
@@ -160,7 +161,7 @@ func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
 	cfg.Feast = serving.FeastConfig(a.cfg.Feast)
 	s, err := serving.New(cfg, serving.Deps{
 		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics}.Push,
-		Exposed: r.AddExposure, Served: sampler.Take,
+		Exposed: r.AddExposure, Readers: a.buildReaders(process), Served: sampler.Take,
 		Authorize: tokens.Authorize, Project: tokens.Project, Now: a.parts.clock.age, Leaving: a.leaving.ready, Registerer: a.metrics, Log: a.opts.Log,
 	})
 	if err != nil {

@@ -1,0 +1,14 @@
+-- Who reads what: rows given to readers, by hour of the clock, serving process, feature and service.
+
+-- +goose Up
+CREATE TABLE readership (
+    view_id      INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    process      TEXT NOT NULL,
+    window_end   INTEGER NOT NULL,
+    body         BLOB NOT NULL,
+    PRIMARY KEY (view_id, window_start, process)
+);
+
+-- +goose Down
+DROP TABLE readership;
