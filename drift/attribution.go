@@ -2,6 +2,7 @@ package drift
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -250,8 +251,9 @@ func (a *Attribution) leading(at *sketch.DimensionLayout, slot int, g *direction
 		sign = -1
 	}
 	sums, total := map[string]float64{}, 0.0
-	for i := range a.current.Sample {
-		row := &a.current.Sample[i]
+	rows := a.current.SampledRows()
+	for i := range rows {
+		row := &rows[i]
 		if at.Slot(row) != slot {
 			continue
 		}
@@ -263,7 +265,8 @@ func (a *Attribution) leading(at *sketch.DimensionLayout, slot int, g *direction
 		sums[text] += score
 	}
 	best := ""
-	for text, sum := range sums {
+	for _, text := range slices.Sorted(maps.Keys(sums)) { // sums of floats hang on their order
+		sum := sums[text]
 		if sum <= 0 {
 			continue
 		}

@@ -72,7 +72,7 @@ func (s *producers) window(at, rows int, fault func(*row)) WindowProfile {
 		if r.null {
 			values[0] = feature.Null
 		}
-		p.Add(&feature.Write{View: s.view, EventTime: w.Start, Values: values, Topic: "t", Offset: s.offset, Producer: r.producer, Schema: r.schema})
+		p.Add(&feature.Write{View: s.view, EventTime: w.Start, Values: values, Topic: "t", Offset: s.offset, EventID: fmt.Sprint(s.offset), Producer: r.producer, Schema: r.schema})
 	}
 	return WindowProfile{Window: w, Profile: p}
 }

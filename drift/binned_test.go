@@ -217,7 +217,7 @@ func (b *bench) fill(p *sketch.Profile, w feature.Window, index int, spoil chang
 				values[i] = draw()
 			}
 		}
-		p.Add(&feature.Write{View: b.view, EventTime: w.Start, Values: values, Topic: "t", Offset: int64(index*b.rows + n)})
+		p.Add(&feature.Write{View: b.view, EventTime: w.Start, Values: values, Topic: "t", Offset: int64(index*b.rows + n), EventID: fmt.Sprint(index*b.rows + n)})
 	}
 }
 

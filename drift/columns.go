@@ -113,21 +113,22 @@ func (n *newcomers) count(at *sketch.FeatureLayout, p *sketch.Profile, which int
 	if c.n == 0 {
 		return ""
 	}
-	c.sampled = min(len(p.Sample), int(c.n))
+	rows := p.SampledRows()
+	c.sampled = min(len(rows), int(c.n))
 	if c.bins[s.other] == 0 && c.bins[s.unseen] == 0 {
 		return ""
 	}
 	n.reset()
 	best, held := int32(0), 0
-	for i := range p.Sample {
-		v := &p.Sample[i].Values[which]
+	for i := range rows {
+		v := &rows[i].Values[which]
 		if v.IsNull() {
 			continue
 		}
 		held++
 		text := v.Text()
 		if len(text) <= wholeText {
-			if p.BinOf(&p.Sample[i], which) < s.other { // most are: neither hashed nor compared again
+			if p.BinOf(&rows[i], which) < s.other { // most are: neither hashed nor compared again
 				continue
 			}
 		} else {

@@ -33,7 +33,7 @@ func TestFittedWindowsDoNotFlatter(t *testing.T) {
 	window := func(n int, layout *sketch.Layout) *sketch.Profile {
 		p := sketch.NewProfile(view, layout, sketch.HashKey{})
 		for i, text := range rows[n] {
-			p.Add(&feature.Write{View: view, EventTime: start(n), Topic: "t", Offset: int64(n*1000 + i), Values: []feature.Value{feature.StringValue(text)}})
+			p.Add(&feature.Write{View: view, EventTime: start(n), Topic: "t", Offset: int64(n*1000 + i), EventID: fmt.Sprint(n*1000 + i), Values: []feature.Value{feature.StringValue(text)}})
 		}
 		return p
 	}

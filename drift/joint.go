@@ -155,7 +155,7 @@ func (j *Joint) calibrate(view *feature.View, history []WindowProfile, shares []
 	x, inverse := make([]float64, len(history)), 0.0
 	for w := range shares {
 		x[w] = angle(shares[w])
-		inverse += 1 / float64(len(history[w].Profile.Sample)) / float64(len(history))
+		inverse += 1 / float64(len(history[w].Profile.SampledRows())) / float64(len(history))
 	}
 	var f frame
 	spread, ok := newSpread(Outliers, x, newPhases(view, history), MinWindows, inverse, f.noise(Outliers, inverse))

@@ -130,13 +130,14 @@ func (b *binder) rows(p *sketch.Profile) [][]float64 {
 		id := b.columns[i].id
 		places[i] = slices.IndexFunc(p.Columns, func(c sketch.Column) bool { return c.ID == id })
 	}
-	out := make([][]float64, len(p.Sample))
-	for r := range p.Sample {
+	sampled := p.SampledRows()
+	out := make([][]float64, len(sampled))
+	for r := range sampled {
 		row := make([]float64, len(b.columns), len(b.columns)+maxPairs)
 		for i := range b.columns {
 			row[i] = nullScore
-			if places[i] >= 0 && places[i] < len(p.Sample[r].Values) {
-				row[i] = b.columns[i].encode(p.Sample[r].Values[places[i]])
+			if places[i] >= 0 && places[i] < len(sampled[r].Values) {
+				row[i] = b.columns[i].encode(sampled[r].Values[places[i]])
 			}
 		}
 		out[r] = row

@@ -109,7 +109,7 @@ func (s *stream) window(index int, change func(values []feature.Value)) WindowPr
 			change(values)
 		}
 		s.offset++
-		p.Add(&feature.Write{View: s.view, EventTime: w.Start, Values: values, Topic: "t", Offset: s.offset})
+		p.Add(&feature.Write{View: s.view, EventTime: w.Start, Values: values, Topic: "t", Offset: s.offset, EventID: fmt.Sprint(s.offset)})
 	}
 	return WindowProfile{Window: w, Profile: p}
 }

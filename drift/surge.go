@@ -256,12 +256,13 @@ func (j *judge) newcomer(f *finding) string {
 	}
 	which := place(p, column, f.index)
 	counts, best, name := map[string]int{}, 0, ""
-	for i := range p.Sample {
-		bucket := p.BucketOf(&p.Sample[i], which)
+	rows := p.SampledRows()
+	for i := range rows {
+		bucket := p.BucketOf(&rows[i], which)
 		if bucket < 0 || f.summary == Surge && bucket != f.surge.bucket || f.summary == Unseen && bucket < sketch.KnownBuckets {
 			continue
 		}
-		text := p.Sample[i].Values[which].Text()
+		text := rows[i].Values[which].Text()
 		counts[text]++
 		if k := counts[text]; k > best || k == best && text < name {
 			best, name = k, text

@@ -68,7 +68,7 @@ func (s *stable) window(n int) drift.WindowProfile {
 			}
 		}
 		s.offset++
-		p.Add(&feature.Write{View: &s.view, EventTime: w.Start, Values: values, Topic: "t", Offset: s.offset})
+		p.Add(&feature.Write{View: &s.view, EventTime: w.Start, Values: values, Topic: "t", Offset: s.offset, EventID: fmt.Sprint(s.offset)})
 	}
 	return drift.WindowProfile{Window: w, Profile: p}
 }

@@ -153,15 +153,26 @@ func fitEnd(e Evidence) int {
 // every window that leaves history.
 const fitWindows = 32
 
-// keyOf names the last windows of history, and the view that they are read by.
+// keyOf names the last windows of history, and the view that they are read by. What is
+// remembered under it must be what would be made anew, or a verdict would hang on when its
+// process started.
 func keyOf(e Evidence, history []drift.WindowProfile, windows int) uint64 {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s", e.View.ID, e.Layout.Digest())
+	fmt.Fprintf(h, "%d %s %d %q", e.View.ID, e.Layout.Digest(), e.View.Window.Size, e.View.Baseline.Season)
 	for _, f := range e.View.Features {
-		fmt.Fprintf(h, " %d", f.ID)
+		fmt.Fprintf(h, " %d:%d:%q", f.ID, f.Type, f.Name)
 	}
 	for _, w := range history[max(0, len(history)-windows):] {
-		fmt.Fprintf(h, " %d:%d:%d", w.Window.Start.UnixNano(), w.Profile.Rows, len(w.Profile.Sample))
+		fmt.Fprintf(h, " %d:%d:%x", w.Window.Start.UnixNano(), w.Profile.Rows, sampleOf(w.Profile))
 	}
 	return h.Sum64()
+}
+
+// sampleOf names which rows a profile samples, and with them what it counts.
+func sampleOf(p *sketch.Profile) uint64 {
+	sum := uint64(len(p.Sample))
+	for i := range p.Sample {
+		sum = sum*0x9e3779b97f4a7c15 + p.Sample[i].Hash + p.Sample[i].Times
+	}
+	return sum
 }

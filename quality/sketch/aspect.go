@@ -150,8 +150,9 @@ func (p *Profile) Example(id uint32) (text string, times int) {
 		return "", 0
 	}
 	counts := marksCount{}
-	for r := range p.Sample {
-		for _, part := range p.Sample[r].Parts(column) {
+	rows := p.SampledRows()
+	for r := range rows {
+		for _, part := range rows[r].Parts(column) {
 			if int(of.table.find(part.mark)) == of.Unseen() {
 				counts.add(part.mark, part.Value.Text())
 			}

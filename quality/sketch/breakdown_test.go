@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/feature"
 )
@@ -321,13 +322,12 @@ func BenchmarkBreakdown(b *testing.B) {
 			b.Run(fmt.Sprintf("dimensions=%s/rows=%d", name, rows), func(b *testing.B) {
 				p := profileOf(view, layout, writes[:rows])
 				size := len(encode(b, p))
-				offset := int64(len(writes))
 				some := writes[:blockRows]
 				n, report := 0, perValue(b)
 				b.ReportAllocs()
 				for b.Loop() {
 					for _, w := range some {
-						w.Offset, offset = offset, offset+1
+						w.EventTime = w.EventTime.Add(time.Nanosecond) // another row
 						p.Add(w)
 					}
 					n += len(some) * len(types)

@@ -14,9 +14,10 @@ const (
 	// MinLayoutRows is the fewest sampled rows a layout is built from.
 	MinLayoutRows = 200
 
-	quantiles = 63 // equal shares between the quantile edges
-	minAtom   = 4  // fewer equal values are a coincidence
-	maxAtoms  = 60 // with their second edges all edges fit into MaxEdges
+	quantiles = 63             // equal shares between the quantile edges
+	minAtom   = 4              // fewer equal values are a coincidence
+	maxAtoms  = 60             // with their second edges all edges fit into MaxEdges
+	mostRows  = 8 * SampleRows // that repeated rows are counted as, unless more are different
 
 	minScale, maxScale = 1e-280, 1e280
 )
@@ -63,7 +64,7 @@ func BuildLayout(view *feature.View, profiles ...*Profile) (*Layout, error) {
 }
 
 // mergedSample returns the rows of all samples in the order of view's features,
-// rising by hash.
+// rising by hash; those that are there several times as often, in their shares.
 func mergedSample(view *feature.View, profiles []*Profile) ([]SampleRow, error) {
 	limit, print := uint64(math.MaxUint64), uint64(0)
 	for _, p := range profiles {
@@ -87,7 +88,21 @@ func mergedSample(view *feature.View, profiles []*Profile) ([]SampleRow, error) 
 		order := encode.order()
 		return bytes.Compare(encode.appendWhole(nil, &a, order), encode.appendWhole(nil, &b, order))
 	})
-	return slices.CompactFunc(rows, func(a, b SampleRow) bool { return a.Hash == b.Hash }), nil
+	return repeated(oneOfEach(rows), max(len(rows), mostRows)), nil
+}
+
+// oneOfEach leaves the first of rows with one hash, as often as the profile says that has
+// it most: one row is in one window, and two profiles that hold it are of the same.
+func oneOfEach(rows []SampleRow) []SampleRow {
+	kept := rows[:0]
+	for _, r := range rows {
+		if n := len(kept); n > 0 && kept[n-1].Hash == r.Hash {
+			kept[n-1].Times = max(kept[n-1].Times, r.Times)
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	return kept
 }
 
 // rowsUpTo returns the sampled rows with hashes up to limit, in the order of
@@ -102,7 +117,7 @@ func (p *Profile) rowsUpTo(limit uint64, view *feature.View) []SampleRow {
 		if r.Hash > limit {
 			break
 		}
-		row := SampleRow{Hash: r.Hash, Values: make([]feature.Value, len(at)), Tags: r.Tags, marks: make([]uint64, len(at))}
+		row := SampleRow{Hash: r.Hash, Times: r.Times, Values: make([]feature.Value, len(at)), Tags: r.Tags, marks: make([]uint64, len(at))}
 		for i, from := range at {
 			if from >= 0 {
 				row.Values[i], row.marks[i] = r.Values[from], r.marks[from]

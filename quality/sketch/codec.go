@@ -9,6 +9,7 @@ import (
 // What is added to the format of a layout or profile for a part that not all have;
 // without any of them it has the bytes that it had before there were such parts.
 const (
+	repeats    = 0x04 // profiles: how often sampled rows are there follows
 	spread     = 0x08 // profiles: buckets of values without a bin follow
 	backfilled = 0x10 // profiles: the writes of declared backfills follow
 	watching   = 0x20 // profiles: what expectations of rows and windows need follows

@@ -27,12 +27,49 @@ func newHasher(key HashKey) hasher {
 	return h
 }
 
-// row hashes where a write stands in the log.
+// row hashes what a write is, not where it stands in the log: its entity, event time and
+// event id and, without an id that tells it from others, all that it says. So which rows
+// are sampled follows from the rows, however partitions, batches and taps delivered them.
 func (h *hasher) row(w *feature.Write) uint64 {
 	s := newSip(h.k0, h.k1)
-	s.round(uint64(uint32(w.Partition)))
-	s.round(uint64(w.Offset))
-	return s.finish(w.Topic)
+	s.round(uint64(w.EventTime.UnixNano()))
+	s.long(w.EventID)
+	if w.EventID == "" {
+		s.round(h.content(w))
+		s.long(w.Producer)
+		s.long(w.Schema)
+	}
+	return s.finish(string(w.Key))
+}
+
+// content hashes a write's values by feature id. Those that are not there add nothing, and
+// the order of the features does not show: definitions of a view may differ in both.
+func (h *hasher) content(w *feature.Write) (sum uint64) {
+	for i := range min(len(w.Values), len(w.View.Features)) {
+		sum += h.said(w.View.Features[i].ID, &w.Values[i])
+	}
+	return sum
+}
+
+// said hashes the value of a feature; 0 for null.
+func (h *hasher) said(id uint32, v *feature.Value) uint64 {
+	t, bits := feature.Peek(v)
+	switch {
+	case t == 0:
+		return 0
+	case t.IsList():
+		sum := uint64(0)
+		list := v.List()
+		for i := range list {
+			sum += h.number(h.said(id, &list[i]) ^ uint64(i+1)<<32)
+		}
+		return h.number(sum ^ uint64(id))
+	case t == feature.String || t == feature.Bytes || t == feature.JSON:
+		s := newSip(h.k0, h.k1)
+		s.round(uint64(id))
+		return s.finish(feature.PeekText(v))
+	}
+	return h.number(bits ^ uint64(id)*0x9e3779b97f4a7c15)
 }
 
 // text hashes the whole text of a value.

@@ -226,7 +226,13 @@ func (p *Profile) arrange(w *feature.Write) []feature.Value {
 }
 
 func (p *Profile) sample(hash uint64, w *feature.Write, values []feature.Value, start int64) {
-	row := SampleRow{Hash: hash, Values: make([]feature.Value, len(p.Columns)), marks: make([]uint64, len(p.Columns))}
+	if w.EventID == "" { // the hash is of all that it says
+		if at, found := slices.BinarySearchFunc(p.Sample, hash, compareHash); found {
+			p.Sample[at].Times++
+			return
+		}
+	}
+	row := SampleRow{Hash: hash, Times: 1, Values: make([]feature.Value, len(p.Columns)), marks: make([]uint64, len(p.Columns))}
 	row.Tags = p.hash.tags(p.hear(w))
 	for i := range min(len(values), len(p.Columns)) {
 		row.Values[i], row.marks[i] = sampleValue(values[i], p.Columns[i].Type, &p.hash, start)

@@ -31,7 +31,7 @@ func ProfileLayout(b []byte) (digest string, err error) {
 // readHeader reads the layout's digest, and the format, which says what follows the sample.
 func readHeader(r *reader) (digest string, format byte) {
 	format = r.byte()
-	if format&^(withFacets|broken|watching|backfilled|spread) != profileFormat {
+	if format&^(withFacets|broken|watching|backfilled|spread|repeats) != profileFormat {
 		r.fail()
 	}
 	if digest = r.text(); len(digest) > 64 {
@@ -70,6 +70,9 @@ func (p *Profile) append(b []byte) []byte {
 	if spreads(buckets) {
 		format |= spread
 	}
+	if p.repeats() {
+		format |= repeats
+	}
 	b = appendText(append(b, format), p.layout.digest)
 	b = binary.LittleEndian.AppendUint64(b, p.hash.print)
 	for _, n := range []uint64{p.Rows, p.Deletes, p.Late, p.RefusedWhole, uint64(len(p.Columns))} {
@@ -97,7 +100,36 @@ func (p *Profile) append(b []byte) []byte {
 	if format&spread != 0 {
 		b = appendBuckets(b, buckets)
 	}
+	if format&repeats != 0 {
+		b = p.appendTimes(b)
+	}
 	return b
+}
+
+// repeats reports whether a sampled row is there several times.
+func (p *Profile) repeats() bool {
+	return slices.ContainsFunc(p.Sample, func(r SampleRow) bool { return r.Times > 1 })
+}
+
+func (p *Profile) appendTimes(b []byte) []byte {
+	for i := range p.Sample {
+		b = binary.AppendUvarint(b, p.Sample[i].Times)
+	}
+	return b
+}
+
+// readTimes reads what appendTimes wrote. Sampled rows are rows of the window.
+func (p *Profile) readTimes(r *reader) {
+	left := p.Profiled()
+	for i := range p.Sample {
+		n := r.tally()
+		if n == 0 || n > left {
+			r.fail()
+			return
+		}
+		p.Sample[i].Times = n
+		left -= n
+	}
 }
 
 // UnmarshalProfile reads what MarshalBinary wrote. Columns are in the order of
@@ -129,6 +161,9 @@ func UnmarshalProfile(b []byte, layout *Layout) (*Profile, error) {
 		p.Backfilled = r.tally()
 	}
 	readBuckets(r, p.withSpread(order), format&spread != 0)
+	if format&repeats != 0 {
+		p.readTimes(r)
+	}
 	if !r.done() || !bytes.Equal(p.append(nil), b) {
 		return nil, fmt.Errorf("decode profile: %w", ErrCorrupt)
 	}
@@ -205,7 +240,7 @@ func (p *Profile) appendTagged(b []byte, row *SampleRow, order []int) []byte {
 }
 
 func (p *Profile) readRow(r *reader, order []int) SampleRow {
-	row := SampleRow{Hash: r.fixed64()}
+	row := SampleRow{Hash: r.fixed64(), Times: 1}
 	present := r.take((len(order) + 7) / 8)
 	if r.bad {
 		return row

@@ -244,7 +244,7 @@ func TestCounts(t *testing.T) {
 	if c.N != 3 || c.NaN != 1 || c.PosInf != 2 || c.NegInf != 1 || c.Nulls != 1 || c.Min != -3 || c.Max != 1 || c.Refused != 1 {
 		t.Errorf("column = %+v", c)
 	}
-	if p.Rows != 9 || p.Deletes != 1 || p.Profiled() != 8 || c.Rows() != 8 || p.Total() != 10 || p.RefusedWhole != 2 || p.Refused() != 3 || len(p.Sample) != 8 {
+	if p.Rows != 9 || p.Deletes != 1 || p.Profiled() != 8 || c.Rows() != 8 || p.Total() != 10 || p.RefusedWhole != 2 || p.Refused() != 3 || len(p.Sample) != 7 || len(p.SampledRows()) != 8 {
 		t.Errorf("profile = %+v", p)
 	}
 }

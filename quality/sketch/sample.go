@@ -20,7 +20,14 @@ const (
 // SampleRow is a sampled row: the k rows with the smallest hashes are a uniform
 // sample, and the merge of two samples is the sample of both.
 type SampleRow struct {
-	Hash uint64 // keyed hash of the row's topic, partition and offset
+	// Hash is the keyed hash of what the row is: see hasher.row. In profiles of before it
+	// was that of the row's topic, partition and offset.
+	Hash uint64
+
+	// Times is how many rows of the window are this one: more than one where writes
+	// without event ids repeat each other. A row that is among the smallest of a whole is
+	// among the smallest of every part, so that the number is exact however they merge.
+	Times uint64
 
 	// Values holds the values as they are profiled, in the order of the profile's
 	// columns: numbers and bools as they are, strings and bytes cut to MaxText
@@ -69,12 +76,45 @@ func Cut(text string) string {
 	return text[:end]
 }
 
+// SampledRows returns the sample as rows: one that is there several times stands in it so
+// often, and if there are more than SampleRows then, they stand for their share of as many.
+// The caller must not change it.
+func (p *Profile) SampledRows() []SampleRow { return repeated(p.Sample, SampleRows) }
+
+// repeated returns rows with each as often as it is there, or every so-and-so-many-th of
+// those so that there are at most most; rows themselves if none is there twice.
+func repeated(rows []SampleRow, most int) []SampleRow {
+	total := uint64(0)
+	for i := range rows {
+		total += rows[i].Times
+	}
+	if total == uint64(len(rows)) {
+		return rows
+	}
+	n := min(total, uint64(most))
+	out := make([]SampleRow, 0, n)
+	below := uint64(0)
+	for i := range rows {
+		below += rows[i].Times
+		for uint64(len(out)) < n && middle(uint64(len(out)), n, total) < below {
+			out = append(out, rows[i])
+		}
+	}
+	return out
+}
+
+// middle returns the middle, rounded down, of the i-th of n equal parts of total, which is
+// below 2^56; n is below 2^31.
+func middle(i, n, total uint64) uint64 {
+	return (2*i+1)*(total/(2*n)) + (2*i+1)*(total%(2*n))/(2*n)
+}
+
 // insert adds row to the sample, which rises by hash and keeps SampleRows. Of two
-// rows with one hash, the one with the smaller encoding stays.
+// rows with one hash, the one with the smaller encoding stays for both.
 func (p *Profile) insert(row SampleRow) {
 	at, found := slices.BinarySearchFunc(p.Sample, row.Hash, compareHash)
 	if found {
-		p.Sample[at] = p.smaller(p.Sample[at], row)
+		p.Sample[at] = p.both(p.Sample[at], row)
 		return
 	}
 	if len(p.Sample) == SampleRows {
@@ -83,13 +123,15 @@ func (p *Profile) insert(row SampleRow) {
 	p.Sample = slices.Insert(p.Sample, at, row)
 }
 
-// smaller returns the one of two rows that has the smaller encoding.
-func (p *Profile) smaller(a, b SampleRow) SampleRow {
-	order := p.order()
-	if bytes.Compare(p.appendWhole(nil, &a, order), p.appendWhole(nil, &b, order)) <= 0 {
-		return a
+// both returns the one of two rows with one hash that has the smaller encoding, as often as
+// both are there.
+func (p *Profile) both(a, b SampleRow) SampleRow {
+	order, times := p.order(), a.Times+b.Times
+	if bytes.Compare(p.appendWhole(nil, &a, order), p.appendWhole(nil, &b, order)) > 0 {
+		a = b
 	}
-	return b
+	a.Times = times
+	return a
 }
 
 // mergeSample merges the rows of o, whose columns are at those places of p.
@@ -106,7 +148,7 @@ func (p *Profile) mergeSample(o *Profile, at []int) {
 			merged = append(merged, o.Sample[j].arrange(at, len(p.Columns)).without(lost))
 			j++
 		default:
-			merged = append(merged, p.smaller(p.Sample[i].without(lost), o.Sample[j].arrange(at, len(p.Columns)).without(lost)))
+			merged = append(merged, p.both(p.Sample[i].without(lost), o.Sample[j].arrange(at, len(p.Columns)).without(lost)))
 			i, j = i+1, j+1
 		}
 	}
@@ -119,7 +161,7 @@ func (r SampleRow) arrange(places []int, n int) SampleRow {
 	if places == nil {
 		return r
 	}
-	moved := SampleRow{Hash: r.Hash, Values: make([]feature.Value, n), Tags: r.Tags, marks: make([]uint64, n)}
+	moved := SampleRow{Hash: r.Hash, Times: r.Times, Values: make([]feature.Value, n), Tags: r.Tags, marks: make([]uint64, n)}
 	for i, place := range places {
 		moved.Values[place], moved.marks[place] = r.Values[i], r.marks[i]
 	}

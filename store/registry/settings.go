@@ -68,13 +68,20 @@ func (s *Registry) SetClock(ctx context.Context, t time.Time) (now time.Time, er
 // Installation returns 16 random bytes that are made once and then stay: the key
 // under which profiles hash values.
 func (s *Registry) Installation(ctx context.Context) (id [16]byte, err error) {
+	rand.Read(id[:]) // never fails
+	return s.InstallAs(ctx, id)
+}
+
+// InstallAs is Installation, but a registry that has no key yet gets fresh and not random
+// bytes. Who knows the key can guess values from profiles: it is for data that is public.
+func (s *Registry) InstallAs(ctx context.Context, fresh [16]byte) (id [16]byte, err error) {
 	var b []byte
 	err = s.read(ctx, func(ctx context.Context, q querier) (err error) {
 		b, err = setting(ctx, q, settingInstallation, len(id))
 		return err
 	})
 	if err == nil && b == nil {
-		b, err = s.install(ctx)
+		b, err = s.install(ctx, fresh)
 	}
 	if err != nil {
 		return id, fmt.Errorf("read installation: %w", err)
@@ -82,7 +89,7 @@ func (s *Registry) Installation(ctx context.Context) (id [16]byte, err error) {
 	return [16]byte(b), nil
 }
 
-func (s *Registry) install(ctx context.Context) (id []byte, err error) {
+func (s *Registry) install(ctx context.Context, fresh [16]byte) (id []byte, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
 		if err := tx.lock(ctx, lock{space: spaceSettings}); err != nil {
 			return err
@@ -90,8 +97,7 @@ func (s *Registry) install(ctx context.Context) (id []byte, err error) {
 		if id, err = setting(ctx, tx, settingInstallation, 16); id != nil || err != nil {
 			return err
 		}
-		id = make([]byte, 16)
-		rand.Read(id) // never fails
+		id = fresh[:]
 		_, err := tx.ExecContext(ctx, upsertSetting, settingInstallation, id)
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 
 	"sluice/internal/admin"
 	"sluice/materialize"
+	"sluice/quality/sketch"
 	"sluice/serving"
 	"sluice/tap"
 )
@@ -28,6 +29,7 @@ type Options struct {
 	Out     io.Writer // where the addresses are printed once the process listens; nil: nowhere
 	NoSync  bool      // do not wait for the disk: demos only
 	Tap     *tap.Config
+	HashKey *sketch.HashKey // of an installation that is made now; nil: a random one, as is right for data that is not public
 	// ReadDeadline is how long one read of rows on a server may take; 0: its default.
 	ReadDeadline time.Duration
 	Metrics      metricsRegistry // nil: one of its own

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/quality/sketch"
 	"sluice/tap"
 )
 
@@ -38,6 +39,7 @@ const mostRTO = 5 * time.Minute
 type drill struct {
 	t    *testing.T
 	cfg  Config
+	key  *sketch.HashKey // nil: one of its own
 	a    *App
 	stop func()
 	view *feature.View
@@ -45,7 +47,7 @@ type drill struct {
 
 func (d *drill) start() {
 	d.t.Helper()
-	a, err := New(context.WithoutCancel(d.t.Context()), d.cfg, Options{Target: "all", Clock: "manual", NoSync: true})
+	a, err := New(context.WithoutCancel(d.t.Context()), d.cfg, Options{Target: "all", Clock: "manual", NoSync: true, HashKey: d.key})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -153,14 +155,7 @@ func TestRestoreDrill(t *testing.T) {
 		Window:   feature.WindowSpec{Size: time.Minute, Lateness: time.Second, Idle: time.Hour}, Source: feature.Source{Format: "json", EventTime: "event_time"},
 		Publish: feature.Publish{Mode: feature.Gated, ProbationWindows: 1, ProbationFail: 1, Hold: 2, MaxRollbacksPerHour: 3, OnStaleRollback: "serve"},
 	}}, Rules: "rules:\n  - {name: none, view: '*', feature: '*', method: expect, mode: observe}\n"}
-	defs, _, err := d.a.parts.registry.SaveDefinitions(t.Context(), 0, defs, feature.Audit{By: "drill", Action: "apply"})
-	if err == nil {
-		err = d.a.applied(t.Context(), &defs)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.view = &defs.Views[0]
+	d.define(defs)
 	for window := range 4 { // each entity once, and a tenth again
 		d.write(window, window*n/4, (window+1)*n/4)
 	}

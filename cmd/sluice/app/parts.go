@@ -67,23 +67,32 @@ func (p *parts) lock(cfg Config) error {
 	return nil
 }
 
-func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) error {
+func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) (err error) {
 	if err := p.openRows(ctx, cfg, opts); err != nil {
 		return err
 	}
 	if err := p.openRegistry(ctx, cfg, opts); err != nil {
 		return err
 	}
-	id, err := p.registry.Installation(ctx)
-	if err != nil {
+	if p.key, err = p.installation(ctx, opts.HashKey); err != nil {
 		return fmt.Errorf("read installation: %w", err)
 	}
-	p.key = sketch.HashKey(id)
 	if p.clock, err = openClock(ctx, p.registry, opts.Clock == "manual", opts.Log); err != nil {
 		return err
 	}
 	p.catalog, err = openCatalog(ctx, p.registry, opts.Log, p.inForce)
 	return err
+}
+
+// installation returns the installation's hash key; a new installation gets fresh, or one
+// of its own if that is nil.
+func (p *parts) installation(ctx context.Context, fresh *sketch.HashKey) (sketch.HashKey, error) {
+	if fresh == nil {
+		id, err := p.registry.Installation(ctx)
+		return sketch.HashKey(id), err
+	}
+	id, err := p.registry.InstallAs(ctx, *fresh)
+	return sketch.HashKey(id), err
 }
 
 // inForce tells the row store how long the rows of each view may still be asked for and
