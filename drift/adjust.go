@@ -45,6 +45,8 @@ type tail struct {
 func (j *judge) weight(s Summary, f *frame) float64 {
 	method := j.reference.Method
 	switch {
+	case method >= reaching && f.class == numeric && !f.placed:
+		return scaleWeights[s]
 	case method >= sharpened && f.class == numeric && !f.placed:
 		return sharpWeights[s]
 	case method >= guarded && f.class == numeric:
@@ -70,7 +72,7 @@ var numericWeights = func() (w [summaries]float64) {
 	return w
 }()
 
-// sharpWeights are those of numbers since method 5: a little for each of the tails and
+// sharpWeights are those of numbers in method 5: a little for each of the tails and
 // extremes, more for both extremes together and the deviation, which show outliers, and
 // most for scale.
 var sharpWeights = func() (w [summaries]float64) {
@@ -81,6 +83,15 @@ var sharpWeights = func() (w [summaries]float64) {
 	w[LowTail], w[HighTail], w[LowExtreme], w[HighExtreme] = 0.7, 0.7, 0.8, 0.8
 	w[Extremes], w[Deviation], w[Nulls] = 2, 2, 2.5
 	w[KSDistance], w[TVDistance], w[HellingerDistance] = 0.5, 0.5, 0.5
+	return w
+}()
+
+// scaleWeights are those of numbers since method 6: two thirds of the level are of scale, of
+// which a change by 1.14 takes that much of it to be seen in a thousand rows.
+var scaleWeights = func() (w [summaries]float64) {
+	w = sharpWeights
+	w[Location], w[Scale] = 10, 45
+	w[Extremes], w[Deviation], w[Nulls] = 3, 3, 3
 	return w
 }()
 
@@ -109,6 +120,8 @@ func (j *judge) blocking() float64 {
 // clips returns how near to 0 and 1 ranks come in normal scores.
 func (r *Reference) clips() clips {
 	switch {
+	case r.Method >= reaching:
+		return clips{mainClip, farClip}
 	case r.Method >= sharpened:
 		return clips{mainClip, wideClip}
 	case r.Method >= weighted:

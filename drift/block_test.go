@@ -3,6 +3,7 @@ package drift
 import (
 	"flag"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,4 +107,59 @@ func (l learned) spoiled(t *testing.T, fault, column int) feature.Score {
 		row++
 	})
 	return find(t, l.score(t, testLevel, w), l.view.Features[column].Name)
+}
+
+// TestFewRowsBlock wants a unit that is wrong for a third of a hundred rows, and a fifth of them
+// null where history's few nulls came in bursts, to block beside a wobble. Before method 6 a move
+// of the whole feature would have explained what the unit puts into the tail.
+func TestFewRowsBlock(t *testing.T) {
+	for _, seed := range []uint64{7_823_023_470, 7_823_023_473} { // those of TestBlocks -block.seed 7823
+		l := learn(t, regimeStream(regimes[1], seed, 100, 1), regimes[1].history)
+		for range 60 {
+			l.window(regimes[1].history, nil)
+		}
+		at := func(name string) int {
+			return slices.IndexFunc(columns, func(c column) bool { return c.name == name })
+		}
+		if s := l.spoiled(t, 1, at("few_nulls")); !s.Effect {
+			t.Errorf("a fifth null does not block: p %.2g %s", s.PValue, s.Text)
+		}
+		if s := l.spoiled(t, 0, at("zero_inflated")); !s.Effect {
+			t.Errorf("times 100 does not block: p %.2g %s", s.PValue, s.Text)
+		}
+		l.reference.Method = sharpened
+		if s := l.spoiled(t, 0, at("zero_inflated")); s.Effect {
+			t.Errorf("times 100 blocks by method 5: p %.2g %s", s.PValue, s.Text)
+		}
+	}
+}
+
+// TestOvershoots wants a move of the whole feature to explain values as far out as it takes
+// those of history, with room, and none further.
+func TestOvershoots(t *testing.T) {
+	l := learn(t, oneFeature(5, 500, feature.Float64, func(r *randSource) feature.Value { return feature.Float64Value(r.Float64()) }), 28)
+	edges := l.layout.Feature(1).Edges
+	for name, tc := range map[string]struct {
+		by, factor float64
+		end        Summary
+		want       bool
+	}{
+		"moved":                     {.3, 1, HighEdge, false},
+		"moved down":                {-.3, 1, LowEdge, false},
+		"times 100":                 {0, 100, HighEdge, true},
+		"times 100, and turned":     {0, -100, LowEdge, true},
+		"times 100, the other end":  {0, 100, LowEdge, false},
+		"as usual":                  {0, 1, HighEdge, false},
+		"moved by more than it may": {3, 1, HighEdge, true},
+	} {
+		w := l.window(28, func(v []feature.Value) { v[0] = feature.Float64Value(v[0].Float()*tc.factor + tc.by) })
+		j := &judge{reference: l.reference, view: l.view, layout: l.layout, windows: []WindowProfile{w}, baseline: l.baseline}
+		edge, move := edges[len(edges)-1], .3
+		if tc.end == LowEdge {
+			edge, move = edges[0], -.3
+		}
+		if got := j.overshoots(tc.end, 0, edge, move); got != tc.want {
+			t.Errorf("%s: overshoots = %v, want %v", name, got, tc.want)
+		}
+	}
 }

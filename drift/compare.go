@@ -28,7 +28,7 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			r.rows = float64(m) / inverse[s.Summary]
 		}
 		if s.Summary.tail() && r.rows > 0 {
-			r.rise, r.end = j.explained(ref, f, s.Summary, now)
+			r.rise, r.end = j.explained(ref, f, out.index, s.Summary, now, false)
 		}
 		if s.Follow != nil && r.t > 0 && m == 1 && !math.IsNaN(shift.now[Location]) {
 			extra := s.Unit * max(0, inverse[s.Summary]-s.Inverse)
@@ -56,6 +56,9 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			}
 			p = min(1, known*r.tests)
 		}
+		if r.effect && j.reference.Method >= reaching {
+			p = min(p, j.blocking()) // as blocks found, also of a tail whose values no move reaches
+		}
 		if out.spread == nil || r.effect && !out.effect || r.effect == out.effect && p < out.p {
 			s := r.spread.Summary
 			out.summary, out.t, out.p, out.effect, out.spread, out.df, out.parts = s, r.t, p, r.effect, r.spread, r.df, r.tests
@@ -67,11 +70,14 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 // blocks reports whether a shift past its floor is so unlikely that it may block: since method 5
 // of what the values of a number move also with no more degrees of freedom than a phase has of
 // its own, and not by a tail that a move of the whole feature brought about which could not
-// block were it past its floor.
+// block were it past its floor. Since method 6 such a move must also reach as far as the values.
 func (j *judge) blocks(ref *FeatureReference, f *frame, i int, r rival, shift *moved) bool {
 	if j.reference.Method < sharpened || f.class != numeric || r.spread.Summary == Nulls {
 		past, _ := j.past(&r, j.blocking()/r.tests)
 		return past
+	}
+	if r.end > 0 && r.spread.Summary.tail() && j.reference.Method >= reaching {
+		r.rise, r.end = j.explained(ref, f, i, r.spread.Summary, r.now, true)
 	}
 	if !j.surely(r) {
 		return false

@@ -2,6 +2,8 @@ package drift
 
 import (
 	"math"
+
+	"sluice/quality/sketch"
 )
 
 // edgeRank is the rank of the quantile whose moves say how far a feature's end moves
@@ -86,15 +88,25 @@ func (b *builder) edgesOf(f *frame) []Edge {
 
 // explained returns Student's statistic of the move of the whole feature that would give
 // s the share now, in the direction in which it rises, with its degrees of freedom: the
-// smaller of both ends for both extremes. Infinity if no move would, or none is known.
-func (j *judge) explained(ref *FeatureReference, f *frame, s Summary, now float64) (t float64, df int) {
+// smaller of both ends for both extremes. Infinity if no move would, or none is known; where
+// reach says so, neither would a move that takes no value as far out as some of the view's i-th
+// feature lie.
+func (j *judge) explained(ref *FeatureReference, f *frame, i int, s Summary, now float64, reach bool) (t float64, df int) {
 	t = math.Inf(1)
-	for i := range ref.Edges {
-		e := &ref.Edges[i]
+	for k := range ref.Edges {
+		e := &ref.Edges[k]
 		if s != Extremes && e.Summary.lowSide() != s.lowSide() {
 			continue
 		}
-		if at := j.moved(e, f, f.cuts.of(s, e.Summary), s.natural(now)); at < t {
+		cut := f.cuts.of(s, e.Summary)
+		if cut < 0 || cut >= len(f.edges) {
+			continue
+		}
+		move := f.moveTo(e.Summary, cut, s.natural(now))
+		if reach && j.overshoots(e.Summary, i, f.edges[cut], move) {
+			continue
+		}
+		if at := j.moved(e, move); at < t {
 			t, df = at, e.freedom(j.phases)
 		}
 	}
@@ -115,17 +127,49 @@ func (c *Cuts) of(s, end Summary) int {
 	return c.HighExtreme - 1
 }
 
-// moved returns Student's statistic of the move of an end by which share would come to
-// lie beyond the cut.
-func (j *judge) moved(e *Edge, f *frame, cut int, share float64) float64 {
-	if cut < 0 || cut >= len(f.edges) {
-		return math.Inf(1)
+// moveTo returns the move of the whole feature by which share would come to lie beyond the cut
+// at an end.
+func (f *frame) moveTo(end Summary, cut int, share float64) float64 {
+	if end == HighEdge {
+		share = 1 - share
 	}
-	rank, side := share, -1.0
+	return f.edges[cut] - f.quantileOf(f.pooled, f.n, share)
+}
+
+// moved returns Student's statistic of a move of an end, outwards.
+func (j *judge) moved(e *Edge, move float64) float64 {
+	side := -1.0
 	if e.Summary == HighEdge {
-		rank, side = 1-share, 1
+		side = 1
 	}
-	move := f.edges[cut] - f.quantileOf(f.pooled, f.n, rank)
 	expected, inverse, wide := e.expected(j.phases)
 	return side * e.interval(e.Pooled+move, expected, inverse, wide, len(j.windows), 0)
+}
+
+// overshoots reports whether values of the view's i-th feature lie so far beyond the edge at
+// which a tail begins that a move of the whole feature is not what brought it there: further, by
+// more than slack, than that move takes the farthest value of history.
+func (j *judge) overshoots(end Summary, i int, edge, move float64) bool {
+	b := columnOf(j.baseline, j.view, i)
+	if b == nil || b.N == 0 {
+		return false
+	}
+	far := math.Inf(-1)
+	for w := range j.windows {
+		if c := columnOf(j.windows[w].Profile, j.view, i); c != nil && c.N > 0 {
+			far = max(far, outwards(end, edge, c))
+		}
+	}
+	if end == LowEdge {
+		move = -move
+	}
+	return far > slack*(max(0, move)+max(0, outwards(end, edge, b)))
+}
+
+// outwards returns how far beyond an edge the farthest value of a column lies at an end.
+func outwards(end Summary, edge float64, c *sketch.Column) float64 {
+	if end == LowEdge {
+		return edge - c.Min
+	}
+	return c.Max - edge
 }

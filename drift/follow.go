@@ -40,7 +40,7 @@ const followed = 3
 const follows = 0.25
 
 // followsAlike is the same where scale varies no more than sampling gives.
-const followsAlike = 0.05
+const followsAlike = 0.005
 
 // newFollow fits the scales of windows to their locations; nil where these say nothing of
 // them, by an F test at least, or with fewer than MinWindows windows beyond what the fit takes. What is left leans

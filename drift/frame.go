@@ -56,7 +56,8 @@ const (
 	tailMass    = 0.0125 // the 1 % and 99 % quantiles of a sample lie within it
 	extremeMass = 0.002
 	topShares   = 4
-	wideClip    = 1e-3 // least distance of the ranks that scale is made of, since method 5
+	wideClip    = 1e-3 // least distance of the ranks that scale is made of, in method 5
+	farClip     = 5e-4 // the same since method 6: the middle of a bin beyond the .1 % quantile
 
 	scoreClip = 1e-4 // least distance of a normal score's rank from 0 and 1 for the forest, and before method 2
 	mainClip  = 5e-3 // the same for location and scale, which the few rows beyond are not to rule: they have tails of their own

@@ -90,3 +90,42 @@ func TestWiderPhase(t *testing.T) {
 		}
 	}
 }
+
+// TestLean wants a history of scale that is unlucky to lean on what sampling gives and to keep
+// Student's law, the less the further it is, and one that varies far more to have the tail of
+// its own residuals.
+func TestLean(t *testing.T) {
+	const windows, sampling = 28, .02
+	rng := rand.New(rand.NewPCG(8, 9))
+	x := make([]float64, windows)
+	sum, squares := 0.0, 0.0
+	for i := range x {
+		x[i] = rng.NormFloat64()
+		sum += x[i]
+	}
+	for i := range x {
+		x[i] -= sum / windows
+		squares += x[i] * x[i]
+	}
+	unit := math.Sqrt(squares / (windows - 1)) // to standard deviation 1
+	last := 0.0
+	for _, tc := range []struct {
+		ratio float64 // of the variance to that of sampling
+		heavy bool
+		df    int
+	}{{.7, false, 108}, {1, false, 108}, {1.5, false, 0}, {2, false, 0}, {2.3, false, 0}, {3, true, 27}} {
+		of := make([]float64, windows)
+		for i := range of {
+			of[i] = 1 + x[i]/unit*sampling*math.Sqrt(tc.ratio)
+		}
+		s, ok := newSpread(Scale, of, phases{}, MinWindows, .001, noise{mean: math.Inf(-1), sd: 1e-9, prior: sampling})
+		if !ok || (s.Heavy != nil) != tc.heavy || tc.df > 0 && s.DF != tc.df {
+			t.Errorf("variance %v times that of sampling: %+v, %v, want a tail of its own: %v, %d degrees of freedom", tc.ratio, s, ok, tc.heavy, tc.df)
+		}
+		if got := s.SD * s.SD / sampling / sampling; got <= last || got > max(1, tc.ratio)*1.0001 {
+			t.Errorf("variance %v times that of sampling is taken for %v, want more than %v", tc.ratio, got, last)
+		} else {
+			last = got
+		}
+	}
+}

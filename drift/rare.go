@@ -37,6 +37,11 @@ const (
 	rareExcess = 2
 )
 
+// burstExcess is the same for nulls, of whose index and Poisson's the mean is then taken: that
+// they come in bursts of a few is known, one such window moves the index of some dozens, and
+// Student's law of a root of so few would want a quarter of a small window null to block.
+const burstExcess = 6
+
 // rareLean is how many times the windows of history Poisson's law counts for in the index
 // of dispersion, of which they say little.
 const rareLean = 2
@@ -47,7 +52,7 @@ const leastBursts = 1.5
 
 // newRare returns the law of the shares (arcsin sqrt) that windows of so many rows had
 // in a tail or without a value; nil if counts are large, or vary more between windows than their index of
-// dispersion can say. Windows that do not measure the share are not numbers.
+// dispersion can say: two standard errors, of nulls six. Windows that do not measure the share are not numbers.
 func newRare(s Summary, shares []float64, columns []counts) *Rare {
 	r := Rare{Dispersion: 1}
 	switch {
@@ -75,10 +80,15 @@ func newRare(s Summary, shares []float64, columns []counts) *Rare {
 		}
 	}
 	index := squares / (windows - 1)
-	if index > 1+rareExcess*math.Sqrt(2/(windows-1)) {
+	beyond := (index - 1) / math.Sqrt(2/(windows-1)) // in standard errors
+	switch {
+	case beyond <= rareExcess:
+		r.Dispersion = max(r.Dispersion, (index+rareLean)/(1+rareLean))
+	case s == Nulls && beyond <= burstExcess:
+		r.Dispersion = max(r.Dispersion, (index+1)/2)
+	default:
 		return nil
 	}
-	r.Dispersion = max(r.Dispersion, (index+rareLean)/(1+rareLean))
 	return &r
 }
 

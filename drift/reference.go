@@ -43,8 +43,12 @@ const guarded = 3
 // what rows say of them.
 const sharpened = 5
 
+// reaching is the method since which a move of the whole feature keeps a tail from blocking only
+// where it takes values as far as they lie, and since which scale has most of the level.
+const reaching = 6
+
 // newest is the method of references that are built now.
-const newest = sharpened
+const newest = reaching
 
 // FeatureReference is the part of one feature.
 type FeatureReference struct {
@@ -185,7 +189,7 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 	}
 	out.Surge = surges.law
 	out.Cuts = cutBins(s, b.pooled, total(b.pooled))
-	f := newFrame(s, out.Cuts, slices.Clone(b.pooled), clips{mainClip, wideClip})
+	f := newFrame(s, out.Cuts, slices.Clone(b.pooled), clips{mainClip, farClip})
 	f.surges = surges
 	var x [summaries]float64
 	for w := range b.columns {
