@@ -125,6 +125,8 @@ var Catalog = []Metric{
 		"Rows that a replica gave in place of its primary: shown to have all that readers may see (exact), or not, and flagged stale (behind)."},
 	{"sluice_rows_breaker_opened_total", Counter, "serving", []Label{store},
 		"Times that a shard of Redis did not answer for so long that reads no longer wait for it."},
+	{"sluice_rows_memory_ratio", Gauge, "store", []Label{store},
+		"Memory that the fullest primary of an online store on Redis uses, of its limit (maxmemory); 0 if none has a limit."},
 	{"sluice_online_store_open", Gauge, "store", []Label{store},
 		"1 once the online store has been opened, by store."},
 	{"sluice_online_store_reads_total", Counter, "store", []Label{store},

@@ -34,6 +34,7 @@ const (
 	maxShed        = 0.01 // share of requests, by priority
 	maxUnavailable = 0.01 // share of a view's values
 	maxFailed      = 0.01 // share of a view's values
+	maxMemory      = 0.8  // share of what a server of the row store may use
 
 	// blindAfter is how long rows may arrive without a verdict. Views with
 	// longer windows raise SluiceMonitorBlind between two of them.
@@ -141,6 +142,9 @@ func platformAlerts() []Rule {
 		alert("SluiceShardSilent", "warning", "sum by (store) (increase(sluice_rows_breaker_opened_total[5m])) > 0", "",
 			"A primary of online store {{ $labels.store }} does not answer",
 			"Its replica answers reads meanwhile, unflagged where it is shown to have everything. Nothing can be written to the shard until it has a primary again."),
+		alert("SluiceRowsMemory", "warning", fmt.Sprintf("max by (store) (sluice_rows_memory_ratio) > %g", maxMemory), "5m",
+			"A primary of online store {{ $labels.store }} has used {{ $value | humanizePercentage }} of its memory",
+			"At its limit it refuses rows: windows stay open, and nothing is lost, since the log keeps the writes. Reads go on."),
 		alert("SluiceOnlineStoreClosed", "critical", "sum by (store) (sluice_online_store_open == 0) == 0", "2m",
 			"Online store {{ $labels.store }} could not be opened",
 			"A process started without it and tries again every second. Its views have no rows there; those of the other stores are served and written."),

@@ -168,6 +168,14 @@ func platformTests() []RuleTest {
 			quiet("SluiceShardSilent", "9m"),
 			fires("SluiceShardSilent", "12m", "", "store", "default"),
 			quiet("SluiceShardSilent", "20m")),
+		ruleTest("an online store that is nearly full is reported once, by name",
+			[]Series{
+				{`sluice_rows_memory_ratio{store="default",instance="a"}`, "0.5x30"},
+				{`sluice_rows_memory_ratio{store="critical",instance="a"}`, "0.7x9 0.85x20"},
+				{`sluice_rows_memory_ratio{store="critical",instance="b"}`, "0.7x9 0.85x20"},
+			},
+			quiet("SluiceRowsMemory", "12m"),
+			fires("SluiceRowsMemory", "16m", "85%", "store", "critical")),
 		ruleTest("an online store that a process cannot open is reported, by name",
 			[]Series{
 				{`sluice_online_store_open{store="default"}`, "1x20"},

@@ -5,10 +5,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Metrics count reads that a primary did not answer, or not in time, by store. The stores
-// of a process share them.
+// Metrics count reads that a primary did not answer, or not in time, and say how full the
+// servers are, by store. The stores of a process share them.
 type Metrics struct {
 	hedges, stoodIn, opened *prometheus.CounterVec
+	memory                  *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of stores with reg; nil registers nothing.
@@ -27,6 +28,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "sluice", Subsystem: "rows", Name: "breaker_opened_total",
 			Help: "Times that a shard did not answer for so long that reads no longer wait for it, by store.",
 		}, []string{"store"}),
+		memory: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "sluice", Subsystem: "rows", Name: "memory_ratio",
+			Help: "Memory that the fullest primary of the store uses, of its limit (maxmemory); 0 if none has a limit.",
+		}, []string{"store"}),
 	}
 }
 
@@ -35,6 +40,7 @@ type counters struct {
 	won, lost, behind, neither, refused prometheus.Counter
 	exact, stale                        prometheus.Counter
 	opened                              prometheus.Counter
+	memory                              prometheus.Gauge
 }
 
 // of returns the metrics of the store of that name; all are there from then on.
@@ -43,6 +49,6 @@ func (m *Metrics) of(store string) counters {
 	return counters{
 		won: hedge("won"), lost: hedge("lost"), behind: hedge("behind"), neither: hedge("neither"), refused: hedge("refused"),
 		exact: m.stoodIn.WithLabelValues(store, "exact"), stale: m.stoodIn.WithLabelValues(store, "behind"),
-		opened: m.opened.WithLabelValues(store),
+		opened: m.opened.WithLabelValues(store), memory: m.memory.WithLabelValues(store),
 	}
 }

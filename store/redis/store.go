@@ -75,6 +75,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open row store on %s: %w", strings.Join(opts.Config.Addrs, ","), err), s.places.close())
 	}
 	ctx, s.stop = context.WithCancel(context.Background())
+	s.asking.Go(func() { s.watchMemory(ctx) })
 	if s.places.copies() {
 		s.asking.Go(func() { s.survey(ctx) })
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	goredis "github.com/redis/go-redis/v9"
 
 	"sluice/feature"
@@ -394,4 +395,77 @@ func TestMovedKeys(t *testing.T) {
 		t.Errorf("Drop = %d, %v, want 600", n, err)
 	}
 	admin.ReloadState(t.Context()) // for the clearing up
+}
+
+// TestMemoryFull fills a server up to its limit: rows are refused, and say why; those
+// that are there are read and dropped; and it goes on once there is room.
+func TestMemoryFull(t *testing.T) {
+	on := oneServer(t)
+	node := on.admin.(*goredis.Client)
+	s := open(t, on.prefix(t))
+	rows := batch(0, 200, 1)
+	if _, err := s.Stage(t.Context(), 1, 1, rows); err != nil {
+		t.Fatal(err)
+	}
+	defer node.ConfigSet(context.Background(), "maxmemory", "0")
+	if err := node.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Stage(t.Context(), 1, 2, batch(200, 400, 2)); err == nil || !strings.Contains(err.Error(), "OOM") {
+		t.Errorf("Stage on a full server = %v, want it refused with OOM", err)
+	}
+	chains, err := s.Read(t.Context(), 1, []feature.Key{rows[0].Key}, nil)
+	if err != nil || len(chains[0]) != 1 {
+		t.Errorf("Read of a full server = %v, %v, want the row", chains, err)
+	}
+	if n, err := s.Drop(t.Context(), 1, 1); n != len(rows) || err != nil {
+		t.Errorf("Drop on a full server = %d, %v, want %d", n, err, len(rows))
+	}
+	if err := node.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Stage(t.Context(), 1, 2, batch(200, 400, 2)); err != nil {
+		t.Errorf("Stage once there is room = %v", err)
+	}
+}
+
+// TestMemoryShown opens a store on a server that has used more than its limit: it opens,
+// so that what is there can be read, and shows that.
+func TestMemoryShown(t *testing.T) {
+	on := oneServer(t)
+	node := on.admin.(*goredis.Client)
+	open(t, on.prefix(t)) // so that the server has the Functions
+	defer node.ConfigSet(context.Background(), "maxmemory", "0")
+	if err := node.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	metrics := prometheus.NewRegistry()
+	s, err := redis.Open(t.Context(), redis.Options{Config: on.prefix(t), Metrics: redis.NewMetrics(metrics)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	limit := time.After(10 * time.Second)
+	for tick := time.Tick(10 * time.Millisecond); memoryRatio(t, metrics) <= 1; {
+		select {
+		case <-tick:
+		case <-limit:
+			t.Fatalf("sluice_rows_memory_ratio = %g, want more than 1", memoryRatio(t, metrics))
+		}
+	}
+}
+
+func memoryRatio(t *testing.T, metrics prometheus.Gatherer) float64 {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "sluice_rows_memory_ratio" {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatal("no sluice_rows_memory_ratio")
+	return 0
 }
