@@ -28,7 +28,7 @@ const childEnv = "SLUICE_YARDSTICK"
 const (
 	kindSluice = "sluice"
 	kindPlain  = "plain" // grpc-go, net/http, go-redis
-	kindEcho   = "echo"  // grpc-go and nothing else
+	kindEcho   = "echo"  // grpc-go, net/http, and nothing else
 	kindGo     = "go"    // Sluice with the doors of grpc-go and net/http
 )
 
@@ -124,7 +124,9 @@ func serveKind(ctx context.Context, kind, redisAddr string) (at addresses, err e
 		if err != nil {
 			return at, err
 		}
-		at.GRPC, err = listen(newEcho(s, ask))
+		if at.GRPC, err = listen(newEcho(s, ask)); err == nil {
+			at.HTTP, err = listen(&http.Server{Handler: newEchoHTTP(s.HTTP())})
+		}
 		return at, err
 	}
 	server := s.NewGRPC()

@@ -3,9 +3,14 @@
 package yardstick
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -44,6 +49,34 @@ func (e *echo) answer(_ any, ctx context.Context, decode func(any) error, _ grpc
 		e.replies.Store(len(data), reply)
 	}
 	return reply, err
+}
+
+// newEchoHTTP is the same over net/http, of what sluice answers.
+func newEchoHTTP(sluice http.Handler) http.Handler {
+	var replies sync.Map
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		reply, known := replies.Load(len(body))
+		if !known {
+			first := httptest.NewRecorder()
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if sluice.ServeHTTP(first, r); first.Code != http.StatusOK {
+				http.Error(w, first.Body.String(), first.Code)
+				return
+			}
+			reply = first.Body.Bytes()
+			replies.Store(len(body), reply)
+		}
+		text := reply.([]byte)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		// The client may be gone; there is nobody else to tell.
+		_, _ = w.Write(text)
+	})
 }
 
 // rawCodec gives requests and replies as bytes.

@@ -4,6 +4,7 @@ package yardstick
 
 import (
 	"flag"
+	"fmt"
 	"testing"
 	"time"
 
@@ -22,11 +23,17 @@ var (
 // medians of the rounds, beside an echo, and the memory of an idle connection.
 func BenchmarkServeOpen(b *testing.B) {
 	on := newBench(b)
-	requests, err := question(1).Encode(load.GRPC, 512, 3)
+	for _, protocol := range []load.Protocol{load.GRPC, load.HTTP} {
+		b.Run(fmt.Sprintf("over=%s", protocol), func(b *testing.B) { on.open(b, protocol) })
+	}
+}
+
+func (on *bench) open(b *testing.B, protocol load.Protocol) {
+	requests, err := question(1).Encode(protocol, 512, 3)
 	if err != nil {
 		b.Fatal(err)
 	}
-	config := load.Config{Protocol: load.GRPC, Clients: *openClients, Rate: *openRate, Warmup: *openWarmup, Duration: *openTime, Requests: requests}
+	config := load.Config{Protocol: protocol, Clients: *openClients, Rate: *openRate, Warmup: *openWarmup, Duration: *openTime, Requests: requests}
 	names := []string{kindSluice, kindEcho}
 	turns := map[string][]turn{}
 	for b.Loop() {

@@ -133,11 +133,7 @@ func BenchmarkServe(b *testing.B) {
 				b.Fatal(err)
 			}
 			config := load.Config{Protocol: c.protocol, Clients: c.clients, Warmup: time.Second, Duration: *seconds, Requests: requests}
-			names := []string{kindSluice, kindPlain}
-			if c.protocol == load.GRPC {
-				names = append(names, kindEcho)
-			}
-			names = append(names, kindGo)
+			names := []string{kindSluice, kindPlain, kindEcho, kindGo}
 			turns := map[string][]turn{}
 			for b.Loop() {
 				for round := range *rounds {
