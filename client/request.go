@@ -16,10 +16,11 @@ type Policy int32
 
 // The policies of a read.
 const (
-	PolicyServe  = Policy(sluicev1.Policy_POLICY_SERVE)  // give the values, with their status
-	PolicyFlag   = Policy(sluicev1.Policy_POLICY_FLAG)   // the same, and mark them stale
-	PolicyNull   = Policy(sluicev1.Policy_POLICY_NULL)   // give none
-	PolicyRefuse = Policy(sluicev1.Policy_POLICY_REFUSE) // the read fails with ErrRefused
+	PolicyServe   = Policy(sluicev1.Policy_POLICY_SERVE)   // give the values, with their status
+	PolicyFlag    = Policy(sluicev1.Policy_POLICY_FLAG)    // the same, and mark them stale
+	PolicyNull    = Policy(sluicev1.Policy_POLICY_NULL)    // give none
+	PolicyDefault = Policy(sluicev1.Policy_POLICY_DEFAULT) // give the feature's default, if its definition has one
+	PolicyRefuse  = Policy(sluicev1.Policy_POLICY_REFUSE)  // the read fails with ErrRefused
 )
 
 // Request is a read. What is read is one of

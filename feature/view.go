@@ -1,6 +1,7 @@
 package feature
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ type Feature struct {
 	// Importance is its weight in the score of its view and of services; 0 is 1. It moves
 	// no verdict.
 	Importance float64 `json:"importance,omitempty"`
+	// Default is a value of Type as JSON, which a read of policy default gives in place of
+	// one that is too old; empty is none, and then null.
+	Default json.RawMessage `json:"default,omitempty"`
 }
 
 // MaxImportance is the greatest importance of a feature.

@@ -50,14 +50,18 @@ type partAnswer struct {
 	made       []rowState // likewise, of computed slots: what became of the value, plus 1
 	provenance provenance
 
-	now     int64 // when it was read, Unix nanoseconds; 0: no clock
-	newest  int64 // event time of the newest row, Unix nanoseconds
-	found   int
-	expired int
-	oldest  int64 // age of the oldest expired row
-	kept    int   // rows of an earlier read, or of a replica that may be behind
-	unread  int   // rows that the store did not give, nor were kept
-	fault   error // why; nil if all were read
+	now      int64 // when it was read, Unix nanoseconds; 0: no clock
+	newest   int64 // event time of the newest row, Unix nanoseconds
+	found    int
+	expired  int
+	oldest   int64    // age of the oldest expired row
+	past     bool     // it is read as of an earlier version
+	recalled int      // rows that are from memory, as the store has them
+	lacking  []int    // where some are: the other rows
+	kept     int      // rows of an earlier read, or of a replica that may be behind
+	unread   int      // rows that the store did not give, nor were kept
+	instead  [][]byte // what policy default gives by slot; nil: null
+	fault    error    // why; nil if all were read
 
 	times    []byte // scratch of the JSON encoder
 	unpacked []byte // what cells of json features, and of paths into them, point to

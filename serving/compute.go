@@ -81,14 +81,16 @@ func (s *Server) computeOne(a *partAnswer, row int, c *computedSlot, values *exp
 
 // basis returns the state of what c is computed from in a row, and whether there is
 // anything to compute: not from what could not be read, nor from what the policy
-// withholds. A row that is not there is one of nulls.
+// withholds without giving something instead. A row that is not there is one of nulls.
 func (a *partAnswer) basis(row int, c *computedSlot, policy policy) (rowState, bool) {
 	if len(c.inputs) == 0 {
 		return rowFound, true
 	}
 	switch state := a.rows[row].state; state {
-	case rowUnread, rowWithheld:
+	case rowUnread:
 		return state, false
+	case rowWithheld:
+		return state, policy == policyDefault // of the defaults
 	case rowNotFound:
 		return state, true
 	}

@@ -37,7 +37,6 @@ func TestGRPCErrors(t *testing.T) {
 		"unknown service":  {&sluicev1.GetFeaturesRequest{What: &sluicev1.GetFeaturesRequest_Service{Service: "x"}}, codes.NotFound, "unknown_service", "defined are model"},
 		"unknown policy":   {ownRequest(columnsOf{"user_id": texts("a")}, 9, "users:f00"), codes.InvalidArgument, "invalid_argument", "policy 9 is not known"},
 		"negative policy":  {ownRequest(columnsOf{"user_id": texts("a")}, -1, "users:f00"), codes.InvalidArgument, "invalid_argument", "cannot be decoded"},
-		"policy default":   {ownRequest(columnsOf{"user_id": texts("a")}, sluicev1.Policy_POLICY_DEFAULT, "users:f00"), codes.InvalidArgument, "invalid_argument", "no feature has a default"},
 		"policy refuse":    {ownRequest(columnsOf{"driver_id": longs(7)}, sluicev1.Policy_POLICY_REFUSE, "drivers:rate"), codes.FailedPrecondition, "unavailable", "view drivers"},
 		"no key":           {ownRequest(nil, 0, "users:f00"), codes.InvalidArgument, "invalid_argument", "join key user_id is missing"},
 		"empty key column": {ownRequest(columnsOf{"user_id": {}}, 0, "users:f00"), codes.InvalidArgument, "invalid_argument", "join key user_id has no values"},

@@ -124,13 +124,12 @@ func (a *partAnswer) refuseUnread() error {
 		"view %s: %d of %d rows cannot be read", a.part.view.Name, a.unread+a.kept, len(a.rows))
 }
 
-// withholdKept empties the rows that were kept from an earlier read.
+// withholdKept takes back the rows that were kept from an earlier read.
 func (a *partAnswer) withholdKept() {
-	slots := len(a.part.features)
 	for row := range a.rows {
 		if a.rows[row].kept {
 			a.rows[row].state = rowWithheld
-			clear(a.cells[row*slots : (row+1)*slots])
+			a.withholdRow(row)
 		}
 	}
 }

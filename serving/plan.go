@@ -43,6 +43,7 @@ type part struct {
 	reads    []*listReads // count its rows; none: nobody counts
 	ttl      int64        // of the features, the shortest in nanoseconds; 0: none ever expires
 	ttls     []int64      // by slot, where they differ; else nil
+	defaults [][]byte     // by slot, serialized; nil: none of the features has one
 }
 
 // expire fills in how long the features of a complete part count.
@@ -201,6 +202,7 @@ func (b *planner) finish() (*plan, error) {
 		p.slots = newSlotTable(p.features)
 		p.nest()
 		p.expire()
+		p.fallBack()
 	}
 	if b.form == ownForm {
 		return b.plan, nil

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"strings"
 	"time"
 
 	"sluice/feature"
@@ -15,7 +16,7 @@ const (
 	policyServe   policy = iota // give the values with their status
 	policyFlag                  // the same, and say so in the provenance
 	policyNull                  // give null instead
-	policyDefault               // give the feature's default: refused, features have none
+	policyDefault               // give the feature's default instead; null where it has none
 	policyRefuse                // refuse the request
 )
 
@@ -28,22 +29,22 @@ func parsePolicy(name string) (policy, error) {
 	}
 	for p, n := range policyNames {
 		if n == name {
-			return policy(p), policy(p).check()
+			return policy(p), nil
 		}
 	}
 	return 0, invalid("want serve, flag, null, default or refuse", "policy %s is not known", quoted(name))
 }
 
-// check refuses a policy that cannot be kept.
+// check refuses a policy that there is not.
 func (p policy) check() error {
 	if p > policyRefuse {
 		return invalid("want serve, flag, null, default or refuse", "policy %d is not known", p)
 	}
-	if p == policyDefault {
-		return invalid("use policy null", "policy default: no feature has a default in its definition")
-	}
 	return nil
 }
+
+// withholds reports whether values that are too old are not given.
+func (p policy) withholds() bool { return p == policyNull || p == policyDefault }
 
 // apply does with the rows of a part what p says. old is the age of the view in
 // nanoseconds: of the newest of the rows read and of the windows it shows.
@@ -51,7 +52,11 @@ func (p policy) apply(a *partAnswer, old int64) error {
 	if a.fault != nil && p == policyRefuse {
 		return a.refuseUnread()
 	}
-	if p == policyNull && a.kept > 0 {
+	a.instead = nil
+	if p == policyDefault {
+		a.instead = a.part.defaults
+	}
+	if p.withholds() && a.kept > 0 {
 		a.withholdKept()
 	}
 	v := a.part.view
@@ -62,7 +67,7 @@ func (p policy) apply(a *partAnswer, old int64) error {
 	switch p {
 	case policyFlag:
 		a.provenance.Stale = true
-	case policyNull:
+	case policyNull, policyDefault:
 		a.provenance.Stale = true
 		a.withhold(critical)
 	case policyRefuse:
@@ -76,7 +81,7 @@ func (p policy) apply(a *partAnswer, old int64) error {
 	return nil
 }
 
-// withhold empties what is too old: all rows that were found, or the values outside
+// withhold takes back what is too old: all rows that were found, or the values outside
 // their ttl.
 func (a *partAnswer) withhold(all bool) {
 	slots := len(a.part.features)
@@ -86,14 +91,72 @@ func (a *partAnswer) withhold(all bool) {
 		case !all && r.state == rowExpired && a.part.ttls != nil:
 			for slot := range slots {
 				if a.state(row, slot) == rowExpired {
-					a.cells[row*slots+slot] = nil
+					a.withholdCell(row, slot)
 				}
 			}
 		case r.state == rowExpired, all && r.state == rowFound:
 			r.state = rowWithheld
-			clear(a.cells[row*slots : (row+1)*slots])
+			a.withholdRow(row)
 		}
 	}
+}
+
+// withholdRow puts what is given instead in the place of a row's values.
+func (a *partAnswer) withholdRow(row int) {
+	for slot := range a.part.features {
+		a.withholdCell(row, slot)
+	}
+}
+
+func (a *partAnswer) withholdCell(row, slot int) {
+	var value []byte
+	if a.instead != nil {
+		value = a.instead[slot]
+	}
+	a.cells[row*len(a.part.features)+slot] = value
+}
+
+// fallBack fills in the defaults of a complete part.
+func (p *part) fallBack() {
+	for slot, f := range p.features {
+		if f.ID == 0 {
+			continue // computed, of defaults where policy default gives them
+		}
+		if value := p.defaultOf(f); value != nil {
+			if p.defaults == nil {
+				p.defaults = make([][]byte, len(p.features))
+			}
+			p.defaults[slot] = value
+		}
+	}
+}
+
+// defaultOf returns the default of a feature, or of what a path into one leads to, as a
+// cell holds it; nil if there is none. Definitions were checked when they were applied: one
+// that this version of the program cannot read is none.
+func (p *part) defaultOf(f *feature.Feature) []byte {
+	of := &p.view.Features[p.view.position(f)]
+	if len(of.Default) == 0 {
+		return nil
+	}
+	v, err := ParseJSON(of.Type, of.Default)
+	if err != nil || v.IsNull() {
+		return nil
+	}
+	whole := feature.AppendValue(nil, v)
+	if f == of {
+		return whole
+	}
+	_, steps, _ := strings.Cut(f.Name, ".")
+	path, err := feature.ParsePath(steps)
+	if err != nil {
+		return nil
+	}
+	value, err := path.AppendWire(nil, whole)
+	if err != nil || len(value) == 0 {
+		return nil
+	}
+	return value
 }
 
 func rounded(nanos int64) time.Duration { return time.Duration(nanos).Round(time.Second) }

@@ -1,10 +1,13 @@
 package serving
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
 )
 
@@ -25,23 +28,25 @@ func TestPolicy(t *testing.T) {
 		status int
 		want   []string
 	}{
-		"fresh, serve":       {time.Minute, time.Minute, "serve", 200, []string{present, fresh, `"age_seconds":60,`}},
-		"fresh, flag":        {time.Minute, time.Minute, "flag", 200, []string{present, fresh}},
-		"fresh, null":        {time.Minute, time.Minute, "null", 200, []string{present, fresh}},
-		"fresh, refuse":      {time.Minute, time.Minute, "refuse", 200, []string{present, fresh}},
-		"seldom written":     {3 * time.Hour, time.Minute, "refuse", 200, []string{present, fresh, `"age_seconds":10800,`}},
-		"at the ttl":         {24 * time.Hour, time.Minute, "refuse", 200, []string{present, fresh}},
-		"expired, serve":     {25 * time.Hour, time.Minute, "serve", 200, []string{expired, fresh}},
-		"expired, unset":     {25 * time.Hour, time.Minute, "", 200, []string{expired, fresh}},
-		"expired, flag":      {25 * time.Hour, time.Minute, "flag", 200, []string{expired, stale}},
-		"expired, null":      {25 * time.Hour, time.Minute, "null", 200, []string{withheld, stale}},
-		"expired, refuse":    {25 * time.Hour, time.Minute, "refuse", 503, []string{`"unavailable"`, "view drivers: 1 of 1 rows are older than the ttl of 24h0m0s, the oldest 25h0m0s"}},
-		"critical, serve":    {3 * time.Hour, 4 * time.Hour, "serve", 200, []string{present, fresh}},
-		"critical, flag":     {3 * time.Hour, 4 * time.Hour, "flag", 200, []string{present, stale}},
-		"critical, null":     {3 * time.Hour, 4 * time.Hour, "null", 200, []string{withheld, stale}},
-		"critical, refuse":   {3 * time.Hour, 4 * time.Hour, "refuse", 503, []string{`"unavailable"`, "view drivers: its newest row is 3h0m0s old, more than freshness.critical of 2h0m0s"}},
-		"in the future":      {-time.Hour, time.Minute, "refuse", 200, []string{present, fresh, `"age_seconds":0,`}},
-		"default is refused": {time.Minute, time.Minute, "default", 400, []string{`"invalid_argument"`}},
+		"fresh, serve":      {time.Minute, time.Minute, "serve", 200, []string{present, fresh, `"age_seconds":60,`}},
+		"fresh, flag":       {time.Minute, time.Minute, "flag", 200, []string{present, fresh}},
+		"fresh, null":       {time.Minute, time.Minute, "null", 200, []string{present, fresh}},
+		"fresh, refuse":     {time.Minute, time.Minute, "refuse", 200, []string{present, fresh}},
+		"seldom written":    {3 * time.Hour, time.Minute, "refuse", 200, []string{present, fresh, `"age_seconds":10800,`}},
+		"at the ttl":        {24 * time.Hour, time.Minute, "refuse", 200, []string{present, fresh}},
+		"expired, serve":    {25 * time.Hour, time.Minute, "serve", 200, []string{expired, fresh}},
+		"expired, unset":    {25 * time.Hour, time.Minute, "", 200, []string{expired, fresh}},
+		"expired, flag":     {25 * time.Hour, time.Minute, "flag", 200, []string{expired, stale}},
+		"expired, null":     {25 * time.Hour, time.Minute, "null", 200, []string{withheld, stale}},
+		"expired, refuse":   {25 * time.Hour, time.Minute, "refuse", 503, []string{`"unavailable"`, "view drivers: 1 of 1 rows are older than the ttl of 24h0m0s, the oldest 25h0m0s"}},
+		"critical, serve":   {3 * time.Hour, 4 * time.Hour, "serve", 200, []string{present, fresh}},
+		"critical, flag":    {3 * time.Hour, 4 * time.Hour, "flag", 200, []string{present, stale}},
+		"critical, null":    {3 * time.Hour, 4 * time.Hour, "null", 200, []string{withheld, stale}},
+		"critical, refuse":  {3 * time.Hour, 4 * time.Hour, "refuse", 503, []string{`"unavailable"`, "view drivers: its newest row is 3h0m0s old, more than freshness.critical of 2h0m0s"}},
+		"in the future":     {-time.Hour, time.Minute, "refuse", 200, []string{present, fresh, `"age_seconds":0,`}},
+		"fresh, default":    {time.Minute, time.Minute, "default", 200, []string{present, fresh}},
+		"expired, default":  {25 * time.Hour, time.Minute, "default", 200, []string{withheld, stale}}, // the feature has none
+		"critical, default": {3 * time.Hour, 4 * time.Hour, "default", 200, []string{withheld, stale}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -58,6 +63,54 @@ func TestPolicy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPolicyDefault reads a row whose values are partly too old: what is too old is the
+// feature's default, also for a path into it and for what is computed of it, at every door.
+func TestPolicyDefault(t *testing.T) {
+	f := newFixture(t)
+	f.registry.change(func() {
+		v := f.registry.defs.View("drivers")
+		v.Features = slices.Clone(v.Features)
+		for name, text := range map[string]string{
+			"rate": `2.5`, "share": `1`, "trips": `-7`, "grade": `9`, "city": `"none"`, "raw": `"AAE="`, "active": `false`,
+			"seen": `"2026-01-01T00:00:00Z"`, "meta": `{"a":[5,6]}`, "scores": `[]`,
+		} {
+			v.Features[v.FeatureAt(name)].Default = json.RawMessage(text)
+		}
+		v.Features[v.FeatureAt("city")].TTL = 100 * time.Hour
+		v.Computed = []feature.Computed{{Name: "twice", Type: feature.Float64, Expr: "rate * 2.0"}}
+		f.registry.generation++
+		f.registry.infos[1] = feature.VersionInfo{Version: 1, Step: feature.StepDecided, Window: feature.Window{End: ago(time.Minute)}}
+	})
+	f.renew(t)
+	f.write(t, "drivers", 1, ago(25*time.Hour), driver(7), values...)
+	const old = `"OUTSIDE_MAX_AGE"`
+	ask := `{"keys":[{"driver_id":7},{"driver_id":8}],"features":["rate","share","trips","grade","city","raw","active","seen","meta","meta.a.1","tags","scores","twice"],"policy":"default"}`
+	_, got := f.post(t, "/api/v1/views/drivers/rows", ask)
+	for _, want := range []string{
+		`{"rate":2.5,"share":1.0,"trips":-7,"grade":9,"city":"a\u003c\"ü","raw":"AAE=","active":false,"seen":"2026-01-01T00:00:00Z","meta":{"a":[5,6]},"meta.a.1":6,"tags":null,"scores":[],"twice":5.0}`,
+		`"rate":` + old, `"city":"PRESENT"`, `"tags":` + old, `"scores":` + old, `"meta.a.1":` + old, `"twice":` + old, `"rate":null`, `"rate":"NOT_FOUND"`, `"stale":true`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("want %s in %s", want, got)
+		}
+	}
+	if strings.Contains(got, `"rate":5.0`) {
+		t.Errorf("an expired value is given: %s", got)
+	}
+	request := ownRequest(columnsOf{"driver_id": longs(7)}, sluicev1.Policy_POLICY_DEFAULT, "drivers:rate", "drivers:trips")
+	reply, err := sluicev1.NewFeatureServiceClient(f.dial(t)).GetFeatures(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns := reply.GetViews()[0].GetColumns()
+	if v := columns[0].GetValues()[0].GetDoubleVal(); v != 2.5 || columns[1].GetValues()[0].GetInt64Val() != -7 || columns[0].GetStatuses()[0] != sluicev1.Status_OUTSIDE_MAX_AGE {
+		t.Errorf("over gRPC: %v, want the defaults", reply)
+	}
+	if _, got := f.post(t, "/api/v1/views/drivers/rows", strings.Replace(ask, `"default"`, `"null"`, 1)); strings.Contains(got, "2.5") {
+		t.Errorf("policy null gives a default: %s", got)
 	}
 }
 

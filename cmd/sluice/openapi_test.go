@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +20,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"sluice/api"
+	"sluice/feature"
 	"sluice/internal/auth"
 	"sluice/internal/control"
+	"sluice/internal/definition"
 	"sluice/serving"
 )
 
@@ -166,6 +169,22 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 	for pattern := range serving.Patterns() {
 		if !reference[pattern] {
 			t.Errorf("the reference page lacks %s", pattern)
+		}
+	}
+}
+
+// TestOpenAPINamesKeys finds every key of a definition in the schemas, which allow no
+// other: a view that has one would not be what the document says.
+func TestOpenAPINamesKeys(t *testing.T) {
+	d := newDocument(t)
+	for schema, form := range map[string]reflect.Type{
+		"View": reflect.TypeFor[definition.ViewForm](), "Feature": reflect.TypeFor[definition.FeatureForm](), "Computed": reflect.TypeFor[feature.Computed](),
+	} {
+		for i := range form.NumField() {
+			name, _, _ := strings.Cut(form.Field(i).Tag.Get("json"), ",")
+			if node, _ := d.at("components", "schemas", schema, "properties", name); node == nil {
+				t.Errorf("schema %s lacks %s", schema, name)
+			}
 		}
 	}
 }

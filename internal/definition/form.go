@@ -1,6 +1,10 @@
 package definition
 
-import "sluice/feature"
+import (
+	"encoding/json"
+
+	"sluice/feature"
+)
 
 // Form is a set of definitions as a file writes them, with every default shown.
 // Its JSON is a definitions file: Parse reads it back.
@@ -48,6 +52,7 @@ type FeatureForm struct {
 	Expect      *feature.Expect `json:"expect,omitempty"`
 	TTL         string          `json:"ttl,omitempty"` // empty: the view's
 	Importance  float64         `json:"importance,omitempty"`
+	Default     json.RawMessage `json:"default,omitempty"` // empty: null
 }
 
 // SourceForm, WindowForm, PublishForm, FreshnessForm and BaselineForm are the
@@ -122,7 +127,7 @@ func ViewFormOf(v *feature.View) ViewForm {
 }
 
 func featureFormOf(f *feature.Feature) FeatureForm {
-	form := FeatureForm{Name: f.Name, Type: f.Type, Unit: f.Unit, Description: f.Description, Importance: f.Importance}
+	form := FeatureForm{Name: f.Name, Type: f.Type, Unit: f.Unit, Description: f.Description, Importance: f.Importance, Default: f.Default}
 	if e := f.Expect; !equal(e, feature.Expect{}) {
 		form.Expect = &e
 	}

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -109,6 +110,9 @@ func compareFeatures(a, b *feature.View) (fields []string, breaking bool) {
 		}
 		if f.TTL != g.TTL {
 			fields = append(fields, "features."+f.Name+".ttl")
+		}
+		if !bytes.Equal(f.Default, g.Default) {
+			fields = append(fields, "features."+f.Name+".default")
 		}
 		if !equal(f.Expect, g.Expect) {
 			fields = append(fields, "features."+f.Name+".expect")

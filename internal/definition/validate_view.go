@@ -103,6 +103,7 @@ func validateFeatures(v *feature.View, key string, found *Problems) {
 		if f.TTL < 0 {
 			found.add("", 0, at+".ttl", "%s is negative: want a duration, or leave it out for that of the view", f.TTL)
 		}
+		validateDefault(f, at+".default", found)
 		validateExpect(f, at+".expect", found)
 	}
 }

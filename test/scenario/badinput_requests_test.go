@@ -171,7 +171,6 @@ func (h *house) badRows(t *testing.T) {
 		"feature is a number":     post(path, `{"keys":[{"id":"a"}],"features":[5]}`, 400, "invalid_argument", ""),
 		"unknown view":            post("/api/v1/views/typde/rows", `{"keys":[{"id":"a"}]}`, 404, "unknown_view", "typed"),
 		"unknown policy":          post(path, `{"keys":[{"id":"a"}],"policy":"guess"}`, 400, "invalid_argument", "guess"),
-		"policy without default":  post(path, `{"keys":[{"id":"a"}],"policy":"default"}`, 400, "invalid_argument", "default"),
 		"unknown join key":        post(path, `{"keys":[{"di":"a"}]}`, 400, "invalid_argument", "id"),
 		"one join key too many":   post(path, `{"keys":[{"id":"a","n":1}]}`, 400, "invalid_argument", "id"),
 		"one join key too few":    post(pair, `{"keys":[{"id":"a"}]}`, 400, "invalid_argument", "n"),

@@ -33,7 +33,7 @@ const (
 	Policy_POLICY_SERVE   Policy = 0 // give the values, with their status
 	Policy_POLICY_FLAG    Policy = 1 // the same, and set provenance.stale
 	Policy_POLICY_NULL    Policy = 2 // give null instead, with status OUTSIDE_MAX_AGE; also for rows of an earlier read
-	Policy_POLICY_DEFAULT Policy = 3 // give the feature's default; refused as long as features have none
+	Policy_POLICY_DEFAULT Policy = 3 // as POLICY_NULL, with the feature's default in place of null where its definition has one
 	Policy_POLICY_REFUSE  Policy = 4 // refuse the request with FAILED_PRECONDITION; with UNAVAILABLE if a row could not be read
 )
 
