@@ -129,6 +129,6 @@ func (c *Client) ask(ctx context.Context, q question, asked []entity) ([]Row, er
 func provenanceOf(p *sluicev1.Provenance) *Provenance {
 	return &Provenance{
 		Version: p.GetVersion(), Verdict: p.GetVerdict(), Generation: p.GetGeneration(),
-		Age: time.Duration(p.GetAgeSeconds() * float64(time.Second)), Stale: p.GetStale(), Fallback: p.GetFallback(),
+		Age: time.Duration(p.GetAgeSeconds() * float64(time.Second)), Stale: p.GetStale(), Fallback: p.GetFallback(), CachedRows: p.GetCachedRows(),
 	}
 }

@@ -42,6 +42,9 @@ type Provenance struct {
 	// which this process read before.
 	Fallback string
 	Cached   bool // from this process, without a call or because no server answered
+	// CachedRows is how many of the rows are from the server's memory (serve.cached_rows),
+	// where rows are only while they are what the store has.
+	CachedRows uint64
 }
 
 // aged is the provenance of rows that were kept for some time.
@@ -67,6 +70,7 @@ func (p Provenance) merged(o Provenance) Provenance {
 	}
 	p.Generation = max(p.Generation, o.Generation)
 	p.Stale, p.Cached = p.Stale || o.Stale, p.Cached || o.Cached
+	p.CachedRows += o.CachedRows
 	for _, why := range strings.Split(o.Fallback, ",") {
 		p.Fallback = joined(p.Fallback, why)
 	}

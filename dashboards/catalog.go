@@ -110,6 +110,8 @@ var Catalog = []Metric{
 	{"sluice_serve_compute_failures_total", Counter, "serving", []Label{view,
 		{Name: "reason", Values: []string{"division", "overflow", "cost", "size", "type", "input"}}},
 		"Values of computed features whose expression could not be evaluated for the row, which the log names: an integer divided by 0, a number that the type cannot hold, more steps or bytes than an expression may take, a value that does not convert, or a computed feature that it reads failed."},
+	{"sluice_serve_cached_rows_total", Counter, "serving", []Label{view},
+		"Rows answered from the server's row cache, where they are only while they are what the row store has."},
 	{"sluice_serve_kept_rows_total", Counter, "serving", []Label{view},
 		"Rows answered from a replica or an earlier read, flagged stale, because their shard of the row store did not give them."},
 	{"sluice_serve_reports_total", Counter, "serving", []Label{{Name: "result", Values: []string{"sampled", "sample_dropped", "sample_failed", "exposure_failed", "readers_failed"}}},

@@ -187,10 +187,11 @@ func servingPanels() []Panel {
 			[]query{{`sum by (status) (rate(sluice_serve_values_total{view=~"$view"}[$__rate_interval]))`, "{{status}}"}}, unit("ops"), fromZero, stacked),
 		graph("Alerts sent", "Messages about incidents, by channel and outcome.",
 			[]query{{`sum by (channel_kind, outcome) (increase(sluice_alerts_sent_total[$__rate_interval]))`, "{{channel_kind}} {{outcome}}"}}, fromZero, stacked),
-		graph("Rows that the store did not give", "Per second: values answered as UNAVAILABLE, and rows answered from an earlier read, flagged stale.",
+		graph("Rows that the store did not give", "Per second: values answered as UNAVAILABLE, rows answered from an earlier read, flagged stale, and rows of the row cache, for which the store was not asked.",
 			[]query{
 				{`sum by (view) (rate(sluice_serve_values_total{view=~"$view",status="UNAVAILABLE"}[$__rate_interval]))`, "{{view}} unavailable"},
 				{`sum by (view) (rate(sluice_serve_kept_rows_total{view=~"$view"}[$__rate_interval]))`, "{{view}} stale"},
+				{`sum by (view) (rate(sluice_serve_cached_rows_total{view=~"$view"}[$__rate_interval]))`, "{{view}} cached"},
 			}, unit("ops"), fromZero),
 		graph("Computed features that failed", "Values per second whose expression could not be evaluated for the row, by reason; the log names the feature.",
 			[]query{{`sum by (view, reason) (rate(sluice_serve_compute_failures_total{view=~"$view"}[$__rate_interval]))`, "{{view}} {{reason}}"}}, unit("ops"), fromZero),

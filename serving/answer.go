@@ -17,6 +17,7 @@ type query struct {
 
 	words *statusWords // of Feast's replies; nil: the answer is the platform's own
 	whole bool         // a row that cannot be read fails the request
+	scan  bool         // it is a part of many rows, which are not worth remembering
 
 	priority admission.Priority // that the client asks for; the plan's may be lower, and then holds
 
@@ -101,7 +102,7 @@ func (q *query) release() {
 	for _, a := range q.answers {
 		cells += cap(a.cells)
 		clear(a.cells)
-		if a.kept > 0 {
+		if a.kept+a.recalled > 0 {
 			a.chains = nil // a store may write into what it is given, and kept rows are not its own
 		}
 		a.part, a.shown, a.fault = nil, nil, nil
@@ -119,7 +120,7 @@ func (q *query) reset() {
 	clear(q.wire.columns)
 	clear(q.context)
 	q.context = q.context[:0]
-	q.plan, q.policy, q.priority, q.rows, q.past, q.words, q.whole = nil, 0, 0, 0, nil, nil, false
+	q.plan, q.policy, q.priority, q.rows, q.past, q.words, q.whole, q.scan = nil, 0, 0, 0, nil, nil, false, false
 	q.arena, q.keys, q.answers = q.arena[:0], q.keys[:0], q.answers[:0]
 }
 
@@ -144,6 +145,7 @@ func (q *query) answer(p *part, shown *served) *partAnswer {
 	a.part, a.shown, a.provenance = p, shown, provenance{}
 	a.newest, a.found, a.expired, a.oldest = 0, 0, 0, 0
 	a.kept, a.unread, a.fault = 0, 0, nil
+	a.past, a.recalled, a.lacking = false, 0, a.lacking[:0]
 	a.unpacked = a.unpacked[:0]
 	a.rows = resized(a.rows, q.rows)
 	a.cells = resized(a.cells, q.rows*len(p.features))

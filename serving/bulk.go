@@ -79,7 +79,7 @@ func (b *bulk) replan(c *catalog) error {
 
 // take fills q with the rows [from, to) of whole.
 func (q *query) take(whole *query, from, to int) {
-	q.plan, q.policy, q.past, q.priority, q.rows = whole.plan, whole.policy, whole.past, whole.priority, to-from
+	q.plan, q.policy, q.past, q.priority, q.rows, q.scan = whole.plan, whole.policy, whole.past, whole.priority, to-from, true
 	for _, values := range whole.context {
 		if len(values) > 1 {
 			values = values[from:to]

@@ -27,6 +27,8 @@ type Config struct {
 	SampleRate  int           `yaml:"sample_rate"`  // rows of a view, of those returned, that are sampled in a second; 0 samples none
 	KeptRows    int           `yaml:"kept_rows"`    // rows kept to answer with, flagged stale, while their shard does not; 0 keeps none
 	KeptAge     time.Duration `yaml:"kept_age"`     // how long after it was read a row may be given in that way
+	CachedRows  int           `yaml:"cached_rows"`  // rows kept to answer from, without the store, while they are what it has; 0 keeps none
+	CachedAge   time.Duration `yaml:"cached_age"`   // how long after it was read a row may be given in that way
 	MaxTime     time.Duration `yaml:"max_time"`     // for the whole of an HTTP request to arrive, and for the whole of a gRPC call
 
 	Feast        FeastConfig        `yaml:"feast"`         // where Feast's doors answer as Feast's own server does
@@ -42,7 +44,7 @@ func DefaultConfig() Config {
 		MaxEntities: 1000, MaxBulk: 100_000, MaxFeatures: 500,
 		MaxBody: 4 << 20, MaxHeader: 16 << 10, MaxHeaders: 100, MaxStreams: 100, MaxFrames: 2000,
 		Handshake: 5 * time.Second, MaxAge: 30 * time.Minute,
-		SampleRate: 50, KeptRows: 0, KeptAge: 5 * time.Minute,
+		SampleRate: 50, KeptRows: 0, KeptAge: 5 * time.Minute, CachedRows: 0, CachedAge: 5 * time.Minute,
 		MaxTime: 30 * time.Second, Feast: DefaultFeastConfig(), Admission: admission.DefaultConfig(),
 	}
 }
@@ -53,7 +55,7 @@ func (c Config) Validate() error {
 	for _, d := range []struct {
 		key   string
 		value time.Duration
-	}{{"lease", c.Lease}, {"renew", c.Renew}, {"handshake", c.Handshake}, {"max_age", c.MaxAge}, {"kept_age", c.KeptAge}, {"max_time", c.MaxTime}} {
+	}{{"lease", c.Lease}, {"renew", c.Renew}, {"handshake", c.Handshake}, {"max_age", c.MaxAge}, {"kept_age", c.KeptAge}, {"cached_age", c.CachedAge}, {"max_time", c.MaxTime}} {
 		if d.value <= 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is not positive", d.key, d.value))
 		}
@@ -70,7 +72,7 @@ func (c Config) Validate() error {
 	}{
 		{"max_entities", c.MaxEntities, 1, 1 << 20}, {"max_bulk", c.MaxBulk, 1, 1 << 24}, {"max_features", c.MaxFeatures, 1, 1<<15 - 1}, {"max_body", c.MaxBody, 1, 1 << 30},
 		{"max_header", c.MaxHeader, 1, 1 << 24}, {"max_headers", c.MaxHeaders, 1, 10_000}, {"max_streams", c.MaxStreams, 1, 1 << 20}, {"max_frames", c.MaxFrames, 1, 1 << 30},
-		{"sample_rate", c.SampleRate, 0, 1000}, {"kept_rows", c.KeptRows, 0, 10_000_000},
+		{"sample_rate", c.SampleRate, 0, 1000}, {"kept_rows", c.KeptRows, 0, 10_000_000}, {"cached_rows", c.CachedRows, 0, 10_000_000},
 	} {
 		if n.value < n.least || n.value > n.most {
 			errs = append(errs, fmt.Errorf("%s: %d is not in %d to %d", n.key, n.value, n.least, n.most))

@@ -47,6 +47,7 @@ func (s *Server) fetchRead(ctx context.Context, answers []*partAnswer) error {
 	g := groupReads.Get().(*groupRead)
 	keys, whole := answers[0].keys, answers[0].shown.whole
 	for _, a := range answers {
+		a.forget() // what is there of the others comes with what is not
 		g.views = append(g.views, a.part.view.ID)
 		whole = wholeOf(whole, a.shown.whole)
 		// The memory of chains stays that of the answers: the store gets it for one call.
@@ -65,7 +66,7 @@ func (s *Server) fetchRead(ctx context.Context, answers []*partAnswer) error {
 	groupReads.Put(g)
 	var first error
 	for _, a := range answers {
-		if err := s.took(ctx, a, err); err != nil && first == nil {
+		if err := s.took(ctx, a, len(a.chains), err); err != nil && first == nil {
 			first = err
 		}
 	}

@@ -62,9 +62,9 @@ func (g *grouping) ReadViews(ctx context.Context, views []feature.ViewID, keys [
 	return dst, failed
 }
 
-func newGrouping(t *testing.T) (*fixture, *grouping) {
+func newGrouping(t *testing.T, change ...func(*Config, *Deps)) (*fixture, *grouping) {
 	g := &grouping{}
-	f := newFixture(t, func(c *Config, d *Deps) { g.Rows, d.Rows, c.KeptRows = d.Rows, g, 100 })
+	f := newFixture(t, append(change, func(c *Config, d *Deps) { g.Rows, d.Rows, c.KeptRows = d.Rows, g, 100 })...)
 	add := func(id feature.ViewID, name, group string) {
 		user := []feature.Entity{{Name: "user_id", Type: feature.String}}
 		f.registry.defs.Views = append(f.registry.defs.Views, feature.View{ID: id, Name: name, Group: group, Entities: user,

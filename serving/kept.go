@@ -44,9 +44,10 @@ type keptKey struct {
 
 type keptRow struct {
 	keptKey
-	record feature.Record
-	epoch  uint64
-	at     time.Time
+	record     feature.Record
+	epoch      uint64
+	generation uint64 // of the vector under which it was read
+	at         time.Time
 }
 
 // newKeptRows returns room for most rows, about; nil if that is 0.
@@ -74,15 +75,15 @@ func (k *keptRows) get(view feature.ViewID, key feature.Key, shown *served) (fea
 	s := k.shard(of)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.rows[of]
-	if e == nil {
-		return feature.Record{}, false
+	if e := s.rows[of]; e != nil && k.may(e.Value.(*keptRow), shown) {
+		return e.Value.(*keptRow).record, true
 	}
-	row := e.Value.(*keptRow)
-	if row.epoch != shown.epoch || time.Since(row.at) > k.oldest || !shown.vector.Sees(row.record.Version) {
-		return feature.Record{}, false
-	}
-	return row.record, true
+	return feature.Record{}, false
+}
+
+// may reports whether a row that was kept may be given where shown is what its view shows.
+func (k *keptRows) may(row *keptRow, shown *served) bool {
+	return row.epoch == shown.epoch && time.Since(row.at) <= k.oldest && shown.vector.Sees(row.record.Version)
 }
 
 // keep remembers what a answered from the store itself.
@@ -91,18 +92,22 @@ func (k *keptRows) keep(a *partAnswer) {
 		return
 	}
 	now := time.Now()
-	for i, r := range a.rows {
-		if r.kept || r.state == rowUnread {
-			continue
-		}
-		of := keptKey{a.part.view.ID, a.keys[i]}
-		record, ok := a.shown.vector.Resolve(a.chains[i])
-		k.shard(of).put(of, record, ok && len(record.Row) <= keptBytes, a.shown.epoch, now, k.most)
+	for i := range a.rows {
+		k.keepRow(a, i, now)
 	}
 }
 
+func (k *keptRows) keepRow(a *partAnswer, row int, now time.Time) {
+	if r := &a.rows[row]; r.kept || r.state == rowUnread {
+		return
+	}
+	of := keptKey{a.part.view.ID, a.keys[row]}
+	record, ok := a.shown.vector.Resolve(a.chains[row])
+	k.shard(of).put(of, record, ok && len(record.Row) <= keptBytes, a.shown, now, k.most)
+}
+
 // put remembers the record of an entity, or forgets the one it had.
-func (s *keptShard) put(of keptKey, record feature.Record, keep bool, epoch uint64, now time.Time, most int) {
+func (s *keptShard) put(of keptKey, record feature.Record, keep bool, shown *served, now time.Time, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.rows[of]
@@ -126,7 +131,7 @@ func (s *keptShard) put(of keptKey, record feature.Record, keep bool, epoch uint
 		record.Row = append(make([]byte, 0, len(record.Row)), record.Row...)
 		row.record = record
 	}
-	row.epoch, row.at = epoch, now
+	row.epoch, row.generation, row.at = shown.epoch, shown.vector.Generation, now
 }
 
 func (s *keptShard) drop(e *list.Element) {

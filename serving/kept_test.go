@@ -144,7 +144,7 @@ func TestKeptBounds(t *testing.T) {
 		group.Go(func() {
 			for i := r; i < entities; i += 4 {
 				of := keptKey{1, feature.Key(fmt.Sprint("user", i))}
-				k.shard(of).put(of, feature.Record{Version: 1, Row: []byte(of.key)}, true, 0, time.Now(), k.most)
+				k.shard(of).put(of, feature.Record{Version: 1, Row: []byte(of.key)}, true, shown, time.Now(), k.most)
 				if r, ok := k.get(1, of.key, shown); ok && string(r.Row) != string(of.key) {
 					t.Errorf("the row of %s is %s", of.key, r.Row)
 				}
@@ -165,7 +165,7 @@ func TestKeptBounds(t *testing.T) {
 		t.Errorf("%d rows are kept, want %d", kept, most)
 	}
 	of := keptKey{1, "long"}
-	k.shard(of).put(of, feature.Record{Version: 1, Row: make([]byte, keptBytes+1)}, false, 0, time.Now(), k.most)
+	k.shard(of).put(of, feature.Record{Version: 1, Row: make([]byte, keptBytes+1)}, false, shown, time.Now(), k.most)
 	if _, ok := k.get(1, "long", shown); ok {
 		t.Error("a row longer than the limit is kept")
 	}

@@ -70,6 +70,7 @@ type metrics struct {
 	version  *prometheus.GaugeVec
 	lapsed   prometheus.Counter
 	kept     *prometheus.CounterVec
+	cached   *prometheus.CounterVec
 	failures *prometheus.CounterVec // of computed features
 	reports  [reports]prometheus.Counter
 
@@ -81,6 +82,7 @@ type metrics struct {
 type viewMetrics struct {
 	values [len(statusNames)]prometheus.Counter
 	kept   prometheus.Counter
+	cached prometheus.Counter
 	served atomic.Int64 // the timestamp last exported, Unix nanoseconds
 }
 
@@ -106,6 +108,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: namespace, Subsystem: "serve", Name: "lease_fallbacks_total",
 			Help: "Requests answered from a snapshot whose lease had lapsed.",
 		}),
+		cached: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "serve", Name: "cached_rows_total",
+			Help: "Rows answered from the row cache, as the store has them, by view.",
+		}, []string{"view"}),
 		kept: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "serve", Name: "kept_rows_total",
 			Help: "Rows answered from a replica or an earlier read because their shard of the store did not give them, by view.",
@@ -138,7 +144,7 @@ func (m *metrics) view(name string) *viewMetrics {
 	if v, ok := m.views[name]; ok {
 		return v
 	}
-	v := &viewMetrics{kept: m.kept.WithLabelValues(name)}
+	v := &viewMetrics{kept: m.kept.WithLabelValues(name), cached: m.cached.WithLabelValues(name)}
 	for status := statusPresent; int(status) < len(statusNames); status++ {
 		v.values[status] = m.values.WithLabelValues(name, statusNames[status])
 	}
@@ -180,6 +186,7 @@ func (m *metrics) forget(name string) {
 	m.values.DeletePartialMatch(prometheus.Labels{"view": name})
 	m.version.DeletePartialMatch(prometheus.Labels{"view": name})
 	m.kept.DeletePartialMatch(prometheus.Labels{"view": name})
+	m.cached.DeletePartialMatch(prometheus.Labels{"view": name})
 	m.failures.DeletePartialMatch(prometheus.Labels{"view": name})
 }
 

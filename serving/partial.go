@@ -35,18 +35,29 @@ var errChains = errors.New("the store gave another number of chains than of keys
 // stand in; those that were not are unread. The error is that none could be read or
 // stand in, for a reason that is not some shard's alone, or that the caller left.
 func (s *Server) fetch(ctx context.Context, a *partAnswer) error {
-	var err error
-	if rows, ok := s.deps.Rows.(WholeRows); ok {
-		a.chains, err = rows.ReadWhole(ctx, a.part.view.ID, a.keys, a.shown.whole, a.chains)
-	} else {
-		a.chains, err = s.deps.Rows.Read(ctx, a.part.view.ID, a.keys, a.chains)
+	if a.recalled == 0 {
+		var err error
+		a.chains, err = s.readRows(ctx, a, a.keys, a.chains)
+		return s.took(ctx, a, len(a.chains), err)
 	}
-	return s.took(ctx, a, err)
+	got, err := s.readRows(ctx, a, a.asks(), nil)
+	for i := range min(len(got), len(a.lacking)) {
+		a.chains[a.lacking[i]] = got[i]
+	}
+	return s.took(ctx, a, len(got), err)
 }
 
-// took deals with the error of the read that gave a its chains.
-func (s *Server) took(ctx context.Context, a *partAnswer, err error) error {
-	if err == nil && len(a.chains) != len(a.keys) {
+func (s *Server) readRows(ctx context.Context, a *partAnswer, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
+	if rows, ok := s.deps.Rows.(WholeRows); ok {
+		return rows.ReadWhole(ctx, a.part.view.ID, keys, a.shown.whole, dst)
+	}
+	return s.deps.Rows.Read(ctx, a.part.view.ID, keys, dst)
+}
+
+// took deals with the error of the read that gave a chains, as many as got.
+func (s *Server) took(ctx context.Context, a *partAnswer, got int, err error) error {
+	asked := a.askedRows()
+	if err == nil && got != asked {
 		err = errChains
 	}
 	if err == nil {
@@ -57,20 +68,22 @@ func (s *Server) took(ctx context.Context, a *partAnswer, err error) error {
 	}
 	a.fault = err
 	var part Partial
-	if errors.As(err, &part) && len(a.chains) == len(a.keys) {
-		for _, row := range part.Missing() {
-			s.standIn(a, row)
+	if errors.As(err, &part) && got == asked {
+		for _, i := range part.Missing() {
+			s.standIn(a, a.asked(i))
 		}
-		for _, row := range part.Lagging() {
-			a.rows[row].kept = true
+		for _, i := range part.Lagging() {
+			a.rows[a.asked(i)].kept = true
 			a.kept++
 		}
 	} else {
-		a.chains = make([][]feature.Record, len(a.keys))
-		for row := range a.keys {
-			s.standIn(a, row)
+		if a.recalled == 0 {
+			a.chains = make([][]feature.Record, len(a.keys))
 		}
-		if a.kept == 0 {
+		for i := range asked {
+			s.standIn(a, a.asked(i))
+		}
+		if a.kept+a.recalled == 0 {
 			return readError(ctx, a.part.view, err)
 		}
 	}

@@ -174,4 +174,5 @@ type provenance struct {
 	AgeSeconds float64
 	Stale      bool
 	Fallback   string
+	CachedRows int // rows that are from this server's memory, where they are what the store has
 }

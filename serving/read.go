@@ -33,13 +33,14 @@ func (s *Server) fill(ctx context.Context, q *query, snap *snapshot, lapsed bool
 		if shown.vector.Refuse {
 			return refuseVector(p.view)
 		}
-		if version, past := q.past[p.view.Name]; past {
+		version, past := q.past[p.view.Name]
+		if past {
 			var err error
 			if shown, err = s.asOf(ctx, p.view, shown, version, lapsed); err != nil {
 				return err
 			}
 		}
-		q.answer(p, shown)
+		q.answer(p, shown).past = past
 		q.buildKeys(i)
 	}
 	if err := s.fetchAll(ctx, q.answers); err != nil {
@@ -58,6 +59,9 @@ func (s *Server) fill(ctx context.Context, q *query, snap *snapshot, lapsed bool
 		}
 		if !past {
 			s.kept.keep(a)
+			if !q.scan {
+				s.cache.remember(a)
+			}
 		}
 		s.explain(ctx, a, shown, now, lapsed)
 		if err := q.policy.apply(a, a.age(shown, now)); err != nil {
@@ -149,7 +153,7 @@ func (a *partAnswer) resolve(vector feature.Vector, now int64) error {
 // explain completes the provenance.
 func (s *Server) explain(ctx context.Context, a *partAnswer, shown *served, now int64, lapsed bool) {
 	p := &a.provenance
-	p.Generation = shown.vector.Generation
+	p.Generation, p.CachedRows = shown.vector.Generation, a.recalled
 	if a.found == 0 {
 		p.Version = shown.vector.Newest()
 	} else if now != 0 {
@@ -205,6 +209,9 @@ func (s *Server) count(a *partAnswer, now int64, sample bool) {
 	a.part.view.metrics.add(n)
 	if a.kept > 0 {
 		a.part.view.metrics.kept.Add(float64(a.kept))
+	}
+	if a.recalled > 0 {
+		a.part.view.metrics.cached.Add(float64(a.recalled))
 	}
 	reads.count(watch.exposure)
 	for _, list := range a.part.reads {

@@ -189,5 +189,8 @@ func (p *provenance) appendJSON(dst []byte) []byte {
 	dst = strconv.AppendFloat(append(dst, `,"age_seconds":`...), p.AgeSeconds, 'f', -1, 64)
 	dst = strconv.AppendBool(append(dst, `,"stale":`...), p.Stale)
 	dst = appendJSONString(append(dst, `,"fallback":`...), p.Fallback)
+	if p.CachedRows > 0 {
+		dst = strconv.AppendInt(append(dst, `,"cached_rows":`...), int64(p.CachedRows), 10)
+	}
 	return append(dst, '}')
 }

@@ -26,6 +26,7 @@ type Server struct {
 	metrics  *metrics
 	verdicts verdicts
 	kept     *keptRows
+	cache    rowCache
 	report   *reporter
 	door     *doorkeeper
 	feast    *statusWords
@@ -56,7 +57,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("serving: %w", err)
 	}
 	return &Server{
-		config: config, deps: deps, metrics: m, report: report, door: door, refused: newRefused(deps.Registerer), left: newLeft(deps.Registerer), feast: config.Feast.words(), kept: newKeptRows(config.KeptRows, config.KeptAge),
+		config: config, deps: deps, metrics: m, report: report, door: door, refused: newRefused(deps.Registerer), left: newLeft(deps.Registerer), feast: config.Feast.words(), kept: newKeptRows(config.KeptRows, config.KeptAge), cache: rowCache{newKeptRows(config.CachedRows, config.CachedAge)},
 		lease: &lease{config: config, source: deps.Source, version: deps.Version, metrics: m, report: report, log: deps.Log},
 	}, nil
 }

@@ -8,9 +8,14 @@ import (
 // fetchAll reads the chains of all answers. The reads of several views go out at
 // once, so that the store sends them together: one after the other, three views of
 // an entity cost three round trips (docs/nested.md). All have ended when it returns;
-// the error is that of the first read that has one. Views of a group are one read.
+// the error is that of the first read that has one. Views of a group are one read. Of rows
+// that are in memory nothing is asked.
 func (s *Server) fetchAll(ctx context.Context, answers []*partAnswer) error {
-	if len(answers) == 1 {
+	answers = s.recall(answers)
+	switch len(answers) {
+	case 0:
+		return nil
+	case 1:
 		return s.fetch(ctx, answers[0])
 	}
 	reads := s.divide(answers)

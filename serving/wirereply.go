@@ -19,6 +19,7 @@ const (
 	tagInt5 = 5 << 3
 	tag64n4 = 4<<3 | 1
 	tagInt2 = 2 << 3
+	tagInt7 = 7 << 3
 )
 
 func sizeBytes(n int) int { return protowire.SizeBytes(n) }
@@ -212,7 +213,7 @@ func (q *query) appendOwn(dst []byte) []byte {
 // size is that of the sluice.v1.Provenance; zero fields are left out.
 func (p *provenance) size() int {
 	n := 0
-	for _, u := range [...]uint64{uint64(p.Version), p.Generation} {
+	for _, u := range [...]uint64{uint64(p.Version), p.Generation, uint64(p.CachedRows)} {
 		if u != 0 {
 			n += 1 + protowire.SizeVarint(u)
 		}
@@ -249,6 +250,9 @@ func (p *provenance) appendWire(dst []byte) []byte {
 	}
 	if p.Fallback != "" {
 		dst = append(appendLen(dst, tagLen6, len(p.Fallback)), p.Fallback...)
+	}
+	if p.CachedRows != 0 {
+		dst = binary.AppendUvarint(append(dst, tagInt7), uint64(p.CachedRows))
 	}
 	return dst
 }

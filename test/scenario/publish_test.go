@@ -4,7 +4,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,9 +31,21 @@ const (
 )
 
 // TestPublishUnderLoad publishes windows and rolls each back while others read: no read
-// fails, and none shows rows of two windows, or of another than its provenance says.
+// fails, and none shows rows of two windows, or of another than its provenance says. So it
+// is with the row cache too, which many of the rows come from then.
 func TestPublishUnderLoad(t *testing.T) {
-	h := openHouse(t)
+	t.Run("store", func(t *testing.T) { publishUnderLoad(t, openHouse(t)) })
+	t.Run("row cache", func(t *testing.T) {
+		h := openHouse(t, "--serve.cached_rows=10000")
+		publishUnderLoad(t, h)
+		if n := h.sum("sluice_serve_cached_rows_total"); n < float64(everyone**publishRounds) {
+			t.Errorf("%.0f rows were of the cache, too few to say anything of it", n)
+		}
+	})
+}
+
+func publishUnderLoad(t *testing.T, h *house) {
+	t.Helper()
 	h.define()
 	r := &generationReaders{}
 	h.whole(0)
@@ -69,6 +84,19 @@ func TestPublishUnderLoad(t *testing.T) {
 			t.Errorf("%d reads %s, such as %s", len(list), what, list[0])
 		}
 	}
+}
+
+// sum returns that of a metric's series.
+func (h *house) sum(metric string) (total float64) {
+	h.t.Helper()
+	for _, m := range regexp.MustCompile(`(?m)^`+metric+`(?:{.*})? (\S+)$`).FindAllStringSubmatch(h.call(http.MethodGet, "/metrics", "").body, -1) {
+		n, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			h.fatalf("metric %s: %v", metric, err)
+		}
+		total += n
+	}
+	return total
 }
 
 // whole pushes window i, in which everyone has a row, and closes it.

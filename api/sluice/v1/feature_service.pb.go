@@ -548,7 +548,10 @@ type Provenance struct {
 	// server could not confirm the vector within its lease. "store": the store did
 	// not give some of the rows; they are UNAVAILABLE or, with stale set, those of an
 	// earlier read. Both: "lease,store".
-	Fallback      string `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	Fallback string `protobuf:"bytes,6,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	// Rows that the server did not ask the store for: they are from its memory (cached_rows),
+	// where rows are only while they are what the store has.
+	CachedRows    uint64 `protobuf:"varint,7,opt,name=cached_rows,json=cachedRows,proto3" json:"cached_rows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -625,6 +628,13 @@ func (x *Provenance) GetFallback() string {
 	return ""
 }
 
+func (x *Provenance) GetCachedRows() uint64 {
+	if x != nil {
+		return x.CachedRows
+	}
+	return 0
+}
+
 var File_sluice_v1_feature_service_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_feature_service_proto_rawDesc = "" +
@@ -665,7 +675,7 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"\x06Column\x12\x18\n" +
 	"\afeature\x18\x01 \x01(\tR\afeature\x12*\n" +
 	"\x06values\x18\x02 \x03(\v2\x12.feast.types.ValueR\x06values\x12-\n" +
-	"\bstatuses\x18\x03 \x03(\x0e2\x11.sluice.v1.StatusR\bstatuses\"\xb3\x01\n" +
+	"\bstatuses\x18\x03 \x03(\x0e2\x11.sluice.v1.StatusR\bstatuses\"\xd4\x01\n" +
 	"\n" +
 	"Provenance\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
@@ -676,7 +686,9 @@ const file_sluice_v1_feature_service_proto_rawDesc = "" +
 	"\vage_seconds\x18\x04 \x01(\x01R\n" +
 	"ageSeconds\x12\x14\n" +
 	"\x05stale\x18\x05 \x01(\bR\x05stale\x12\x1a\n" +
-	"\bfallback\x18\x06 \x01(\tR\bfallback*c\n" +
+	"\bfallback\x18\x06 \x01(\tR\bfallback\x12\x1f\n" +
+	"\vcached_rows\x18\a \x01(\x04R\n" +
+	"cachedRows*c\n" +
 	"\x06Policy\x12\x10\n" +
 	"\fPOLICY_SERVE\x10\x00\x12\x0f\n" +
 	"\vPOLICY_FLAG\x10\x01\x12\x0f\n" +

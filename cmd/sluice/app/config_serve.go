@@ -15,6 +15,7 @@ import (
 type ServeConfig struct {
 	Drain          int      `yaml:"drain" name:"drain" help:"Seconds for which a process of target serve, told to stop, still answers but says that it is not ready, so that balancers send the next requests elsewhere; longer than their health checks take to notice." placeholder:"SECONDS"`
 	KeptRows       int      `yaml:"kept_rows" name:"kept_rows" help:"Rows kept in memory for up to 5 minutes, given flagged as stale while their shard of the store does not answer; 0 keeps none." placeholder:"N"`
+	CachedRows     int      `yaml:"cached_rows" name:"cached_rows" help:"Rows kept in memory for up to 5 minutes, and given without asking the store while no version of their view has come or gone, so that they are what it has; provenance counts them. 10000 is a good start; 0 keeps none." placeholder:"N"`
 	MaxRunning     int      `yaml:"max_running" name:"max_running" help:"Reads at work at once, at most; the limit itself follows their latency, from 64 up to this. 0: any number." placeholder:"N"`
 	MaxWaiting     int      `yaml:"max_waiting" name:"max_waiting" help:"Reads that wait to be at work; beyond them those of the lowest priority are turned away." placeholder:"N"`
 	MaxWait        int      `yaml:"max_wait_ms" name:"max_wait_ms" help:"Longest wait of a read, in milliseconds." placeholder:"MS"`
@@ -56,7 +57,7 @@ type serveRange struct {
 
 func (c ServeConfig) ranges() []serveRange {
 	return []serveRange{
-		{"drain", c.Drain, 0, 600, " seconds"}, {"kept_rows", c.KeptRows, 0, 10_000_000, ""},
+		{"drain", c.Drain, 0, 600, " seconds"}, {"kept_rows", c.KeptRows, 0, 10_000_000, ""}, {"cached_rows", c.CachedRows, 0, 10_000_000, ""},
 		{"max_waiting", c.MaxWaiting, 0, 1_000_000, ""}, {"max_wait_ms", c.MaxWait, 1, 60_000, " milliseconds"},
 		{"max_connections", c.MaxConnections, 1, 1_000_000, ""},
 		{"max_entities", c.MaxEntities, 1, 1 << 20, ""}, {"max_bulk", c.MaxBulk, 1, 1 << 24, ""}, {"max_features", c.MaxFeatures, 1, 1<<15 - 1, ""},
@@ -113,7 +114,7 @@ func parseRates(list []string) (map[string]float64, error) {
 // serving returns the configuration of the reads; c is valid.
 func (c ServeConfig) serving() (serving.Config, error) {
 	out := serving.DefaultConfig()
-	out.KeptRows, out.SampleRate = c.KeptRows, c.SampleRate
+	out.KeptRows, out.CachedRows, out.SampleRate = c.KeptRows, c.CachedRows, c.SampleRate
 	out.MaxEntities, out.MaxBulk, out.MaxFeatures, out.MaxBody = c.MaxEntities, c.MaxBulk, c.MaxFeatures, c.MaxBody
 	out.MaxHeader, out.MaxHeaders, out.MaxStreams, out.MaxFrames = c.MaxHeader, c.MaxHeaders, c.MaxStreams, c.MaxFrames
 	out.Handshake, out.MaxTime, out.MaxAge = time.Duration(c.Handshake)*time.Second, time.Duration(c.MaxTime)*time.Second, time.Duration(c.MaxAge)*time.Second

@@ -23,7 +23,8 @@ class Provenance:
     newest row. stale says that values may be older than what the store holds. fallback
     is empty, or why this is not all that the store holds now: ``lease`` and ``store``
     are the server's words, ``client`` says that the server did not answer and these are
-    rows of an earlier read. cached says that they come from this process's cache.
+    rows of an earlier read. cached says that they come from this process's cache, cached_rows how many come from the
+    server's, where rows are only while they are what the store has.
     """
 
     version: int = 0
@@ -33,6 +34,7 @@ class Provenance:
     stale: bool = False
     fallback: str = ""
     cached: bool = False
+    cached_rows: int = 0
 
     def aged(self, seconds: float, *, fallback: bool) -> Provenance:
         """Returns the provenance of rows that were kept for seconds."""
@@ -53,6 +55,7 @@ def across(views: Mapping[str, Provenance]) -> Provenance:
         stale=any(p.stale for p in parts),
         fallback=",".join(dict.fromkeys(w for p in parts for w in p.fallback.split(",") if w)),
         cached=any(p.cached for p in parts),
+        cached_rows=sum(p.cached_rows for p in parts),
     )
 
 
@@ -69,6 +72,7 @@ def merge(parts: Sequence[Provenance]) -> Provenance:
         any(p.stale for p in parts),
         ",".join(why),
         any(p.cached for p in parts),
+        sum(p.cached_rows for p in parts),
     )
 
 
