@@ -129,6 +129,8 @@ var Catalog = []Metric{
 		"Times that a shard of Redis did not answer for so long that reads no longer wait for it."},
 	{"sluice_rows_memory_ratio", Gauge, "store", []Label{store},
 		"Memory that the fullest primary of an online store on Redis uses, of its limit (maxmemory); 0 if none has a limit."},
+	{"sluice_rows_failovers_total", Counter, "store", []Label{store, {Name: "outcome", Values: []string{"elected", "lost", "failed", "denied", "unfit"}}},
+		"Primaries of a Redis Cluster that most of its primaries held for failing, by online store and by what came of the gate's asking for an election in their place: the replica that was asked is the primary (elected), it is not (lost), the answer was an error (failed), the user may not ask (denied), or no replica could be asked (unfit). After all but the first the Cluster elects by itself."},
 	{"sluice_online_store_open", Gauge, "store", []Label{store},
 		"1 once the online store has been opened, by store."},
 	{"sluice_online_store_reads_total", Counter, "store", []Label{store},

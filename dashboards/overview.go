@@ -195,11 +195,12 @@ func servingPanels() []Panel {
 			}, unit("ops"), fromZero),
 		graph("Computed features that failed", "Values per second whose expression could not be evaluated for the row, by reason; the log names the feature.",
 			[]query{{`sum by (view, reason) (rate(sluice_serve_compute_failures_total{view=~"$view"}[$__rate_interval]))`, "{{view}} {{reason}}"}}, unit("ops"), fromZero),
-		graph("Reads of replicas", "Per second: rows that a replica gave in place of its primary, and reads whose answer was late, by what asking the replica as well came to. Shards that did not answer are counted over the interval.",
+		graph("Reads of replicas", "Per second: rows that a replica gave in place of its primary, and reads whose answer was late, by what asking the replica as well came to. Shards that did not answer, and elections that were asked for, are counted over the interval.",
 			[]query{
 				{`sum by (store, proof) (rate(sluice_rows_replica_total[$__rate_interval]))`, "{{store}} rows {{proof}}"},
 				{`sum by (store, result) (rate(sluice_rows_hedges_total[$__rate_interval]))`, "{{store}} late {{result}}"},
 				{`sum by (store) (increase(sluice_rows_breaker_opened_total[$__rate_interval]))`, "{{store}} shards silent"},
+				{`sum by (store, outcome) (increase(sluice_rows_failovers_total[$__rate_interval]))`, "{{store}} elections {{outcome}}"},
 			}, unit("ops"), fromZero),
 		graph("Online stores", "Batches of keys read from each, and calls that failed, per second.",
 			[]query{

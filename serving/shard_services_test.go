@@ -49,6 +49,8 @@ var shardClients = flag.Int("shard.clients", 200, "clients of TestShardLost, in 
 
 var shardBefore = flag.Int64("shard.before", 500, "requests of each kind that TestShardLost makes before the fault, at 250 a second")
 
+var shardFailover = flag.String("shard.failover", redis.FailoverAsk, "ask or wait: whether a gate beside the server of TestShardLost asks for the election of another primary")
+
 // TestShardLost takes a primary of a Cluster from a server under load. Requests for
 // entities of the other shards must not notice; those of the hurt one must be
 // answered in time: at first by a value of its replica, flagged stale, or a status that
@@ -68,6 +70,7 @@ func TestShardLost(t *testing.T) {
 			own := services.Own(t, "redis-cluster")
 			c := newClusterOf(t, own)
 			plain, keeping, knowing := c.server(t, 0, false), c.server(t, 10_000, false), c.server(t, 0, true)
+			c.guard(t)
 			l := &load{t: t, c: c, stop: make(chan struct{})}
 			kinds := []*kind{
 				{name: "healthy shards", on: plain, entities: c.healthy, rows: 5},
@@ -107,8 +110,8 @@ func TestShardLost(t *testing.T) {
 			for _, f := range []*fixture{plain, knowing} {
 				t.Logf("%s; load average %s when it began and %s when it ended", f.hedges(t), load, loadAverage())
 			}
-			t.Logf("the Cluster itself had another primary after %v; a healthy one took %v to answer the test at worst; %d errors of healthy shards, at first %q",
-				elected.Sub(taken).Round(time.Millisecond), time.Duration(l.stall.Load()).Round(time.Millisecond),
+			t.Logf("the Cluster had another primary after %v (-shard.failover %s); a healthy one took %v to answer the test at worst; %d errors of healthy shards, at first %q",
+				elected.Sub(taken).Round(time.Millisecond), *shardFailover, time.Duration(l.stall.Load()).Round(time.Millisecond),
 				len(c.others), c.others[:min(3, len(c.others))])
 			plain.readAll(t, append(slices.Clone(c.hurt), c.healthy...))
 		})
@@ -297,6 +300,18 @@ func (c *clusterOf) note(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.others = append(c.others, err.Error())
+}
+
+// guard looks after the Cluster as the gate of an installation does, until the test ends.
+func (c *clusterOf) guard(t *testing.T) {
+	t.Helper()
+	config := c.config
+	config.ClusterFailover = *shardFailover
+	store := openStore(t, config, prometheus.NewRegistry())
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); store.Guard(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
 }
 
 // server returns a server that reads the Cluster as it is configured by default. known

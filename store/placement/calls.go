@@ -190,6 +190,23 @@ func (s *Stores) Identity(ctx context.Context, view feature.ViewID) (id string, 
 	return id, err
 }
 
+// Guard looks after the servers of every store that can, until ctx ends; *redis.Store
+// says what that is. One process of an installation calls it.
+func (s *Stores) Guard(ctx context.Context) {
+	var group sync.WaitGroup
+	for _, m := range s.members {
+		group.Go(func() { m.guard(ctx) })
+	}
+	group.Wait()
+	<-ctx.Done() // there may be none that can
+}
+
+// Guarded is a store on servers that have to be looked after: Guard returns when ctx ends,
+// or the store is closed.
+type Guarded interface {
+	Guard(ctx context.Context)
+}
+
 // Named is a store on servers: Identity changes when rows that were acknowledged may
 // have been lost.
 type Named interface {

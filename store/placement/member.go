@@ -102,6 +102,25 @@ func (m *member) write(ctx context.Context, fn func(Store) error) error {
 	return m.failed(opWrite, m.says(err))
 }
 
+// guard looks after the servers of the store once it is open.
+func (m *member) guard(ctx context.Context) {
+	tick := time.NewTicker(retry)
+	defer tick.Stop()
+	for {
+		if store := m.store.Load(); store != nil {
+			if g, ok := (*store).(Guarded); ok {
+				g.Guard(ctx)
+			}
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // failed counts an error.
 func (m *member) failed(op string, err error) error {
 	if err != nil && m.metrics != nil {

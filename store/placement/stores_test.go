@@ -286,6 +286,58 @@ func TestOpenLater(t *testing.T) {
 	})
 }
 
+// guarded is a store that is looked after.
+type guarded struct {
+	store
+	guarded atomic.Int32
+}
+
+func (g *guarded) Guard(ctx context.Context) {
+	g.guarded.Add(1)
+	defer g.guarded.Add(-1)
+	<-ctx.Done()
+}
+
+// TestGuard wants every store looked after that can be, from when it is open until the
+// context ends, and no return before that though there are others.
+func TestGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &store{}, &guarded{}
+		var there atomic.Bool
+		s, err := placement.Open(t.Context(), placement.Options{Default: is(a), Named: map[string]placement.OpenFunc{"critical": func(context.Context) (placement.Store, error) {
+			if !there.Load() {
+				return nil, errors.New("connection refused")
+			}
+			return b, nil
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		running, looking := make(chan error, 1), make(chan struct{})
+		go func() { running <- s.Run(ctx) }()
+		go func() { defer close(looking); s.Guard(ctx) }()
+		for _, open := range []bool{false, true} {
+			there.Store(open)
+			time.Sleep(3 * time.Second) // of the bubble's clock
+			synctest.Wait()
+			if got := b.guarded.Load() == 1; got != open {
+				t.Errorf("open is %t, looked after %t", open, got)
+			}
+			select {
+			case <-looking:
+				t.Fatal("Guard has returned before its context ended")
+			default:
+			}
+		}
+		cancel()
+		<-looking
+		if err := <-running; err != nil || b.guarded.Load() != 0 {
+			t.Errorf("after the end: %v, looked after %d times, want nil and 0", err, b.guarded.Load())
+		}
+	})
+}
+
 // TestSilentStoreRests: a store that gave no answer to a write is not asked again for a
 // while, so that those who work for all views get on; reads of it go on, and other
 // errors change nothing.

@@ -110,6 +110,31 @@ func (want setting) check(ctx context.Context, c *goredis.Client, server string)
 	return f, false
 }
 
+const failoverSetting = "cluster_failover"
+
+// checkFailover finds out whether the user may ask a server's replicas for an election,
+// without doing so: the same rights are taken to hold there.
+func checkFailover(ctx context.Context, c *goredis.Client) []Finding {
+	f := Finding{Server: c.Options().Addr, Setting: failoverSetting, Want: FailoverWait + ", or let the user run CLUSTER FAILOVER, CLUSTER NODES and CONFIG GET on every node",
+		Why: "without these a primary that is lost is replaced as soon as the Cluster does so by itself, a second or two later"}
+	who, err := c.ACLWhoAmI(ctx).Result()
+	for _, command := range [][]any{{"cluster", "failover", "force"}, {"cluster", "nodes"}, {"config", "get", "cluster-node-timeout"}} {
+		if err != nil {
+			break
+		}
+		var answer string
+		if answer, err = c.Do(ctx, append([]any{"acl", "dryrun", who}, command...)...).Text(); err == nil && answer != "OK" {
+			f.Value = answer
+			return []Finding{f}
+		}
+	}
+	if err != nil {
+		f.Value, f.Unknown = err.Error(), true
+		return []Finding{f}
+	}
+	return nil
+}
+
 // checkAll checks shards: the error is ErrServer and says what to set. What costs
 // memory or availability, or could not be read, is logged.
 func checkAll(ctx context.Context, log *slog.Logger, shards []*shard) error {

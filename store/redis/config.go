@@ -26,7 +26,7 @@ type Config struct {
 	Prefix           string   `yaml:"prefix"` // of every key; stores with different prefixes share a server
 
 	ReadDeadline  time.Duration `yaml:"read_deadline"`  // of one read on one shard, retries and dialing included
-	WriteDeadline time.Duration `yaml:"write_deadline"` // of one batch of up to 1 MiB on one shard, and of each step of a sweep
+	WriteDeadline time.Duration `yaml:"write_deadline"` // of one batch of up to 1 MiB on one shard, and of each step of a sweep; a quarter of it for a batch on a shard that has been silent
 	DialTimeout   time.Duration `yaml:"dial_timeout"`
 	ReadTimeout   time.Duration `yaml:"read_timeout"`  // of one answer to a read, and to what the client asks by itself
 	WriteTimeout  time.Duration `yaml:"write_timeout"` // of sending a read
@@ -48,6 +48,8 @@ type Config struct {
 	HedgeBudget float64       `yaml:"hedge_budget"`
 	HedgeAfter  time.Duration `yaml:"hedge_after"` // before which no answer is late
 
+	ClusterFailover string `yaml:"cluster_failover"` // FailoverAsk or FailoverWait: what Guard does
+
 	SyncReplicas int           `yaml:"sync_replicas"` // replicas that must have the rows before Sync returns; 0 does not wait
 	SyncTimeout  time.Duration `yaml:"sync_timeout"`  // longest wait for them
 }
@@ -62,7 +64,7 @@ func DefaultConfig() Config {
 		PoolSize: 64, SharedConns: 2, MinIdle: 2, PoolTimeout: 30 * time.Millisecond, IdleTimeout: 5 * time.Minute,
 		MaxRetries: 1, MinRetryBackoff: 5 * time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond,
 		MaxRedirects: 2, StateReload: time.Second,
-		HedgeBudget: 0.02, HedgeAfter: 3 * time.Millisecond,
+		HedgeBudget: 0.02, HedgeAfter: 3 * time.Millisecond, ClusterFailover: FailoverAsk,
 		SyncReplicas: 0, SyncTimeout: time.Second,
 	}
 }
@@ -92,6 +94,9 @@ func (c Config) Validate() error {
 	}
 	if c.DB < 0 || c.Cluster && c.DB != 0 {
 		errs = append(errs, fmt.Errorf("db: %d cannot be chosen", c.DB))
+	}
+	if c.ClusterFailover != FailoverAsk && c.ClusterFailover != FailoverWait {
+		errs = append(errs, fmt.Errorf("cluster_failover: %q is neither %s nor %s", c.ClusterFailover, FailoverAsk, FailoverWait))
 	}
 	if strings.ContainsAny(c.Prefix, "{}") || len(c.Prefix) > maxPrefix {
 		errs = append(errs, fmt.Errorf("prefix: %q has a brace or more than %d bytes", c.Prefix, maxPrefix))

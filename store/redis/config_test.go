@@ -25,7 +25,8 @@ func TestValidate(t *testing.T) {
 		"brace in prefix":     {func(c *Config) { c.Prefix = "{a}" }, []string{"prefix"}},
 		"times and counts": {func(c *Config) { c.ReadDeadline, c.PoolSize, c.MinIdle = 0, 0, -1 },
 			[]string{"read_deadline: 0s", "pool_size: 0", "min_idle: -1"}},
-		"hedges": {func(c *Config) { c.HedgeBudget, c.HedgeAfter = .3, 0 }, []string{"hedge_budget: 0.3", "hedge_after: 0s"}},
+		"failover": {func(c *Config) { c.ClusterFailover = "takeover" }, []string{`cluster_failover: "takeover"`, "ask", "wait"}},
+		"hedges":   {func(c *Config) { c.HedgeBudget, c.HedgeAfter = .3, 0 }, []string{"hedge_budget: 0.3", "hedge_after: 0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := good

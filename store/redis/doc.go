@@ -35,7 +35,8 @@
 // Every call goes to each shard by itself, with a deadline of its own, and what one
 // shard fails to do leaves the others alone: the error is a *PartialError with the
 // positions that failed. Rows that a failover lost are found by the marks behind
-// them: see StageMarked and Lost.
+// them: see StageMarked and Lost. Guard has a Cluster replace a primary that is lost sooner
+// than it does by itself.
 //
 // A Store is safe for concurrent use by any number of processes. Package redis
 // imports feature alone.

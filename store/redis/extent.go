@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -57,15 +58,27 @@ func (s *Store) surveyAll(ctx context.Context) {
 		}
 		sets[at][b] = true
 	}
+	primaries := slices.Collect(maps.Keys(sets))
+	for _, at := range primaries {
+		at.heard.CompareAndSwap(0, time.Now().UnixNano())
+	}
+	if len(primaries) > 0 {
+		s.surveyed.Store(&primaries)
+	}
 	var group sync.WaitGroup
 	for at, set := range sets {
 		b := uint8(slices.Index(set[:], true))
 		_ = s.places.standIn(ctx, b, at) // so that there are connections to it before they are needed
 		group.Go(func() {
-			if e, err := s.look(ctx, at, b); err == nil {
+			asked := time.Now()
+			e, err := s.look(ctx, at, b)
+			if err == nil {
 				e.of = set
 				at.extent.Store(e)
 			} // else what was known holds: it was true then
+			if !isConnection(err) {
+				at.heard.Store(asked.UnixNano())
+			}
 		})
 	}
 	group.Wait()

@@ -32,6 +32,9 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 	var errs []error
 	for _, at := range shards {
 		findings, err := CheckServer(ctx, at.slow)
+		if err == nil && config.Cluster && config.ClusterFailover == FailoverAsk {
+			findings = append(findings, checkFailover(ctx, at.slow)...)
+		}
 		errs = append(errs, err)
 		found.Findings = append(found.Findings, findings...)
 		if found.Primaries++; found.Version == "" && err == nil {

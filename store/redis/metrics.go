@@ -8,8 +8,8 @@ import (
 // Metrics count reads that a primary did not answer, or not in time, and say how full the
 // servers are, by store. The stores of a process share them.
 type Metrics struct {
-	hedges, stoodIn, opened *prometheus.CounterVec
-	memory                  *prometheus.GaugeVec
+	hedges, stoodIn, opened, failovers *prometheus.CounterVec
+	memory                             *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of stores with reg; nil registers nothing.
@@ -32,6 +32,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "sluice", Subsystem: "rows", Name: "memory_ratio",
 			Help: "Memory that the fullest primary of the store uses, of its limit (maxmemory); 0 if none has a limit.",
 		}, []string{"store"}),
+		failovers: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "sluice", Subsystem: "rows", Name: "failovers_total",
+			Help: "Primaries of a Cluster that most others held for failing, by store and by what came of asking for an election in their place (elected: the replica that was asked is the primary, lost: it is not, failed: the answer was an error, denied: the user may not ask, unfit: no replica could be asked). After all but the first the Cluster elects by itself.",
+		}, []string{"store", "outcome"}),
 	}
 }
 
@@ -41,14 +45,18 @@ type counters struct {
 	exact, stale                        prometheus.Counter
 	opened                              prometheus.Counter
 	memory                              prometheus.Gauge
+
+	elected, defeated, failed, denied, unfit prometheus.Counter // elections that were asked for, or should have been
 }
 
 // of returns the metrics of the store of that name; all are there from then on.
 func (m *Metrics) of(store string) counters {
 	hedge := func(result string) prometheus.Counter { return m.hedges.WithLabelValues(store, result) }
+	failover := func(outcome string) prometheus.Counter { return m.failovers.WithLabelValues(store, outcome) }
 	return counters{
 		won: hedge("won"), lost: hedge("lost"), behind: hedge("behind"), neither: hedge("neither"), refused: hedge("refused"),
 		exact: m.stoodIn.WithLabelValues(store, "exact"), stale: m.stoodIn.WithLabelValues(store, "behind"),
 		opened: m.opened.WithLabelValues(store), memory: m.memory.WithLabelValues(store),
+		elected: failover("elected"), defeated: failover("lost"), failed: failover("failed"), denied: failover("denied"), unfit: failover("unfit"),
 	}
 }

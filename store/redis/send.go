@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -75,7 +76,7 @@ func (s *Store) sendShard(ctx context.Context, at *shard, calls []*stageCall) {
 // after the Functions were loaded, or wherever the keys are now. Every command is
 // one that may be repeated.
 func (s *Store) exec(ctx context.Context, at *shard, cmds []goredis.Cmder) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.WriteDeadline)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.writeDeadline(at.silent(time.Now())))
 	defer cancel()
 	run(ctx, at.slow, cmds)
 	if missing := failing(cmds, isMissing); len(missing) > 0 {
@@ -92,6 +93,17 @@ func (s *Store) exec(ctx context.Context, at *shard, cmds []goredis.Cmder) {
 	if len(failing(cmds, isConnection)) > 0 {
 		s.places.suspect()
 	}
+}
+
+// silentShare is the part of a write's deadline that one to a silent shard has: it fails,
+// as a rule, and the next one should begin soon after the shard has another primary.
+const silentShare = 4
+
+func (c Config) writeDeadline(silent bool) time.Duration {
+	if silent {
+		return c.WriteDeadline / silentShare
+	}
+	return c.WriteDeadline
 }
 
 // run runs commands in one round trip; each has its own error.

@@ -51,7 +51,9 @@ type Store struct {
 	metrics counters
 	budget  *budget        // of hedged reads
 	asking  sync.WaitGroup // what goes on beside the calls
-	stop    context.CancelFunc
+
+	surveyed atomic.Pointer[[]*shard] // the primaries as of the last survey; nil: there was none
+	stop     context.CancelFunc
 
 	life   sync.RWMutex // held for writing by Close alone
 	closed bool

@@ -23,6 +23,7 @@ type shard struct {
 	shared      *shared                // connections of reads that go together; nil: none
 	pace        *pace                  // of reads; nil: they are not hedged
 	extent      atomic.Pointer[extent] // what it had when it was last looked at; nil: not known
+	heard       atomic.Int64           // when it was last asked for that and answered, Unix nanoseconds
 }
 
 func (s *shard) String() string { return s.quick.Options().Addr }

@@ -44,7 +44,7 @@ func (s *OnlineStores) UnmarshalYAML(node *yaml.Node) error {
 				return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: field %s not found in type %s", key.Line, key.Value, reflect.TypeFor[RedisConfig]())}}
 			}
 		}
-		store := RedisConfig{Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget}
+		store := RedisConfig{Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget, ClusterFailover: redis.DefaultConfig().ClusterFailover}
 		if err := node.Decode(&store); err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func (r RedisConfig) place() string {
 func (r RedisConfig) store() redis.Config {
 	out := redis.DefaultConfig()
 	out.Addrs, out.Cluster, out.MasterName, out.Username, out.Prefix = r.Addrs, r.Cluster, r.MasterName, r.Username, r.Prefix
-	out.SyncReplicas, out.HedgeBudget = r.SyncReplicas, r.HedgeBudget
+	out.SyncReplicas, out.HedgeBudget, out.ClusterFailover = r.SyncReplicas, r.HedgeBudget, r.ClusterFailover
 	if r.PasswordEnv != "" {
 		out.Password = os.Getenv(r.PasswordEnv)
 	}

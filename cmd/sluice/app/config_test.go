@@ -95,6 +95,7 @@ func TestConfigValidate(t *testing.T) {
 		"one store for two": {func(c *Config) {
 			c.Redis.Addrs, c.OnlineStores = []string{"a:1"}, OnlineStores{"b": {Addrs: []string{"a:1"}}}
 		}, "online_stores.b: the same servers and prefix as redis"},
+		"kind of failover": {func(c *Config) { c.Redis.Addrs, c.Redis.ClusterFailover = []string{"a:1"}, "now" }, `redis.cluster_failover: "now" is neither ask nor wait`},
 		"cluster of none":  {func(c *Config) { c.Redis.Cluster = true }, "redis.cluster: true without redis.addrs"},
 		"postgres":         {func(c *Config) { c.Registry.Postgres = "localhost" }, "registry.postgres: want postgres://USER@HOST/DATABASE"},
 		"slack, no token":  {func(c *Config) { c.Slack.Channel, c.Slack.TokenEnv = "ops", "SLUICE_TEST_UNSET" }, `slack.token_env: "SLUICE_TEST_UNSET": no such variable in the environment`},
@@ -131,7 +132,7 @@ func TestConfigValidate(t *testing.T) {
 
 func TestOnlineStoresOfFileAndFlag(t *testing.T) {
 	got, err := LoadConfig(writeConfig(t, "online_stores:\n  critical: {addrs: [a:1, b:2], cluster: true}\n  near: {}\n"))
-	want := OnlineStores{"critical": {Addrs: []string{"a:1", "b:2"}, Cluster: true, Prefix: "sl:", HedgeBudget: .02}, "near": {Prefix: "sl:", HedgeBudget: .02}}
+	want := OnlineStores{"critical": {Addrs: []string{"a:1", "b:2"}, Cluster: true, Prefix: "sl:", HedgeBudget: .02, ClusterFailover: "ask"}, "near": {Prefix: "sl:", HedgeBudget: .02, ClusterFailover: "ask"}}
 	if err != nil || !reflect.DeepEqual(got.OnlineStores, want) || got.online("critical").Prefix != "sl:" {
 		t.Errorf("LoadConfig = %+v, %v, want %+v", got.OnlineStores, err, want)
 	}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"sluice/feature"
-	"sluice/materialize"
 )
 
 // owner is what the gate of an installation is fenced as.
@@ -31,20 +31,27 @@ type leases interface {
 	Resign(ctx context.Context, owner, holder string) error
 }
 
+// decider is a gate: Run decides under the epoch that Lead was given last.
+type decider interface {
+	Lead(epoch uint64)
+	Run(ctx context.Context) error
+}
+
 // election runs the gate while this process leads, and waits while another does.
 type election struct {
 	leases leases
-	gate   *materialize.Gate
+	gate   decider
+	beside func(context.Context) // runs as long as the gate leads; it ends with its context
 	holder string
 	log    *slog.Logger
 }
 
-func newElection(l leases, gate *materialize.Gate, log *slog.Logger) *election {
+func newElection(l leases, gate decider, beside func(context.Context), log *slog.Logger) *election {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	return &election{leases: l, gate: gate, holder: fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:6]), log: log}
+	return &election{leases: l, gate: gate, beside: beside, holder: fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:6]), log: log}
 }
 
 // Run stands by, leads, and stands by again until ctx ends.
@@ -74,8 +81,11 @@ func (e *election) Run(ctx context.Context) error {
 // reign runs the gate until ctx ends, its lease ends, or another has taken over.
 func (e *election) reign(ctx context.Context, epoch uint64, tick <-chan time.Time) error {
 	e.log.Info("gate: leading", "epoch", epoch, "holder", e.holder)
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	leading, stop := context.WithCancel(ctx)
 	defer stop()
+	beside.Go(func() { e.beside(leading) })
 	e.gate.Lead(epoch)
 	ended := make(chan error, 1)
 	go func() { ended <- e.gate.Run(leading) }()

@@ -84,7 +84,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	if a.opts.Target == "all" {
 		return a.takeOver(ctx)
 	}
-	e := newElection(a.parts.registry, a.gate, a.opts.Log)
+	e := newElection(a.parts.registry, a.gate, a.parts.rows.Guard, a.opts.Log)
 	a.add("gate", e.Run)
 	return nil
 }
@@ -116,6 +116,7 @@ func (a *App) takeOver(ctx context.Context) error {
 	}
 	a.gate.Lead(epoch)
 	a.add("gate", a.gate.Run)
+	a.add("online stores' servers", func(ctx context.Context) error { a.parts.rows.Guard(ctx); return nil })
 	return nil
 }
 
