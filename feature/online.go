@@ -1,6 +1,9 @@
 package feature
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // DefaultOnline is the online store of views that name none.
 const DefaultOnline = "default"
@@ -51,6 +54,25 @@ func RegroupedError(view, from, to string) error {
 		Message: fmt.Sprintf("the rows of view %s are %s, and a definition does not move them to be %s; nothing was changed", view, say(from), say(to)),
 		Hint:    hint + "; or define the view under another name, where it starts anew",
 	}
+}
+
+// RekeyedError is the refusal of a definition by which the rows of a view would be looked
+// for by other join keys than they were written under.
+func RekeyedError(from, to *View) error {
+	return &Error{
+		Code:    CodeConflict,
+		Message: fmt.Sprintf("the rows of view %s were written under the join keys %s, and nothing finds them by %s; nothing was changed", from.Name, from.JoinKeys(), to.JoinKeys()),
+		Hint:    "keep the join keys, their order and types; or define the view under another name, where it starts anew",
+	}
+}
+
+// JoinKeys writes the join keys of a view as driver_id (int64), user_id (string).
+func (v *View) JoinKeys() string {
+	texts := make([]string, len(v.Entities))
+	for i, e := range v.Entities {
+		texts[i] = e.Name + " (" + e.Type.String() + ")"
+	}
+	return strings.Join(texts, ", ")
 }
 
 // FullGroupError is the refusal of a view more in a group that has MaxGroup.

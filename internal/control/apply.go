@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"sluice/feature"
 	"sluice/internal/definition"
@@ -60,7 +61,7 @@ func (a *API) propose(r *http.Request) (proposal, error) {
 			return p, err
 		}
 	}
-	if err := moved(&p); err != nil {
+	if err := a.moved(r.Context(), &p); err != nil {
 		return p, err
 	}
 	p.plan = definition.Plan(p.old, p.next)
@@ -84,9 +85,10 @@ func (a *API) checkViews(defs *feature.Definitions) error {
 	return nil
 }
 
-// moved refuses definitions that name another online store or group for a view than its
-// rows are in. The registry refuses as well, also for views that were out of force.
-func moved(p *proposal) error {
+// moved refuses definitions by which the rows of a view would be looked for in another
+// online store or group than they are in, or by other keys. Of store and group the
+// registry refuses as well, also for views that were out of force.
+func (a *API) moved(ctx context.Context, p *proposal) error {
 	for i := range p.next.Views {
 		next := &p.next.Views[i]
 		old := p.old.View(next.Name)
@@ -96,9 +98,26 @@ func moved(p *proposal) error {
 			return feature.MovedError(next.Name, old.OnlineStore(), next.OnlineStore())
 		case old.Group != next.Group:
 			return feature.RegroupedError(next.Name, old.Group, next.Group)
+		case !slices.Equal(old.Entities, next.Entities):
+			if err := a.rekeyed(ctx, old, next); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// rekeyed refuses other join keys for a view that has versions. One without may have its
+// keys mended.
+func (a *API) rekeyed(ctx context.Context, old, next *feature.View) error {
+	versions, err := a.deps.Registry.Versions(ctx, old.ID, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(versions) == 0 {
+		return nil
+	}
+	return feature.RekeyedError(old, next)
 }
 
 func (a *API) plan(r *http.Request) (any, error) {

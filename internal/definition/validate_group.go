@@ -2,7 +2,6 @@ package definition
 
 import (
 	"slices"
-	"strings"
 
 	"sluice/feature"
 )
@@ -29,19 +28,10 @@ func validateGroups(defs *feature.Definitions, found *Problems) {
 		}
 		if !slices.Equal(one.Entities, v.Entities) {
 			found.add("", 0, key, "%s is a group of views with the join keys %s, like %s, and this view has %s: views of a group have the same ones in the same order",
-				v.Group, joinKeys(one), one.Name, joinKeys(v))
+				v.Group, one.JoinKeys(), one.Name, v.JoinKeys())
 		}
 		if one.OnlineStore() != v.OnlineStore() {
 			found.add("", 0, key, "%s is a group of views in online store %s, like %s, and this view is in %s: views of a group are in one", v.Group, one.OnlineStore(), one.Name, v.OnlineStore())
 		}
 	}
-}
-
-// joinKeys writes the join keys of a view as driver_id (int64), user_id (string).
-func joinKeys(v *feature.View) string {
-	texts := make([]string, len(v.Entities))
-	for i, e := range v.Entities {
-		texts[i] = e.Name + " (" + e.Type.String() + ")"
-	}
-	return strings.Join(texts, ", ")
 }
