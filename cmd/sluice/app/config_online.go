@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -166,7 +167,7 @@ func (r RedisConfig) place() string {
 func (r RedisConfig) store() redis.Config {
 	out := redis.DefaultConfig()
 	out.Addrs, out.Cluster, out.MasterName, out.Username, out.Prefix = r.Addrs, r.Cluster, r.MasterName, r.Username, r.Prefix
-	out.SyncReplicas, out.HedgeBudget, out.ClusterFailover = r.SyncReplicas, r.HedgeBudget, r.ClusterFailover
+	out.SyncReplicas, out.HedgeBudget, out.ClusterFailover = r.SyncReplicas, r.HedgeBudget, cmp.Or(r.ClusterFailover, out.ClusterFailover)
 	if r.PasswordEnv != "" {
 		out.Password = os.Getenv(r.PasswordEnv)
 	}
