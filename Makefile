@@ -32,8 +32,9 @@ arrows: ## which package may import which
 generated: ## generated code, dashboards and reference pages are current
 	$(GO) test -count=1 -run 'Generated|Current|Committed' ./api/... ./dashboards/... ./cmd/...
 
+# Packages with tests on real services have their other tests run beside those (test-real), once.
 test: check ## the whole test run: checks, unit and scenario tests, races, the demo
-	$(GO) test -timeout 25m ./...
+	$(GO) test -timeout 25m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(REAL))")
 	$(MAKE) race
 	$(MAKE) test-services
 	$(MAKE) demo demo-services
