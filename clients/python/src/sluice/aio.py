@@ -230,9 +230,10 @@ class AsyncClient:
         value alone where there is one join key.
 
         policy is what to do with rows that are too old: ``serve`` them, ``flag`` them as stale, give ``null`` or
-        the feature's ``default``, or ``refuse``, which raises Refused. as_of reads a view as if that version were its newest: a number, or versions
-        by view. context is what computed features are made of: one dict for all keys, or a list of one a key. Rows that
-        Keep keeps answer for serve and flag of now without context only. timeout is in seconds.
+        the feature's ``default``, or ``refuse``, which raises Refused. as_of reads a view as if that version were its
+        newest: a number, or versions by view. context is what computed features are made of: one dict for all keys,
+        or a list of one a key. Rows that Keep keeps answer for serve and flag of now without context only. timeout is
+        in seconds.
 
         Raises NotFound for what is not defined, InvalidRequest for keys that do not fit, Unavailable if no server
         answers in time.
