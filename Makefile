@@ -95,6 +95,7 @@ battery: ## the long tests of reliability (docs/reliability.md), about four hour
 battery-services: # the part of it that needs real services
 	$(GO) test -count=1 -tags services -timeout 3h -v -run Services ./test/scenario -battery.faults=400 -battery.storm=10m -battery.drills=20
 	$(GO) test -count=1 -tags services -timeout 1h -v -run HistoriesServices ./test/sim -sim.redis 20000
+	$(GO) test -count=1 -tags services -timeout 1h -v -run Services ./test/mutants -mutants.all
 	$(GO) test -count=1 -tags services -timeout 1h -v -run ShardLost ./serving -shard.clients 10000
 	SLUICE_HISTORIES=2000 $(GO) test -count=1 -tags services -timeout 1h -v -run PostgresIsLinearizable ./store/registry
 

@@ -6,13 +6,13 @@ import "testing"
 
 // TestPlantedBugsServices plants bugs in what runs on Redis alone: the Functions, and
 // what reads the hashes that views of a group share.
-func TestPlantedBugsServices(t *testing.T) { plant(t, onRedis, true) }
+func TestPlantedBugsServices(t *testing.T) { plant(t, onRedis, *all) }
 
 var few = []string{"-tags", "services", "-sim.redis", "100"}
 
 var onRedis = []mutant{
 	{
-		name: "a sweep of one view deletes what its neighbours have", file: "store/redis/library.lua",
+		name: "a sweep of one view deletes what its neighbours have", file: "store/redis/library.lua", often: true,
 		edits: [][2]string{{"removed = removed + call('HDEL', keys[i], args[1]) end", "removed = removed + call('DEL', keys[i]) end"}},
 		pkg:   "./test/sim", run: "^TestHistoriesServices$", args: few,
 	},
@@ -37,7 +37,7 @@ var onRedis = []mutant{
 		pkg:   "./test/sim", run: "^TestHistoriesServices$", args: few,
 	},
 	{
-		name: "rows of a neighbour are taken for those of the view that is read", file: "store/redis/group.go",
+		name: "rows of a neighbour are taken for those of the view that is read", file: "store/redis/group.go", often: true,
 		edits: [][2]string{{"		if n < 0 {\n			return nil\n		}\n", "		n = max(0, n)\n"}},
 		pkg:   "./test/sim", run: "^TestHistoriesServices$", args: few,
 	},
