@@ -147,6 +147,7 @@ func (c *ownCluster) primary(bucket uint8, but string) string {
 		if addr == but {
 			continue
 		}
+		//lint:ignore SA1019 it is what go-redis itself learns the map by
 		slots, err := client.ClusterSlots(c.t.Context()).Result()
 		if err != nil {
 			continue
