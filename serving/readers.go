@@ -41,21 +41,7 @@ type readHour struct {
 	owed   map[feature.ViewID]bool // views of which there is news
 }
 
-func (r *readers) run(ctx context.Context) {
-	tick := time.NewTicker(readersEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportLast)
-			defer cancel()
-			r.report(ctx)
-			return
-		case <-tick.C:
-			r.report(ctx)
-		}
-	}
-}
+func (r *readers) run(ctx context.Context) { repeat(ctx, readersEvery, r.report) }
 
 // report hands on what is new. Reads of before the platform's clock is set are of no hour
 // and passed over.

@@ -80,7 +80,7 @@ func (r *reporter) watch(view feature.ViewID) *watch {
 func (r *reporter) run(ctx context.Context) {
 	var group sync.WaitGroup
 	if r.exposed != nil {
-		group.Go(func() { r.runExposure(ctx) })
+		group.Go(func() { repeat(ctx, reportEvery, r.reportExposure) })
 	}
 	if r.readership != nil {
 		group.Go(func() { r.readers.run(ctx) })
@@ -91,18 +91,19 @@ func (r *reporter) run(ctx context.Context) {
 	group.Wait()
 }
 
-func (r *reporter) runExposure(ctx context.Context) {
-	tick := time.NewTicker(reportEvery)
+// repeat calls report every so often until ctx ends, and then once more for what is left.
+func repeat(ctx context.Context, every time.Duration, report func(context.Context)) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportLast)
 			defer cancel()
-			r.reportExposure(ctx)
+			report(ctx)
 			return
 		case <-tick.C:
-			r.reportExposure(ctx)
+			report(ctx)
 		}
 	}
 }

@@ -71,9 +71,6 @@ func TestHostileClients(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			good.begin()
 			ended := a.apart(t, v)
-			for tries := 1; len(a.ends) > 0 && len(ended) == 0 && tries < 4; tries++ {
-				ended = a.apart(t, v) // a machine under load may not get one through in the time
-			}
 			under := good.end()
 			t.Logf("%s; %v", under, ended)
 			if under.failed > 0 || under.reads == 0 || under.p99 > bound {
