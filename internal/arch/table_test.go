@@ -26,8 +26,9 @@ var allowed = map[string][]string{
 
 	"internal/admin":      {"feature"},
 	"internal/admission":  {},
-	"internal/h1":         {},
-	"internal/h2":         {},
+	"internal/h1":         {"internal/workers"},
+	"internal/h2":         {"internal/workers"},
+	"internal/workers":    {},
 	"internal/arch":       {},
 	"internal/auth":       {"feature"},
 	"internal/backtest":   {"feature", "rules"},

@@ -20,14 +20,16 @@ const (
 	firstBytes = 4         // bytes of a request that are looked at first; line ends among them, which old clients send after a body, are passed over
 )
 
-// conn is a connection. All but waiting is of its goroutine alone.
+// conn is a connection. All but waiting is of its goroutine alone, or of the worker that
+// it waits for.
 type conn struct {
 	server *Server
 	raw    net.Conn
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
-	in     *[]byte // what was read and not answered
-	small  []byte  // the buffer while little comes
+	in     *[]byte   // what was read and not answered
+	small  []byte    // the buffer while little comes
+	done   chan bool // the worker has answered; false: the connection is over
 
 	begun      time.Time // when the head that is read began; the first begins with the connection
 	armed      time.Time // the deadline of reads
@@ -40,7 +42,7 @@ type conn struct {
 }
 
 func newConn(s *Server, raw net.Conn, now time.Time) *conn {
-	c := &conn{server: s, raw: raw, begun: now, small: make([]byte, 0, idleBuffer)}
+	c := &conn{server: s, raw: raw, begun: now, small: make([]byte, 0, idleBuffer), done: make(chan bool, 1)}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.in = &c.small
 	return c
@@ -50,7 +52,11 @@ func newConn(s *Server, raw net.Conn, now time.Time) *conn {
 func (c *conn) run() {
 	for {
 		r := c.next()
-		if r == nil || !c.answer(r) {
+		if r == nil {
+			break
+		}
+		c.server.workers.Run(r)
+		if !<-c.done {
 			break
 		}
 	}

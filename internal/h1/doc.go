@@ -1,8 +1,8 @@
 // Package h1 is the HTTP/1.1 server of the HTTP door: it answers a handful of requests
 // from the bytes of their body, and leaves every other connection to an http.Server.
 //
-// A connection has one goroutine, which reads a head, calls what answers it, and writes
-// the answer in one piece. A head that is anything but plain (another method, path or
+// A connection has one goroutine, which reads a head; a worker calls what answers it, and
+// writes the answer in one piece. A head that is anything but plain (another method, path or
 // version, a body without a length, a header that changes how a message is read, a line
 // that ends or continues in an unusual way) is not taken apart here: the connection goes,
 // with all that was read and not answered, to the http.Server, and stays there. So how

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/internal/workers"
 )
 
 // ErrClosed is why Serve ends of a server that was told to.
@@ -53,7 +55,8 @@ type Server struct {
 	handoff *handoff
 	count   func(Stat, net.Addr)
 	dates   dates
-	ctx     context.Context // ends when the server is closed
+	workers *workers.Pool[*Request] // their stacks grow, those of connections stay small
+	ctx     context.Context         // ends when the server is closed
 	cancel  context.CancelFunc
 	group   sync.WaitGroup // connections, and the server of the rest
 	leaving atomic.Bool
@@ -72,7 +75,8 @@ type Server struct {
 func New(config Config, handlers map[string]Handler, rest *http.Server, count func(what Stat, client net.Addr)) *Server {
 	config.MaxHeader = min(config.MaxHeader, maxHead)
 	s := &Server{config: config, routes: newRoutes(handlers), rest: rest, handoff: newHandoff(), count: count,
-		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, gone: make(chan struct{})}
+		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, gone: make(chan struct{}),
+		workers: workers.New(func(r *Request) { c := r.conn; c.done <- c.answer(r) })}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -229,4 +233,5 @@ func (s *Server) end() {
 	s.cancel()
 	_ = s.handoff.Close()
 	s.group.Wait()
+	s.workers.End()
 }

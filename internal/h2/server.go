@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/mem"
+
+	"sluice/internal/workers"
 )
 
 // Unary answers a call from the bytes of its message, which are valid until it returns.
@@ -65,7 +67,7 @@ type Server struct {
 	calls  map[string]Unary
 	rest   http.Handler
 	count  func(Stat, net.Addr)
-	pool   workers
+	pool   *workers.Pool[*stream]
 	group  sync.WaitGroup // connections and calls
 
 	mu        sync.Mutex
@@ -79,7 +81,8 @@ type Server struct {
 // rest. count is told what there is to be counted; it must not block.
 func New(config Config, calls map[string]Unary, rest http.Handler, count func(what Stat, client net.Addr)) *Server {
 	return &Server{config: config, calls: calls, rest: rest, count: count,
-		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, gone: make(chan struct{})}
+		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, gone: make(chan struct{}),
+		pool: workers.New((*stream).answer)}
 }
 
 // Serve serves the connections of l until the server is told to end, and closes l. The
@@ -214,7 +217,7 @@ func (s *Server) Close() {
 
 func (s *Server) end() {
 	s.group.Wait()
-	s.pool.end()
+	s.pool.End()
 }
 
 // look looks after what connections do not notice by themselves, since they wait to

@@ -223,7 +223,7 @@ func (c *conn) complete(s *stream) error {
 		s.refuse(codes.Internal, "the message is compressed, and no grpc-encoding says how")
 	case s.begun.CompareAndSwap(false, true):
 		c.server.group.Add(1)
-		c.server.pool.run(s)
+		c.server.pool.Run(s)
 	}
 	return nil
 }
