@@ -35,7 +35,7 @@ func (s *Server) NewHTTPDoor(rest *http.Server) *h1.Server {
 func newLeft(reg prometheus.Registerer) (counters [h1.Stats]prometheus.Counter) {
 	vec := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: "serve", Name: "http1_left_total",
-		Help: "Connections of the HTTP door that left the fast path for reads, by reason: net/http has them since a request of another method or path (other), with something unusual in its head (unusual), or beyond a limit (large); or they were ended because a request did not come in time (slow), or panicked (panic).",
+		Help: "Connections of the HTTP door that left the fast path for reads, by reason: net/http has them since a request of another method or path (other), with something unusual in its head (unusual), or beyond a limit (large); or they were ended because a request did not come in time (slow), panicked (panic), or was given up since its client had hung up (gone).",
 	}, []string{"reason"})
 	for i := range h1.Stats {
 		counters[i] = vec.WithLabelValues(i.String())

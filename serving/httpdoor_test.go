@@ -220,7 +220,7 @@ func TestDoorLeaves(t *testing.T) {
 	posted(t, own, "/push", body)
 	posted(t, own, rows+"?x", body)
 	posted(t, own, rows, body, "X: "+strings.Repeat("x", 20<<10))
-	for what, want := range map[h1.Stat]float64{h1.StatOther: 1, h1.StatUnusual: 1, h1.StatLarge: 1, h1.StatSlow: 0, h1.StatPanic: 0} {
+	for what, want := range map[h1.Stat]float64{h1.StatOther: 1, h1.StatUnusual: 1, h1.StatLarge: 1, h1.StatSlow: 0, h1.StatPanic: 0, h1.StatGone: 0} {
 		if n := testutil.ToFloat64(f.left[what]); n != want {
 			t.Errorf("%g connections are counted as %s, want %g", n, what, want)
 		}
@@ -228,6 +228,53 @@ func TestDoorLeaves(t *testing.T) {
 	leaving = errors.New("the process is stopping")
 	if got := posted(t, own, rows, body); !strings.Contains(got, "last: true") {
 		t.Errorf("a server that leaves answers\n%s", got)
+	}
+}
+
+// TestDoorHangUp has clients leave while their reads wait for the store, and for others:
+// the reads end, and make room.
+func TestDoorHangUp(t *testing.T) {
+	rows := &slowRows{asked: make(chan struct{}, 100), free: make(chan struct{})}
+	f := newFixture(t, func(c *Config, d *Deps) {
+		rows.Rows, d.Rows = d.Rows, rows
+		c.Admission.Least, c.Admission.Most, c.Admission.Start, c.Admission.Waiting, c.Admission.Wait, c.Lease = 1, 1, 1, 2, time.Minute, time.Minute
+	})
+	own, _ := f.doors(t)
+	read := func() net.Conn {
+		conn, err := net.Dial("tcp", own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := fmt.Fprintf(conn, "POST /get-online-features HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(feastBody), feastBody); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	until := func(want int) {
+		for _, _, waiting := f.door.load(); waiting != want; _, _, waiting = f.door.load() {
+			runtime.Gosched()
+		}
+	}
+	first := read()
+	<-rows.asked
+	second := read()
+	until(1)
+	third := read()
+	until(2)
+	second.Close() // leaves the queue
+	until(1)
+	first.Close() // leaves the store
+	<-rows.asked  // which the third asks then
+	until(0)
+	close(rows.free)
+	response, err := http.ReadResponse(bufio.NewReader(third), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != 200 || testutil.ToFloat64(f.left[h1.StatGone]) != 2 {
+		t.Errorf("the one who stays is answered with %d, %g are counted as gone, want 200 and 2", response.StatusCode, testutil.ToFloat64(f.left[h1.StatGone]))
 	}
 }
 

@@ -12,12 +12,14 @@ import (
 // answer answers r and reports whether the connection goes on.
 func (c *conn) answer(r *Request) bool {
 	out := piece()
+	c.atWork()
 	a, ok := c.call(r, (*out)[:headRoom])
+	whole := ok && c.finish(r)
+	c.atRest()
 	if !ok {
 		c.in = &c.small
 		return false // whoever panicked may still hold what it was given
 	}
-	whole := c.finish(r)
 	size := r.head.size + int(r.head.length)
 	last := r.head.close || !whole || c.server.goes() && len(*c.in) <= size
 	err := c.write(&a, time.Now(), last)
@@ -53,7 +55,7 @@ func (c *conn) call(r *Request, dst []byte) (a Answer, ok bool) {
 			tell(what, debug.Stack(), c.raw.RemoteAddr())
 		}
 	}()
-	a = r.route.handler(c.ctx, r, dst)
+	a = r.route.handler(&c.ctx, r, dst)
 	if len(a.Body) < headRoom {
 		a.Body = dst // nothing was appended
 	}
@@ -72,6 +74,11 @@ func (c *conn) finish(r *Request) bool {
 // collect reads a body of n bytes: behind the head if there is room, else into a piece
 // that grows with what comes.
 func (c *conn) collect(r *Request, n int) error {
+	if len(*c.in) >= r.head.size+n {
+		return nil
+	}
+	c.atRest()
+	defer c.atWork()
 	until := c.begun.Add(c.server.config.Arrive)
 	if r.head.size+n <= fullBuffer {
 		for len(*c.in) < r.head.size+n {

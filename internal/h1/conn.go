@@ -20,16 +20,15 @@ const (
 	firstBytes = 4         // bytes of a request that are looked at first; line ends among them, which old clients send after a body, are passed over
 )
 
-// conn is a connection. All but waiting is of its goroutine alone, or of the worker that
-// it waits for.
+// conn is a connection. All but the last four is of its goroutine alone, or of the worker
+// that it waits for.
 type conn struct {
 	server *Server
 	raw    net.Conn
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
-	in     *[]byte   // what was read and not answered
-	small  []byte    // the buffer while little comes
-	done   chan bool // the worker has answered; false: the connection is over
+	cancel context.CancelFunc // of ctx
+	in     *[]byte            // what was read and not answered
+	small  []byte             // the buffer while little comes
+	done   chan bool          // the worker has answered; false: the connection is over
 
 	begun      time.Time // when the head that is read began; the first begins with the connection
 	armed      time.Time // the deadline of reads
@@ -38,12 +37,16 @@ type conn struct {
 	blank      int  // bytes of line ends that were passed over before the head
 	passed     bool // net/http has it
 
-	waiting atomic.Bool // for a request, and none has begun
+	ctx     lifetime      // ends with the connection, or once its client has hung up
+	waiting atomic.Bool   // for a request, and none has begun
+	turn    atomic.Uint64 // odd while a request is at work; another for each
+	watched atomic.Bool   // the server looks whether the client hangs up
 }
 
 func newConn(s *Server, raw net.Conn, now time.Time) *conn {
 	c := &conn{server: s, raw: raw, begun: now, small: make([]byte, 0, idleBuffer), done: make(chan bool, 1)}
-	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(s.ctx)
+	c.ctx, c.cancel = lifetime{ctx, c}, cancel
 	c.in = &c.small
 	return c
 }

@@ -8,6 +8,9 @@
 // with all that was read and not answered, to the http.Server, and stays there. So how
 // strict this package is decides who answers, never how a message is understood.
 //
+// A request that waits for something else than its client is given up soon after the
+// client hangs up: its context ends.
+//
 // An idle connection holds a small buffer and no timer of its own. Peers are not trusted:
 // heads, bodies, the time that either may take and that an answer may wait to be taken
 // are bounded. Package h1 imports nothing of ours. Servers are safe for concurrent use.

@@ -8,7 +8,8 @@ import (
 
 // Handler answers a request. It appends the body of the answer to dst, which is not empty,
 // and returns that as Answer.Body; r and what its methods return as bytes are its own until
-// it returns. ctx ends with the server. A panic ends the connection, and nothing else.
+// it returns. ctx ends with the server, and soon after the client hangs up. A panic ends
+// the connection, and nothing else.
 type Handler func(ctx context.Context, r *Request, dst []byte) Answer
 
 // Answer is what a handler answers. The server adds Date, Content-Length and, where it

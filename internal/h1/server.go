@@ -41,11 +41,14 @@ const (
 	StatLarge               // likewise, because of how long head or body are
 	StatSlow                // connections ended because a request did not come in time
 	StatPanic               // connections ended because a handler panicked
+	StatGone                // connections whose client hung up while a request was at work, which was given up
 	Stats                   // how many there are
 )
 
 // String returns the statistic's label.
-func (s Stat) String() string { return [...]string{"other", "unusual", "large", "slow", "panic"}[s] }
+func (s Stat) String() string {
+	return [...]string{"other", "unusual", "large", "slow", "panic", "gone"}[s]
+}
 
 // Server serves connections until it is shut down.
 type Server struct {
@@ -55,6 +58,7 @@ type Server struct {
 	handoff *handoff
 	count   func(Stat, net.Addr)
 	dates   dates
+	watch   watch
 	workers *workers.Pool[*Request] // their stacks grow, those of connections stay small
 	ctx     context.Context         // ends when the server is closed
 	cancel  context.CancelFunc

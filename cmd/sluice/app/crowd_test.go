@@ -3,6 +3,7 @@ package app
 import (
 	"io"
 	"net"
+	"syscall"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +44,9 @@ func TestCrowd(t *testing.T) {
 		two := <-accepted
 		if _, err := dial().Read(make([]byte, 1)); err == nil || err != io.EOF && testutil.ToFloat64(c.refused) == 0 {
 			t.Errorf("round %d: a third connection reads %v, want its end", round, err)
+		}
+		if socket, err := one.(syscall.Conn).SyscallConn(); err != nil || socket == nil {
+			t.Errorf("round %d: the door is not given the socket: %v", round, err)
 		}
 		for range 2 { // a second close makes no more room
 			one.Close()
