@@ -19,7 +19,7 @@ var Catalog = []Metric{
 		"Rows accepted and profiled."},
 	{"sluice_rows_backfilled_total", Counter, "tap", []Label{view, {Name: "source", Most: 2, Help: "topic the rows were read from"}},
 		"Of the rows accepted, those of declared backfills: they are served, and no window is judged by them."},
-	{"sluice_invalid_values_total", Counter, "tap", []Label{view, {Name: "kind", Most: 8, Help: "error code of the refusal, as in dead letters"}},
+	{"sluice_invalid_values_total", Counter, "tap", []Label{view, {Name: "kind", Most: 9, Help: "error code of the refusal, as in dead letters"}},
 		"Writes that a view did not take, by reason; the view is empty where none could be told."},
 	{"sluice_tap_lag_seconds", Gauge, "tap", []Label{topic},
 		"Age of the oldest record that is still to be read; 0 if all are."},

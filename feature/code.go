@@ -11,6 +11,7 @@ const (
 	CodeFuture          Code = "future"
 	CodeDecode          Code = "decode"
 	CodeExpect          Code = "expect"
+	CodeNotFinite       Code = "not_finite" // only of dead letters
 	CodeTooLarge        Code = "too_large"
 	CodeLimit           Code = "limit"
 	CodeConflict        Code = "conflict"

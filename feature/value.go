@@ -84,8 +84,11 @@ func (v Value) Time() time.Time {
 func (v Value) List() []Value { return v.list }
 
 // Equal reports whether v and w are the same value of the same type. Not-a-number
-// equals itself; 0 and -0 differ, as their bits do.
+// equals itself; 0 and -0 differ, as their bits do. Null is null, whatever it stands for.
 func (v Value) Equal(w Value) bool {
+	if v.typ == 0 || w.typ == 0 {
+		return v.typ == w.typ
+	}
 	if v.typ != w.typ || v.bits != w.bits || v.text != w.text || len(v.list) != len(w.list) {
 		return false
 	}

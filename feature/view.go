@@ -34,6 +34,9 @@ type Feature struct {
 	// Default is a value of Type as JSON, which a read of policy default gives in place of
 	// one that is too old; empty is none, and then null.
 	Default json.RawMessage `json:"default,omitempty"`
+	// NotFinite is one of NotFinitePolicies: what becomes of a float that is not-a-number or
+	// infinite; empty is NotFinitePass.
+	NotFinite string `json:"not_finite,omitempty"`
 }
 
 // MaxImportance is the greatest importance of a feature.

@@ -19,6 +19,8 @@ import (
 //   - pattern is an RE2 expression that the whole text must match; a text of more
 //     than 64 KiB matches none.
 //   - token refuses what may be a payment card number: see HoldsCard.
+//   - not_finite: reject of the feature itself refuses not-a-number and infinities, before
+//     anything else; see NotFinite.
 //   - expr is a CEL expression over the row that gives a bool. It names features:
 //     integers are int, floats double, json is dyn, other types and lists their
 //     namesakes of CEL; numbers of different types compare. A null feature is CEL's
@@ -37,6 +39,7 @@ type Checker struct {
 // check is the expectations of one feature.
 type check struct {
 	at     int
+	finite bool // refuses what is not
 	name   string
 	bounds *bounds
 	domain *domain
@@ -60,7 +63,7 @@ func NewChecker(view *feature.View) (*Checker, error) {
 	for i := range view.Features {
 		one, errs := newCheck(&view.Features[i], i, scope)
 		found.add(view, i, "", errs)
-		if one.bounds != nil || one.domain != nil || one.form != nil || one.expr != nil {
+		if one.bounds != nil || one.domain != nil || one.form != nil || one.expr != nil || one.finite {
 			c.checks = append(c.checks, one)
 		}
 	}
@@ -84,7 +87,7 @@ func NewChecker(view *feature.View) (*Checker, error) {
 }
 
 func newCheck(f *feature.Feature, at int, scope scopeFunc) (c check, errs []error) {
-	c = check{at: at, name: f.Name}
+	c = check{at: at, name: f.Name, finite: f.NotFinite == feature.NotFiniteReject}
 	note := func(key string, err error) {
 		if err != nil {
 			errs = append(errs, fault(key, err))
@@ -148,13 +151,20 @@ func (c *Checker) Check(w *feature.Write) (featureIndex int, reason string, ok b
 	return -1, "", true
 }
 
+// NotFinite reports whether it is for a value that is not finite that Check blamed the
+// feature at that place of the view.
+func (c *Checker) NotFinite(w *feature.Write, blamed int) bool {
+	return blamed >= 0 && blamed < min(len(c.view.Features), len(w.Values)) &&
+		c.view.Features[blamed].NotFinite == feature.NotFiniteReject && !w.Values[blamed].Finite()
+}
+
 // holds reports whether a value, or each element of a list, keeps bounds, domain and form.
 func (k *check) holds(v *feature.Value) bool {
 	t, _ := feature.Peek(v)
 	if t == 0 {
 		return true
 	}
-	if k.form != nil && !k.form.fits(v) {
+	if k.finite && !v.Finite() || k.form != nil && !k.form.fits(v) {
 		return false
 	}
 	if t.IsList() {
@@ -178,6 +188,9 @@ func (k *check) holdsOne(v *feature.Value) bool {
 
 // explain says what a value that does not hold breaks.
 func (k *check) explain(v *feature.Value) string {
+	if k.finite && !v.Finite() {
+		return limit(fmt.Sprintf("%s: %s, which not_finite: reject of its definition refuses; send a number, or null", k.name, showOdd(v)))
+	}
 	if k.form != nil && !k.form.fits(v) {
 		return limit(fmt.Sprintf("%s: %s", k.name, k.form.misfit(v)))
 	}

@@ -16,7 +16,8 @@ import (
 //	          the window, late and refused ones among them; bound expect.bad, DefaultBad
 //	          if it is nil. For each feature that expects something of its values,
 //	          or had a write refused.
-//	nulls     nulls of the rows profiled; bound expect.nulls. For each feature that has one.
+//	nulls     nulls of the rows profiled, those among them that stand for what was not
+//	          finite; bound expect.nulls. For each feature that has one.
 //	unique    rows beyond the first of their value, of those with one; bound bad.
 //	monotonic neighbouring writes of an entity that go back, of all; bound bad.
 //	mean, quantile R, distinct   how far outside its range, relative to the broken end.
@@ -66,12 +67,12 @@ func (m *measure) feature(f *feature.Feature) {
 		return
 	}
 	e := &f.Expect
-	if expectsValues(e) || c.Refused > 0 {
+	if expectsValues(e) || f.NotFinite == feature.NotFiniteReject || c.Refused > 0 {
 		m.add(refusedScore(f.Name, f.Name, c.Refused, m.writes, e.Bad))
 	}
 	if e.Nulls != nil {
-		s := shareScore(f.Name, "nulls", c.Nulls, c.Rows(), *e.Nulls)
-		s.Text = shareText(f.Name, "rows null", c.Nulls, s)
+		s := shareScore(f.Name, "nulls", nulls(f, c), c.Rows(), *e.Nulls)
+		s.Text = shareText(f.Name, "rows null", nulls(f, c), s)
 		m.add(s)
 	}
 	if e.Unique {
@@ -81,6 +82,15 @@ func (m *measure) feature(f *feature.Feature) {
 		m.watched(f.Name, "monotonic", f.Name, sketch.MonotonicKey(f.ID), e.Bad)
 	}
 	m.ranges(f, c)
+}
+
+// nulls returns how many rows have null: those as well in which it stands for what was not
+// finite.
+func nulls(f *feature.Feature, c *sketch.Column) uint64 {
+	if f.NotFinite == feature.NotFiniteNull {
+		return c.Nulls + c.NaN + c.PosInf + c.NegInf
+	}
+	return c.Nulls
 }
 
 // own measures what the view expects beside its features, and what was refused as a whole.
@@ -129,18 +139,18 @@ func (m *measure) completeness() {
 	if least <= 0 {
 		return
 	}
-	var nulls, values uint64
+	var missing, values uint64
 	for i := range m.view.Features {
 		if c := m.profile.Column(m.view.Features[i].ID); c != nil && m.view.Features[i].Expect.Nulls == nil {
-			nulls, values = nulls+c.Nulls, values+c.Rows()
+			missing, values = missing+nulls(&m.view.Features[i], c), values+c.Rows()
 		}
 	}
 	if values == 0 {
 		return // every feature has a bound of its own, or there are deletions alone
 	}
-	s := shareScore("", "expect", nulls, values, 1-least)
+	s := shareScore("", "expect", missing, values, 1-least)
 	s.Summary = name
-	s.Text = fmt.Sprintf("expectation %s: %d of %d values missing (%s %%), allowed %s %%", name, nulls, values, percent(s.Statistic), percent(s.Threshold))
+	s.Text = fmt.Sprintf("expectation %s: %d of %d values missing (%s %%), allowed %s %%", name, missing, values, percent(s.Statistic), percent(s.Threshold))
 	m.add(s)
 }
 

@@ -2,6 +2,7 @@ package quality
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -28,6 +29,22 @@ func show(v feature.Value) string {
 		return strconv.FormatInt(v.Int(), 10)
 	}
 	return quote(v.Text())
+}
+
+// showOdd names a float that is not finite as writes do, and where it stands in a list.
+func showOdd(v *feature.Value) string {
+	for i := range v.List() {
+		if e := &v.List()[i]; !e.Finite() {
+			return fmt.Sprintf("element %d is %s", i, showOdd(e))
+		}
+	}
+	switch f := v.Float(); {
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
+	return "NaN"
 }
 
 // quote cuts text to 64 bytes, masks card numbers and escapes what is not printable

@@ -109,7 +109,9 @@ func (r *reading) target(d *decoder, name string, t target) error {
 	case roleFeature:
 		f := &d.view.Features[t.at]
 		v, p, err := r.value(f.Type)
-		r.values[t.at] = v
+		if r.values[t.at] = v; f.NotFinite != "" {
+			f.Admit(&r.values[t.at])
+		}
 		if p != nil {
 			r.note(d, f.Name, "column "+name, p)
 		}

@@ -250,7 +250,7 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 	}
 	if bad == nil && !m.Delete {
 		if i, reason, ok := v.checker.Check(m); !ok {
-			bad = unexpected(v.view, i, reason)
+			bad = unexpected(v, m, i, reason)
 			bad.card = p.letters.guarded && v.checker.HoldsCard(m)
 			if err := p.refuse(ctx, v, m, i); err != nil {
 				return err
@@ -281,10 +281,13 @@ func (p *partition) known(view string) string {
 	return view
 }
 
-func unexpected(view *feature.View, i int, reason string) *rejection {
-	name := "" // of one of the view's own expectations the reason tells
-	if i >= 0 && i < len(view.Features) {
-		name = view.Features[i].Name
+func unexpected(v *viewState, m *feature.Write, i int, reason string) *rejection {
+	name, code := "", feature.CodeExpect // of one of the view's own expectations the reason tells
+	if i >= 0 && i < len(v.view.Features) {
+		name = v.view.Features[i].Name
 	}
-	return quarantine(feature.CodeExpect, view.Name, name, "%s", reason)
+	if v.checker.NotFinite(m, i) {
+		code = feature.CodeNotFinite
+	}
+	return quarantine(code, v.view.Name, name, "%s", reason)
 }

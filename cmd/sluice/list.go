@@ -109,6 +109,9 @@ func (c *viewsCmd) Run(e *env) error {
 				expect = string(b)
 			}
 		}
+		if f.NotFinite != "" {
+			expect = strings.TrimSpace("not_finite: " + f.NotFinite + " " + expect)
+		}
 		rows = append(rows, []string{f.Name, f.Type.String(), f.Unit, expect, f.Description})
 	}
 	group := ""

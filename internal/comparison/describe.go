@@ -24,6 +24,7 @@ type Described struct {
 	Times    bool        `json:"times,omitempty"` // the numbers are timestamps, in seconds since 1970
 	N        uint64      `json:"n"`               // without nulls
 	Nulls    uint64      `json:"nulls"`
+	NaN      uint64      `json:"nan,omitempty"` // of the nulls, those that are not-a-number
 	Infinite uint64      `json:"infinite"`
 	Distinct uint64      `json:"distinct"`
 	Entropy  Number      `json:"entropy"` // of the categories, nats
@@ -63,7 +64,7 @@ func Describe(columns []*tabular.Values) Description {
 }
 
 func describe(v *tabular.Values) Described {
-	out := Described{Column: v.Name, Kind: Categorical, Times: v.Times, N: v.Rows - v.Nulls, Nulls: v.Nulls, Entropy: undefined, Top: []Frequency{}, Moments: momentsOf(nil)}
+	out := Described{Column: v.Name, Kind: Categorical, Times: v.Times, N: v.Rows - v.Nulls, Nulls: v.Nulls, NaN: v.NaN, Entropy: undefined, Top: []Frequency{}, Moments: momentsOf(nil)}
 	counts := v.Counts
 	if v.Counts == nil {
 		s := sample.New(slices.Clone(v.Numbers))

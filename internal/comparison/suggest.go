@@ -19,8 +19,9 @@ const (
 // Suggest writes a view's definition with expectations that the file keeps: what a
 // person reads, mends and applies. Bounds are wide: types and closed lists of values,
 // the form of texts that have one, twice the longest text, texts that come once as
-// unique, 0 as the least of what is never negative, and twice the nulls there are: how
-// values vary within them is the detector's concern. Payment card numbers get a warning.
+// unique, 0 as the least of what is never negative, null for what is not finite, and twice
+// the nulls there are: how values vary within them is the detector's concern. Payment card
+// numbers get a warning.
 func Suggest(d Description, view string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# suggested from %d rows: read it, name the join key, then: sluice plan -f DIR\n", d.Rows)
@@ -31,7 +32,7 @@ func Suggest(d Description, view string) string {
 		if !feature.ValidName(c.Column) || c.N == 0 {
 			lead = "      # " // no name of a feature, or nothing to go by
 		}
-		fmt.Fprintf(&b, "%s- {name: %s, type: %s%s}%s\n", lead, quoted(c.Column), c.suggestedType(), c.suggested(d.Rows), c.remark(d.Rows))
+		fmt.Fprintf(&b, "%s- {name: %s, type: %s%s%s}%s\n", lead, quoted(c.Column), c.suggestedType(), c.suggestedPolicy(), c.suggested(d.Rows), c.remark(d.Rows))
 	}
 	return b.String()
 }
@@ -53,6 +54,15 @@ func (c *Described) suggestedType() string {
 		return "string"
 	}
 	return "float64"
+}
+
+// suggestedPolicy is that for values that are not finite, where there are any: null, which
+// breaks no bound.
+func (c *Described) suggestedPolicy() string {
+	if c.Kind == Numeric && !c.Times && c.NaN+c.Infinite > 0 {
+		return ", not_finite: \"null\""
+	}
+	return ""
 }
 
 func (c *Described) truths() bool {
@@ -78,7 +88,11 @@ func (c *Described) suggested(rows uint64) string {
 	case c.Kind == Categorical && !c.truths():
 		parts = append(parts, c.suggestedForm()...)
 	}
-	if share := float64(c.Nulls) / max(1, float64(rows)); share < 0.5 {
+	missing := c.Nulls
+	if c.suggestedPolicy() != "" {
+		missing += c.Infinite
+	}
+	if share := float64(missing) / max(1, float64(rows)); share < 0.5 {
 		parts = append(parts, fmt.Sprintf("nulls: %.2g", max(leastNull, math.Ceil(200*share)/100)))
 	}
 	if len(parts) == 0 {

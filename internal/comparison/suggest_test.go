@@ -2,6 +2,7 @@ package comparison
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -49,6 +50,43 @@ func TestFileKeepsItsSuggestions(t *testing.T) {
 		}
 		if _, reason, ok := checker.Check(w); !ok {
 			t.Fatalf("the file breaks its suggestion: %s\n%s", reason, suggested)
+		}
+	}
+}
+
+// What is not finite breaks the bounds that are suggested, unless it is null.
+func TestFileWithoutFiniteNumbersKeepsItsSuggestions(t *testing.T) {
+	var text strings.Builder
+	for i := range 60 {
+		value := fmt.Sprint(i)
+		switch i % 20 {
+		case 3:
+			value = `"NaN"`
+		case 4:
+			value = `"Infinity"`
+		}
+		fmt.Fprintf(&text, "{\"id\":\"k%d\",\"event_time\":\"2026-01-01T00:00:00Z\",\"odd\":%s,\"even\":%d.5}\n", i, value, i)
+	}
+	suggested := Suggest(Describe(file(t, "a.jsonl", text.String())), "v")
+	if !strings.Contains(suggested, `{name: odd, type: float64, not_finite: "null", expect: {min: 0, nulls: 0.2}}`) || !strings.Contains(suggested, `{name: even, type: float64, expect:`) {
+		t.Fatalf("suggested\n%s", suggested)
+	}
+	defs, err := definition.Parse([]definition.File{{Name: "a.yaml", Text: suggested}})
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, suggested)
+	}
+	view := &defs.Views[0]
+	checker, err := quality.NewChecker(view)
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := view.FeatureAt("odd")
+	for _, x := range []float64{math.NaN(), math.Inf(1), 3} {
+		w := &feature.Write{View: view, Values: make([]feature.Value, len(view.Features))}
+		w.Values[odd] = feature.Float64Value(x)
+		view.Features[odd].Admit(&w.Values[odd])
+		if _, reason, ok := checker.Check(w); !ok {
+			t.Errorf("%v breaks its suggestion: %s", x, reason)
 		}
 	}
 }

@@ -52,7 +52,8 @@ type FeatureForm struct {
 	Expect      *feature.Expect `json:"expect,omitempty"`
 	TTL         string          `json:"ttl,omitempty"` // empty: the view's
 	Importance  float64         `json:"importance,omitempty"`
-	Default     json.RawMessage `json:"default,omitempty"` // empty: null
+	Default     json.RawMessage `json:"default,omitempty"`    // empty: null
+	NotFinite   string          `json:"not_finite,omitempty"` // empty: pass
 }
 
 // SourceForm, WindowForm, PublishForm, FreshnessForm and BaselineForm are the
@@ -127,7 +128,7 @@ func ViewFormOf(v *feature.View) ViewForm {
 }
 
 func featureFormOf(f *feature.Feature) FeatureForm {
-	form := FeatureForm{Name: f.Name, Type: f.Type, Unit: f.Unit, Description: f.Description, Importance: f.Importance, Default: f.Default}
+	form := FeatureForm{Name: f.Name, Type: f.Type, Unit: f.Unit, Description: f.Description, Importance: f.Importance, Default: f.Default, NotFinite: f.NotFinite}
 	if e := f.Expect; !equal(e, feature.Expect{}) {
 		form.Expect = &e
 	}

@@ -38,6 +38,8 @@ func TestPlan(t *testing.T) {
 		"how long a value counts":        {old, edit("ttl: 6h", "ttl: 7h"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.ttl"],"breaking":false,"affects":["delay_model"]}]`},
 		"importance":                     {old, edit("importance: 2.5", "importance: 3"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.importance"],"breaking":false,"affects":["delay_model"]}]`},
 		"importance of 1 is that of all": {edit("importance: 2.5, ", ""), edit("importance: 2.5", "importance: 1"), `[]`},
+		"what is not finite":             {old, edit("importance: 2.5", "not_finite: null, importance: 2.5"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["features.dep_delay.not_finite"],"breaking":false,"affects":["delay_model"]}]`},
+		"pass is what all do":            {old, edit("importance: 2.5", "not_finite: pass, importance: 2.5"), `[]`},
 		"slices":                         {old, edit("slices: [carrier]", "slices: [origin, carrier]"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["slices"],"breaking":false,"affects":["delay_model"]}]`},
 		"tag":                            {old, edit("tier: critical", "tier: low"), `[{"op":"change","kind":"view","name":"carrier_delays","fields":["tags"],"breaking":false,"affects":["delay_model"]}]`},
 	} {

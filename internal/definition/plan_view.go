@@ -2,6 +2,7 @@ package definition
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -113,6 +114,9 @@ func compareFeatures(a, b *feature.View) (fields []string, breaking bool) {
 		}
 		if !bytes.Equal(f.Default, g.Default) {
 			fields = append(fields, "features."+f.Name+".default")
+		}
+		if cmp.Or(f.NotFinite, feature.NotFinitePass) != cmp.Or(g.NotFinite, feature.NotFinitePass) {
+			fields = append(fields, "features."+f.Name+".not_finite")
 		}
 		if !equal(f.Expect, g.Expect) {
 			fields = append(fields, "features."+f.Name+".expect")

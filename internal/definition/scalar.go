@@ -49,6 +49,18 @@ func (d *decoder) text(to *string) setter {
 	}
 }
 
+// word reads one of several words; null is the word that it is written as, for policies
+// of that name. Which words there are is checked later.
+func (d *decoder) word(to *string) setter {
+	return func(n *yaml.Node, key string) {
+		if n, ok := d.enter(n, key); ok && n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Value == "null" {
+			*to = n.Value
+			return
+		}
+		d.text(to)(n, key)
+	}
+}
+
 // texts reads a list of scalars by their text, numbers and bools included. What
 // is read is never nil, so that an empty list differs from none.
 func (d *decoder) texts(to *[]string) setter {

@@ -2,6 +2,7 @@ package definition
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/feature"
@@ -104,7 +105,19 @@ func validateFeatures(v *feature.View, key string, found *Problems) {
 			found.add("", 0, at+".ttl", "%s is negative: want a duration, or leave it out for that of the view", f.TTL)
 		}
 		validateDefault(f, at+".default", found)
+		validateNotFinite(f, at+".not_finite", found)
 		validateExpect(f, at+".expect", found)
+	}
+}
+
+// validateNotFinite wants one of the policies, of a feature that may need one.
+func validateNotFinite(f *feature.Feature, key string, found *Problems) {
+	switch {
+	case f.NotFinite == "":
+	case !slices.Contains(feature.NotFinitePolicies, f.NotFinite):
+		found.add("", 0, key, "%s: want %s: what becomes of NaN, Infinity and -Infinity%s", show(f.NotFinite), strings.Join(feature.NotFinitePolicies, ", "), meant(f.NotFinite, feature.NotFinitePolicies))
+	case f.Type.Valid() && !f.Type.Elem().Float():
+		found.add("", 0, key, "a %s is always finite: leave it out", f.Type)
 	}
 }
 

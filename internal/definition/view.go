@@ -113,7 +113,7 @@ func (d *decoder) feature(n *yaml.Node, key string) feature.Feature {
 	d.mapping(n, key, map[string]setter{
 		"name": d.text(&f.Name), "type": d.typ(&f.Type), "unit": d.text(&f.Unit),
 		"description": d.text(&f.Description), "expect": d.expect(&f.Expect), "ttl": d.duration(&f.TTL), "importance": d.importance(&f.Importance),
-		"default": d.value(&f.Default),
+		"default": d.value(&f.Default), "not_finite": d.word(&f.NotFinite),
 	})
 	return f
 }

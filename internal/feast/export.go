@@ -91,14 +91,18 @@ func exportView(project string, v *feature.View, batch, push *feastcore.DataSour
 func exportFeature(v *feature.View, i int) *feastcore.FeatureSpecV2 {
 	f := &v.Features[i]
 	out := &feastcore.FeatureSpecV2{Name: f.Name, ValueType: valueTypes[f.Type], Description: f.Description}
+	tags := map[string]string{}
 	if f.Unit != "" {
-		out.Tags = map[string]string{"unit": f.Unit}
+		tags["unit"] = f.Unit
 	}
 	if f.TTL > 0 {
-		if out.Tags == nil {
-			out.Tags = map[string]string{}
-		}
-		out.Tags["ttl"] = f.TTL.Round(time.Millisecond).String()
+		tags["ttl"] = f.TTL.Round(time.Millisecond).String()
+	}
+	if f.NotFinite != "" {
+		tags["not_finite"] = f.NotFinite
+	}
+	if len(tags) > 0 {
+		out.Tags = tags
 	}
 	return out
 }

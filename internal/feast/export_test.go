@@ -22,7 +22,7 @@ func definitions() *feature.Definitions {
 				Source:   feature.Source{EventTime: "at"},
 				Features: []feature.Feature{{Name: "trips", Type: feature.Int64, Unit: "trips", TTL: time.Minute}, {Name: "tags", Type: feature.ListOf(feature.String), Description: "t"}},
 			},
-			{Name: "visits", Entities: []feature.Entity{driver, city}, Features: []feature.Feature{{Name: "rating", Type: feature.Float32}}},
+			{Name: "visits", Entities: []feature.Entity{driver, city}, Features: []feature.Feature{{Name: "rating", Type: feature.Float32, NotFinite: feature.NotFiniteNull}}},
 		},
 		Services: []feature.Service{{Name: "model", Features: []string{"visits:rating", "drivers:tags"}}},
 	}
@@ -57,14 +57,14 @@ func TestExport(t *testing.T) {
 			spec {
 				name: "visits" project: "shop" ttl {} online: true entities: "driver_id" entities: "city_id"
 				entity_columns { name: "driver_id" value_type: INT64 } entity_columns { name: "city_id" value_type: STRING }
-				features { name: "rating" value_type: FLOAT } batch_source { `+visitsRows+` } stream_source { `+visits+` }
+				features { name: "rating" value_type: FLOAT tags { key: "not_finite" value: "null" } } batch_source { `+visitsRows+` } stream_source { `+visits+` }
 			}
 			meta { state: AVAILABLE_ONLINE }
 		}
 		feature_services {
 			spec {
 				name: "model" project: "shop"
-				features { feature_view_name: "visits" view_type: "featureView" feature_columns { name: "rating" value_type: FLOAT } }
+				features { feature_view_name: "visits" view_type: "featureView" feature_columns { name: "rating" value_type: FLOAT tags { key: "not_finite" value: "null" } } }
 				features { feature_view_name: "drivers" view_type: "featureView" feature_columns { name: "tags" value_type: STRING_LIST description: "t" } }
 			}
 			meta {}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	feastcore "sluice/api/feast/core"
+	"sluice/feature"
 	"sluice/internal/definition"
 )
 
@@ -74,6 +75,12 @@ func TestImportOfExport(t *testing.T) {
 	}
 	if len(out.LeftOut)+len(out.Changed) > 0 {
 		t.Errorf("left out %v, changed %v, want nothing", out.LeftOut, out.Changed)
+	}
+	if v := out.Defs.View("visits"); v == nil || v.Features[0].NotFinite != feature.NotFiniteNull {
+		t.Errorf("the policy of rating did not come back: %+v", v)
+	}
+	if again, err := definition.Parse([]definition.File{{Name: "a.yaml", Text: out.YAML()}}); err != nil || again.View("visits").Features[0].NotFinite != feature.NotFiniteNull {
+		t.Errorf("the policy of rating was not written: %v in\n%s", err, out.YAML())
 	}
 	v := out.Defs.View("drivers")
 	if v == nil || v.TTL != definitions().Views[0].TTL || v.Source.EventTime != "at" || len(v.Features) != 2 || !slices.Equal(out.Defs.Services[0].Features, definitions().Services[0].Features) {

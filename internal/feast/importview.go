@@ -199,7 +199,7 @@ func (in *importer) features(s *viewSpec, keys []feature.Entity) (out []feature.
 			in.leftOut("feature", ref, "a view takes %d features", maxFeatures)
 		default:
 			seen[name] = true
-			out = append(out, feature.Feature{Name: name, Type: t, Description: in.text("feature", ref, "description", f.GetDescription())})
+			out = append(out, feature.Feature{Name: name, Type: t, Description: in.text("feature", ref, "description", f.GetDescription()), NotFinite: in.notFinite(ref, t, f)})
 			if near.how != "" {
 				in.changed("feature", ref, f.GetValueType().String()+" "+near.how)
 			}
@@ -209,6 +209,16 @@ func (in *importer) features(s *viewSpec, keys []feature.Entity) (out []feature.
 		}
 	}
 	return out
+}
+
+// notFinite reads the tag in which Export keeps the policy of a float.
+func (in *importer) notFinite(ref string, t feature.Type, f *feastcore.FeatureSpecV2) string {
+	policy := f.GetTags()["not_finite"]
+	if policy != "" && !(t.Elem().Float() && slices.Contains(feature.NotFinitePolicies, policy)) {
+		in.leftOut("tag", ref+" not_finite", "%s: want %s, of a float", shown(policy), strings.Join(feature.NotFinitePolicies, ", "))
+		return ""
+	}
+	return policy
 }
 
 // text returns a text as definitions take it: without control characters, and not too

@@ -71,8 +71,11 @@ func writeView(b *strings.Builder, v *feature.View) {
 	b.WriteString("    features:\n")
 	for _, f := range v.Features {
 		description := ""
+		if f.NotFinite != "" {
+			description = ", not_finite: " + name(f.NotFinite)
+		}
 		if f.Description != "" {
-			description = ", description: " + inline(f.Description)
+			description += ", description: " + inline(f.Description)
 		}
 		fmt.Fprintf(b, "      - {name: %s, type: %s%s}\n", name(f.Name), f.Type, description)
 	}

@@ -80,6 +80,9 @@ func entityOf(view *feature.View, i int) []feature.Value {
 func (l *played) profile(view *feature.View, layout *sketch.Layout, writes []feature.Write) *sketch.Profile {
 	p, checker := sketch.NewProfile(view, layout, hashKey), l.checkers[view.ID]
 	for i := range writes {
+		for k := range writes[i].Values {
+			view.Features[k].Admit(&writes[i].Values[k])
+		}
 		if at, _, ok := checker.Check(&writes[i]); !ok {
 			p.RefuseBy(&writes[i], at)
 			continue

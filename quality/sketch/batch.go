@@ -84,7 +84,7 @@ func (c *Column) takeFloats(b *block, at int) int {
 	for _, w := range b.rows {
 		t, raw := feature.Peek(&w.Values[at])
 		if t == 0 {
-			c.Nulls++
+			c.addMissing(raw)
 			continue
 		}
 		v := math.Float64frombits(raw) + 0 // -0 becomes 0
@@ -105,7 +105,7 @@ func (c *Column) takeInts(b *block, at int) int {
 	for i, w := range b.rows {
 		t, raw := feature.Peek(&w.Values[at])
 		if t == 0 {
-			c.Nulls++
+			c.addMissing(raw)
 			continue
 		}
 		v := int64(raw)

@@ -56,7 +56,7 @@ func (c *Column) add(v *feature.Value, h *hasher, start int64) {
 	t, raw := feature.Peek(v)
 	c.last = -1
 	if t == 0 {
-		c.Nulls++
+		c.addMissing(raw)
 		return
 	}
 	switch c.kind {
@@ -88,6 +88,15 @@ func (c *Column) add(v *feature.Value, h *hasher, start int64) {
 			c.Part.addPaths(feature.PeekText(v), h)
 		}
 	}
+}
+
+// addMissing counts a null, as what it stands for if it does: see feature.Feature.Admit.
+func (c *Column) addMissing(raw uint64) {
+	if raw == 0 {
+		c.Nulls++
+		return
+	}
+	c.addSpecial(math.Float64frombits(raw))
 }
 
 func (c *Column) addFloat(v float64, h *hasher) {

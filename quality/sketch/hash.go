@@ -51,6 +51,9 @@ func (h *hasher) content(w *feature.Write) (sum uint64) {
 	return sum
 }
 
+// negativeZero is the bits of -0, which is 0 in digests.
+const negativeZero = 1 << 63
+
 // said hashes the value of a feature; 0 for null.
 func (h *hasher) said(id uint32, v *feature.Value) uint64 {
 	t, bits := feature.Peek(v)
@@ -68,6 +71,8 @@ func (h *hasher) said(id uint32, v *feature.Value) uint64 {
 		s := newSip(h.k0, h.k1)
 		s.round(uint64(id))
 		return s.finish(feature.PeekText(v))
+	case bits == negativeZero && t.Float():
+		bits = 0
 	}
 	return h.number(bits ^ uint64(id)*0x9e3779b97f4a7c15)
 }

@@ -59,6 +59,8 @@ func sampleValue(v feature.Value, t feature.Type, h *hasher, start int64) (featu
 			return feature.BytesValue([]byte(text[:min(len(text), MaxText)])), h.text(text)
 		}
 		return feature.StringValue(strings.Clone(Cut(v.Text()))), h.text(v.Text())
+	case floats:
+		return feature.Unsigned(v), 0
 	}
 	return v, 0
 }

@@ -15,6 +15,7 @@ type Values struct {
 	Name  string
 	Rows  uint64
 	Nulls uint64 // null, missing or not a number
+	NaN   uint64 // of the nulls, those that are not a number
 	// Numbers are those of a column that holds nothing else, infinities among them. A
 	// column of timestamps has seconds since 1970.
 	Numbers []float64
@@ -126,7 +127,7 @@ func (c *gathered) values(rows uint64) *Values {
 			n := c.special[text]
 			special, _ := strconv.ParseFloat(specialName(text), 64) // all of them are in its grammar
 			if math.IsNaN(special) {
-				v.Nulls += n
+				v.Nulls, v.NaN = v.Nulls+n, v.NaN+n
 				continue
 			}
 			v.Numbers = append(v.Numbers, slices.Repeat([]float64{special}, int(n))...)

@@ -78,6 +78,16 @@ var mutants = []mutant{
 		pkg: "./test/sim", run: "^TestCrashCells$/^write$",
 	},
 	{
+		name: "-0 and 0 tell rows apart in digests", file: "quality/sketch/hash.go",
+		edits: [][2]string{{"case bits == negativeZero && t.Float():", "case bits == negativeZero && t == 0:"}},
+		pkg:   "./quality/sketch", run: "^TestNegativeZeroIsZeroInDigests$",
+	},
+	{
+		name: "what is not finite is kept whatever the policy", file: "tap/decode.go",
+		edits: [][2]string{{"f.NotFinite != \"\" {", "f.NotFinite == feature.NotFinitePass {"}},
+		pkg:   "./tap", run: "^TestNotFinitePolicies$",
+	},
+	{
 		name: "late rows are dropped", file: "tap/classify.go",
 		edits: [][2]string{{"	case late:\n		p.AddLate(m)\n", "	case late:\n"}},
 		pkg:   "./tap", run: "^TestTapMergeLaw$", args: []string{"-law.cases", "3"},
