@@ -207,6 +207,12 @@ func servingPanels() []Panel {
 				{`sum by (store) (rate(sluice_online_store_reads_total[$__rate_interval]))`, "{{store}} reads"},
 				{`sum by (store, op) (rate(sluice_online_store_errors_total[$__rate_interval]))`, "{{store}} {{op}} errors"},
 			}, unit("ops"), fromZero),
+		graph("Rows that servers lost", "Share of the entities whose rows were lost with a server that came back empty, how far staging them again has come, and what became of it over the interval.",
+			[]query{
+				{`max by (store) (sluice_rows_absent_ratio)`, "{{store}} lost"},
+				{`min by (store) (sluice_rows_restored_ratio)`, "{{store}} read again"},
+				{`sum by (store, outcome) (increase(sluice_rows_restores_total[$__rate_interval]))`, "{{store}} restores {{outcome}}"},
+			}, fromZero),
 		graph("Sampled rows and reports", "Rows sampled of those that reads returned, per second, by what became of them; and failed records of reads by version.",
 			[]query{{`sum by (result) (rate(sluice_serve_reports_total[$__rate_interval]))`, "{{result}}"}}, unit("ops"), fromZero),
 		graph("Answers beyond the lease", "Requests per second that were answered from a snapshot whose lease had lapsed: last known good, flagged.",

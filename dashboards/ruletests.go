@@ -168,6 +168,15 @@ func platformTests() []RuleTest {
 			quiet("SluiceShardSilent", "9m"),
 			fires("SluiceShardSilent", "12m", "", "store", "default"),
 			quiet("SluiceShardSilent", "20m")),
+		ruleTest("rows that a server lost are reported at once, and no more once they are back",
+			[]Series{
+				{`sluice_rows_absent_ratio{store="default",instance="a"}`, "0x40"},
+				{`sluice_rows_absent_ratio{store="critical",instance="a"}`, "0x9 0.5x10 0x20"},
+				{`sluice_rows_absent_ratio{store="critical",instance="b"}`, "0x9 0.5x10 0x20"},
+			},
+			quiet("SluiceRowsLost", "8m"),
+			fires("SluiceRowsLost", "12m", "50%", "store", "critical"),
+			quiet("SluiceRowsLost", "25m")),
 		ruleTest("an online store that is nearly full is reported once, by name",
 			[]Series{
 				{`sluice_rows_memory_ratio{store="default",instance="a"}`, "0.5x30"},

@@ -42,6 +42,7 @@ type Deps struct {
 	Registry    Registry
 	Rows        Rows
 	Shards      ShardsFunc // nil: the servers that hold the rows never change
+	Sweeps      Sweeps     // nil: rows are swept whenever they can be
 	Log         Log
 	Judge       JudgeFunc
 	Dataset     DatasetFunc // nil: no view may have a data set as baseline

@@ -55,6 +55,13 @@ type Rows interface {
 // same for all views of an online store; empty where there are no servers.
 type ShardsFunc func(ctx context.Context, view *feature.View) (string, error)
 
+// Sweeps is asked before a view's rows are swept: what was removed must not be staged
+// again by whoever restores the rows of a store meanwhile. sync.Mutex is one.
+type Sweeps interface {
+	TryLock() bool
+	Unlock()
+}
+
 // RecountFunc counts the partitions of a view's topic again, for the board.
 type RecountFunc func(ctx context.Context, view *feature.View) error
 

@@ -51,6 +51,12 @@ func (g *Gate) sweepAll(ctx context.Context) error {
 // is listed first and removed two leases later: then every reader that may still
 // answer has a vector at least as new as the list.
 func (g *Gate) sweep(ctx context.Context, view *feature.View, now time.Time) error {
+	if g.deps.Sweeps != nil {
+		if !g.deps.Sweeps.TryLock() {
+			return nil
+		}
+		defer g.deps.Sweeps.Unlock()
+	}
 	s := &g.seat(view).sweep
 	if len(s.dead)+len(s.folded) > 0 {
 		if now.Sub(s.at) < 2*g.cfg.Lease {

@@ -3,6 +3,7 @@ package serving
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"sluice/feature"
@@ -66,17 +67,20 @@ func (s *Server) took(ctx context.Context, a *partAnswer, got int, err error) er
 	if ctx.Err() != nil {
 		return readError(ctx, a.part.view, err)
 	}
-	a.fault = err
 	var part Partial
 	if errors.As(err, &part) && got == asked {
+		if a.shown.vector.Newest() == 0 && !a.past {
+			return nil // nothing of the view shows, whatever the store has of it
+		}
+		a.fault = err
 		for _, i := range part.Missing() {
 			s.standIn(a, a.asked(i))
 		}
 		for _, i := range part.Lagging() {
-			a.rows[a.asked(i)].kept = true
-			a.kept++
+			s.behind(a, a.asked(i))
 		}
 	} else {
+		a.fault = err
 		if a.recalled == 0 {
 			a.chains = make([][]feature.Record, len(a.keys))
 		}
@@ -89,6 +93,18 @@ func (s *Server) took(ctx context.Context, a *partAnswer, got int, err error) er
 	}
 	s.reportUnread(a)
 	return nil
+}
+
+// behind gives a row whose chain may lack what was written last; where nothing in it
+// shows, the row may be in what it lacks, and that there is none is no answer.
+func (s *Server) behind(a *partAnswer, row int) {
+	sees := func(r feature.Record) bool { return a.shown.vector.Sees(r.Version) }
+	if !slices.ContainsFunc(a.chains[row], sees) {
+		s.standIn(a, row)
+		return
+	}
+	a.rows[row].kept = true
+	a.kept++
 }
 
 // standIn gives a row that could not be read the record that was kept, if any.

@@ -198,7 +198,25 @@ func (s *Stores) Check(ctx context.Context, name string) error {
 		return err
 	}
 	_, err = store.Read(ctx, 0, []feature.Key{""}, nil)
+	if in, ok := store.(Losing); ok && err == nil {
+		err = in.Emptied()
+	}
 	return s.member(name).says(err)
+}
+
+// Losing is a store on servers that may come back without their rows: Emptied says that
+// they did, as long as they do not have them back.
+type Losing interface {
+	Emptied() error
+}
+
+// Opened returns the store of a name; nil if it is not open, or there is none.
+func (s *Stores) Opened(name string) Store {
+	store, err := s.member(name).opened()
+	if err != nil {
+		return nil
+	}
+	return store
 }
 
 // retry is how often a store is tried that could not be opened.

@@ -110,16 +110,18 @@ func plainHSET(c goredis.UniversalClient, prefix string, version feature.Version
 	return err
 }
 
-// BenchmarkRead reads random entities into the memory of the call before.
+// BenchmarkRead reads random entities into the memory of the call before, as a server does:
+// of a store whose marks are looked at.
 func BenchmarkRead(b *testing.B) {
 	for _, on := range []struct {
 		name string
 		open func(testing.TB) *server
 	}{{"single", oneServer}, {"cluster", aCluster}} {
 		for _, versions := range []int{1, 3} {
-			s := open(b, on.open(b).prefix(b))
+			s := watch(b, on.open(b).prefix(b))
+			s.mark(b)
 			for v := 1; v <= versions; v++ {
-				fill(b, s, feature.Version(v))
+				fill(b, s.Store, feature.Version(v))
 			}
 			for _, n := range []int{1, 100} {
 				b.Run(fmt.Sprintf("on=%s/versions=%d/keys=%d", on.name, versions, n), func(b *testing.B) {
@@ -132,7 +134,7 @@ func BenchmarkRead(b *testing.B) {
 						for i := range asked {
 							asked[i] = feature.Key(key(rng.IntN(entities)))
 						}
-						if dst, err = s.Read(context.Background(), 1, asked, dst); err != nil || len(dst[0]) != versions {
+						if dst, err = s.ReadWhole(context.Background(), 1, asked, time.Time{}, dst); err != nil || len(dst[0]) != versions {
 							b.Fatalf("%d records, %v", len(dst[0]), err)
 						}
 					}

@@ -52,6 +52,16 @@ type Config struct {
 
 	SyncReplicas int           `yaml:"sync_replicas"` // replicas that must have the rows before Sync returns; 0 does not wait
 	SyncTimeout  time.Duration `yaml:"sync_timeout"`  // longest wait for them
+
+	dialed func() // is called of every new connection to a primary, before it is used; nil: nobody is
+}
+
+// onConnect calls dialed.
+func (c Config) onConnect(context.Context, *goredis.Conn) error {
+	if c.dialed != nil {
+		c.dialed()
+	}
+	return nil
 }
 
 // DefaultConfig returns the configuration that the reference page documents. Addrs
@@ -165,7 +175,7 @@ func (c Config) simple() *goredis.Options {
 		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, ContextTimeoutEnabled: true,
 		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, PipelinePoolSize: -1,
 		PoolSize: c.PoolSize, MaxConcurrentDials: c.PoolSize, PoolTimeout: c.PoolTimeout, MinIdleConns: c.MinIdle, MaxIdleConns: c.PoolSize,
-		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true,
+		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true, OnConnect: c.onConnect,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 }
@@ -179,7 +189,7 @@ func (c Config) failover() *goredis.FailoverOptions {
 		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, ContextTimeoutEnabled: true,
 		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, PipelinePoolSize: -1,
 		PoolSize: c.PoolSize, MaxConcurrentDials: c.PoolSize, PoolTimeout: c.PoolTimeout, MinIdleConns: c.MinIdle, MaxIdleConns: c.PoolSize,
-		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true,
+		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true, OnConnect: c.onConnect,
 	}
 }
 
@@ -193,7 +203,7 @@ func (c Config) clustered() *goredis.ClusterOptions {
 		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, ContextTimeoutEnabled: true,
 		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, PipelinePoolSize: -1,
 		PoolSize: c.PoolSize, MaxConcurrentDials: c.PoolSize, PoolTimeout: c.PoolTimeout, MinIdleConns: c.MinIdle, MaxIdleConns: c.PoolSize,
-		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true, FailingTimeoutSeconds: 1,
+		ConnMaxIdleTime: c.IdleTimeout, DisableIdentity: true, OnConnect: c.onConnect, FailingTimeoutSeconds: 1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 }

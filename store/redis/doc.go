@@ -12,6 +12,7 @@
 //	{tag} v view u32 | version u64         list: entity keys with a record in that version
 //	{tag} m                                hash: source → mark of the last write
 //	{tag} s view u32 | version/8192 u64    bitmap: versions that were folded
+//	{tag} p                                whose rows the bucket has: without it, and with no word of a restore, they are lost
 //
 // Views of a group, see Store.Group, have one hash an entity for all of them in place of
 // one each, and are otherwise as others are:
@@ -35,8 +36,9 @@
 // Every call goes to each shard by itself, with a deadline of its own, and what one
 // shard fails to do leaves the others alone: the error is a *PartialError with the
 // positions that failed. Rows that a failover lost are found by the marks behind
-// them: see StageMarked and Lost. Guard has a Cluster replace a primary that is lost sooner
-// than it does by itself.
+// them: see StageMarked and Lost. A bucket that comes back without any of its rows is told
+// from one that never had some by its mark: see Presence. Guard has a Cluster replace a
+// primary that is lost sooner than it does by itself.
 //
 // A Store is safe for concurrent use by any number of processes. Package redis
 // imports feature alone.

@@ -47,17 +47,7 @@ func (s *Store) survey(ctx context.Context) {
 func (s *Store) surveyAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, surveyEvery)
 	defer cancel()
-	sets := map[*shard]*bucketSet{}
-	for b := range buckets {
-		at, err := s.places.of(ctx, uint8(b))
-		if err != nil {
-			continue
-		}
-		if sets[at] == nil {
-			sets[at] = &bucketSet{}
-		}
-		sets[at][b] = true
-	}
+	sets := s.bucketSets(ctx)
 	primaries := slices.Collect(maps.Keys(sets))
 	for _, at := range primaries {
 		at.heard.CompareAndSwap(0, time.Now().UnixNano())
@@ -82,6 +72,23 @@ func (s *Store) surveyAll(ctx context.Context) {
 		})
 	}
 	group.Wait()
+}
+
+// bucketSets returns which buckets each primary has, but for those of which nobody says
+// where they are.
+func (s *Store) bucketSets(ctx context.Context) map[*shard]*bucketSet {
+	sets := map[*shard]*bucketSet{}
+	for b := range buckets {
+		at, err := s.places.of(ctx, uint8(b))
+		if err != nil {
+			continue
+		}
+		if sets[at] == nil {
+			sets[at] = &bucketSet{}
+		}
+		sets[at][b] = true
+	}
+	return sets
 }
 
 // errNotPrimary reports a server that is none, or none of the keys asked for.

@@ -21,6 +21,7 @@ const (
 	kindVersion = 'v'
 	kindMark    = 'm'
 	kindSettled = 's'
+	kindPresent = 'p'
 
 	tagSize      = 3
 	settledChunk = 8192 // versions of a bitmap
@@ -114,6 +115,9 @@ func (l layout) version(bucket uint8, view feature.ViewID, version feature.Versi
 }
 
 func (l layout) marks(bucket uint8) string { return string(l.append(nil, bucket, kindMark)) }
+
+// presence is the key of the mark that says that a bucket has its rows.
+func (l layout) presence(bucket uint8) string { return string(l.append(nil, bucket, kindPresent)) }
 
 // settled returns the bitmap of a version, its bucket and the version's bit.
 func (l layout) settled(view feature.ViewID, version feature.Version) (key string, bucket uint8, bit int64) {

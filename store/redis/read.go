@@ -12,7 +12,8 @@ import (
 	"sluice/feature"
 )
 
-// Read returns the records of every key of a view, in all versions and any order;
+// Read returns the records of every key of a view, in all versions and any order, as they
+// are on the servers, also where these have lost rows, which ReadWhole takes into account;
 // keys without any have an empty chain. It takes one round trip to each shard, at
 // once, within the configured deadline; under load it shares it with other calls.
 // Chains of different keys may be of different moments.
@@ -26,16 +27,24 @@ import (
 // to the next call, and whoever keeps it longer copies it. One dst serves one call at
 // a time.
 func (s *Store) Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error) {
-	return s.ReadWhole(ctx, view, keys, time.Time{}, dst)
+	one := [1]feature.ViewID{view}
+	dst, err := s.readViews(ctx, one[:], keys, time.Time{}, false, dst)
+	if err != nil {
+		return dst, fmt.Errorf("read %d keys of view %d: %w", len(keys), view, err)
+	}
+	return dst, nil
 }
 
 // ReadWhole is Read for a caller who will look at versions alone all of whose rows were
 // written before whole, which is a moment of this process's clock: a replica that is
 // shown to have all that its primary had at that moment or later then answers as well as
 // the primary does, and its chains count as read. Zero is no such moment.
+//
+// Where a bucket has lost its rows, see Options.Presence, keys without records have failed
+// with ErrEmptied, and the chains of others are as those of a replica that may be behind.
 func (s *Store) ReadWhole(ctx context.Context, view feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
 	one := [1]feature.ViewID{view}
-	dst, err := s.readViews(ctx, one[:], keys, whole, dst)
+	dst, err := s.readViews(ctx, one[:], keys, whole, true, dst)
 	if err != nil {
 		return dst, fmt.Errorf("read %d keys of view %d: %w", len(keys), view, err)
 	}
@@ -47,20 +56,22 @@ func (s *Store) ReadWhole(ctx context.Context, view feature.ViewID, keys []featu
 // not be read is one of which no view could be; *PartialError has positions of keys. The
 // views are distinct, and ErrGroup is the error if they are not in one group.
 func (s *Store) ReadViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
-	dst, err := s.readViews(ctx, views, keys, whole, dst)
+	dst, err := s.readViews(ctx, views, keys, whole, true, dst)
 	if err != nil {
 		return dst, fmt.Errorf("read %d keys of views %d: %w", len(keys), views, err)
 	}
 	return dst, nil
 }
 
-func (s *Store) readViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) ([][]feature.Record, error) {
+// readViews reads chains; shown is for a caller who shows them, and takes one that is empty
+// for an entity that does not exist.
+func (s *Store) readViews(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, shown bool, dst [][]feature.Record) ([][]feature.Record, error) {
 	dst = grown(dst, len(views)*len(keys))
 	leave, err := s.enter(ctx)
 	if err == nil {
 		defer leave()
 		if err = s.together(views); err == nil {
-			err = s.read(ctx, views, keys, whole, dst)
+			err = s.read(ctx, views, keys, whole, shown, dst)
 		}
 	}
 	return dst, err
@@ -133,7 +144,7 @@ func (r *reading) free() {
 	readings.Put(r)
 }
 
-func (s *Store) read(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, dst [][]feature.Record) error {
+func (s *Store) read(ctx context.Context, views []feature.ViewID, keys []feature.Key, whole time.Time, shown bool, dst [][]feature.Record) error {
 	if len(keys) == 0 || len(views) == 0 {
 		return nil
 	}
@@ -158,6 +169,9 @@ func (s *Store) read(ctx context.Context, views []feature.ViewID, keys []feature
 		l.of, l.buckets = append(l.of, i), append(l.buckets, b)
 	}
 	s.readAll(ctx, r)
+	if shown {
+		s.doubt(ctx, r)
+	}
 	return r.outcome(failed, errs)
 }
 

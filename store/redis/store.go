@@ -26,6 +26,10 @@ type Options struct {
 	Name    string       // of the store, for its metrics; empty: feature.DefaultOnline
 	Metrics *Metrics     // nil: they are kept but not exported
 	Log     *slog.Logger // nil: silent
+
+	// Presence says whose rows the store holds, so that it is noticed when a server has
+	// lost them; nil: nobody looks.
+	Presence PresenceFunc
 }
 
 func (o Options) counters() counters {
@@ -52,7 +56,12 @@ type Store struct {
 	budget  *budget        // of hedged reads
 	asking  sync.WaitGroup // what goes on beside the calls
 
-	surveyed atomic.Pointer[[]*shard] // the primaries as of the last survey; nil: there was none
+	absent   atomic.Pointer[bucketSet] // buckets that have lost their rows; nil: none
+	doubted  atomic.Pointer[bucketSet] // those, and such as were not asked yet whether they have theirs; nil: none
+	owner    atomic.Pointer[string]    // by which buckets are marked that have theirs; nil: that is not looked at
+	dialed   atomic.Int64              // when a connection was made last, Unix nanoseconds
+	sound    atomic.Int64              // when the last look at the marks of all primaries began, Unix nanoseconds
+	surveyed atomic.Pointer[[]*shard]  // the primaries as of the last survey; nil: there was none
 	stop     context.CancelFunc
 
 	life   sync.RWMutex // held for writing by Close alone
@@ -71,13 +80,18 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{cfg: opts.Config, log: log, layout: layout{opts.Config.Prefix}, metrics: opts.counters(), budget: newBudget(opts.Config.HedgeBudget, time.Now())}
-	s.places = connect(opts.Config, log, s.budget)
+	s.cfg.dialed = s.redialed
+	s.places = connect(s.cfg, log, s.budget)
 	s.leave = s.life.RUnlock
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open row store on %s: %w", strings.Join(opts.Config.Addrs, ","), err), s.places.close())
 	}
 	ctx, s.stop = context.WithCancel(context.Background())
 	s.asking.Go(func() { s.watchMemory(ctx) })
+	if opts.Presence != nil {
+		s.doubted.Store(&anyBucket)
+		s.asking.Go(func() { s.watchPresence(ctx, opts.Presence) })
+	}
 	if s.places.copies() {
 		s.asking.Go(func() { s.survey(ctx) })
 	}

@@ -22,7 +22,8 @@ type shared struct {
 	redial       time.Duration // shortest time between two tries to connect
 	log          *slog.Logger
 	name         string
-	pace         *pace // of the shard
+	pace         *pace  // of the shard
+	dialed       func() // see Config
 
 	slots  []slot
 	ctx    context.Context
@@ -41,7 +42,7 @@ type slot struct {
 func newShared(n int, c Config, name string, log *slog.Logger, dial func(context.Context) (net.Conn, error)) *shared {
 	s := &shared{
 		dial: dial, dialTimeout: c.DialTimeout, writeTimeout: c.WriteTimeout, redial: c.MinRetryBackoff,
-		log: log, name: name, slots: make([]slot, n),
+		log: log, name: name, slots: make([]slot, n), dialed: c.dialed,
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -103,6 +104,9 @@ func (s *shared) connect(at *slot) {
 		made := time.Now()
 		w := newWire(conn, s.writeTimeout)
 		w.pace = s.pace
+		if s.dialed != nil {
+			s.dialed()
+		}
 		at.live.Store(w)
 		s.group.Go(func() {
 			err := w.run()

@@ -18,6 +18,7 @@ const (
 
 	settingClock        = "clock"
 	settingInstallation = "installation"
+	settingFilled       = "filled." // and the name of an online store
 )
 
 // Clock returns the manual clock; the zero time before it is first set.
@@ -102,6 +103,35 @@ func (s *Registry) install(ctx context.Context, fresh [16]byte) (id []byte, err 
 		return err
 	})
 	return id, err
+}
+
+// Filled reports whether the servers of an online store have been marked as this
+// installation's once: without the mark they have lost their rows.
+func (s *Registry) Filled(ctx context.Context, store string) (filled bool, err error) {
+	err = s.read(ctx, func(ctx context.Context, q querier) error {
+		b, err := setting(ctx, q, settingFilled+store, 1)
+		filled = b != nil
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("read whether online store %s was filled: %w", store, err)
+	}
+	return filled, nil
+}
+
+// NoteFilled notes that they have.
+func (s *Registry) NoteFilled(ctx context.Context, store string) error {
+	err := s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := tx.lock(ctx, lock{space: spaceSettings}); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, upsertSetting, settingFilled+store, []byte{1})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note that online store %s was filled: %w", store, err)
+	}
+	return nil
 }
 
 // setting reads a setting of size bytes; nil if it was never made.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,7 @@ type App struct {
 	grpc    net.Listener
 	admin   net.Listener
 	leaving leaving
+	sweeps  sync.Mutex // held while rows are swept, or those of a store are restored
 
 	backtesting chan struct{} // holds one while a backtest runs
 }

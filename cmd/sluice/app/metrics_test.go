@@ -27,6 +27,7 @@ func TestCatalog(t *testing.T) {
 	}()
 	probe.NewMetrics(inventory) // of a process of its own
 	redis.NewMetrics(inventory) // of one that has a Redis
+	newRefillMetrics(inventory) // of one with a gate besides
 	gathered, err := inventory.Gather()
 	if err != nil {
 		t.Fatal(err)

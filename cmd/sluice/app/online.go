@@ -21,10 +21,10 @@ func (p *parts) openRows(ctx context.Context, cfg Config, opts Options) error {
 	if cfg.servers() {
 		metrics = redis.NewMetrics(opts.Metrics)
 	}
-	first := opener(feature.DefaultOnline, "redis", cfg.Redis, filepath.Join(cfg.Data, "rows"), opts, metrics)
+	first := p.opener(feature.DefaultOnline, "redis", cfg.Redis, filepath.Join(cfg.Data, "rows"), opts, metrics)
 	named := map[string]placement.OpenFunc{}
 	for _, name := range cfg.OnlineStores.names() {
-		named[name] = opener(name, "online_stores."+name, cfg.online(name), onlineFolder(cfg.Data, name), opts, metrics)
+		named[name] = p.opener(name, "online_stores."+name, cfg.online(name), onlineFolder(cfg.Data, name), opts, metrics)
 	}
 	stores, err := placement.Open(ctx, placement.Options{Default: first, Named: named, Refresh: p.replace, Registerer: opts.Metrics, Log: discard(opts.Log)})
 	if err != nil {
@@ -37,7 +37,7 @@ func (p *parts) openRows(ctx context.Context, cfg Config, opts Options) error {
 
 // opener returns what opens the store of a name, which a key of the configuration
 // describes, in a folder if it is embedded.
-func opener(name, key string, cfg RedisConfig, folder string, opts Options, metrics *redis.Metrics) placement.OpenFunc {
+func (p *parts) opener(name, key string, cfg RedisConfig, folder string, opts Options, metrics *redis.Metrics) placement.OpenFunc {
 	if len(cfg.Addrs) == 0 {
 		return func(context.Context) (placement.Store, error) {
 			store, err := embedded.Open(embedded.Options{Path: folder, Sync: !opts.NoSync, Log: opts.Log})
@@ -52,7 +52,7 @@ func opener(name, key string, cfg RedisConfig, folder string, opts Options, metr
 		if opts.ReadDeadline > 0 {
 			config.ReadDeadline, config.ReadTimeout = opts.ReadDeadline, opts.ReadDeadline
 		}
-		store, err := redis.Open(ctx, redis.Options{Config: config, Name: name, Metrics: metrics, Log: opts.Log})
+		store, err := redis.Open(ctx, redis.Options{Config: config, Name: name, Metrics: metrics, Log: opts.Log, Presence: p.presence(name)})
 		if err != nil {
 			return nil, fmt.Errorf("%s.addrs: %w", key, err)
 		}

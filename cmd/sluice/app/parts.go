@@ -30,13 +30,14 @@ type parts struct {
 	topics   *topics
 	brokers  []string
 
+	ready   chan struct{} // closed once registry and key are there
 	closers []io.Closer
 }
 
 // open opens the log, the registry and the rows. What was opened before an error
 // is closed again.
 func open(ctx context.Context, cfg Config, opts Options) (p *parts, err error) {
-	p = &parts{}
+	p = &parts{ready: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -77,6 +78,7 @@ func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) (err e
 	if p.key, err = p.installation(ctx, opts.HashKey); err != nil {
 		return fmt.Errorf("read installation: %w", err)
 	}
+	close(p.ready)
 	if p.clock, err = openClock(ctx, p.registry, opts.Clock == "manual", opts.Log); err != nil {
 		return err
 	}

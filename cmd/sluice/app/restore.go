@@ -275,7 +275,10 @@ func (r *restoration) rows(ctx context.Context, gone map[string]string) error {
 	}
 	done, err := backup.Restage(ctx, tap.NewReader(tap.DefaultConfig(), r.parts.log, sketch.HashKey(id)), r.parts.rows, plan)
 	r.result.Restaged = &done
-	return err
+	if err != nil {
+		return err
+	}
+	return r.parts.filledStores(ctx, sketch.HashKey(id))
 }
 
 // open lists what the taps had of windows that were not sealed.

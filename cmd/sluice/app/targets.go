@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 
 	"sluice/feature"
 	"sluice/internal/admin"
@@ -68,7 +69,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.add("board", follow(a.parts.log, a.board))
 	a.health.Add("board", a.board.Ready)
 	deps := materialize.Deps{
-		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
+		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
 		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Ends: a.parts.topics.Ends, Definitions: a.parts.catalog.Definitions, HashKey: a.parts.key,
 		Clock: a.parts.clock, Notify: unlessPlanted(a.parts.catalog.Definitions, tell(ctx, notifier)), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
@@ -84,7 +85,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	if a.opts.Target == "all" {
 		return a.takeOver(ctx)
 	}
-	e := newElection(a.parts.registry, a.gate, a.parts.rows.Guard, a.opts.Log)
+	e := newElection(a.parts.registry, a.gate, a.lookAfter(), a.opts.Log)
 	a.add("gate", e.Run)
 	return nil
 }
@@ -116,8 +117,24 @@ func (a *App) takeOver(ctx context.Context) error {
 	}
 	a.gate.Lead(epoch)
 	a.add("gate", a.gate.Run)
-	a.add("online stores' servers", func(ctx context.Context) error { a.parts.rows.Guard(ctx); return nil })
+	beside := a.lookAfter()
+	a.add("online stores' servers", func(ctx context.Context) error { beside(ctx); return nil })
 	return nil
+}
+
+// lookAfter returns what the process of the gate does for the servers of the online stores:
+// it has those replaced that are lost, and stages the rows again that they lose.
+func (a *App) lookAfter() func(context.Context) {
+	if !a.cfg.servers() {
+		return a.parts.rows.Guard
+	}
+	r := newRefiller(a.parts, a.tapConfig(), a.opts.Log, &a.sweeps, a.metrics)
+	return func(ctx context.Context) {
+		var group sync.WaitGroup
+		group.Go(func() { r.Run(ctx) })
+		a.parts.rows.Guard(ctx)
+		group.Wait()
+	}
 }
 
 // tell hands the gate's events to the notifier.
