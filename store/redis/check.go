@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +47,7 @@ func (f Finding) String() string {
 type setting struct {
 	name, want, why string
 	cluster         bool // only in a Cluster
+	copies          bool // only where there are replicas
 	must            bool // else the store works without, at a price
 	fits            func(value string) bool
 }
@@ -67,12 +70,24 @@ var settings = []setting{
 		why: "eviction deletes features without anybody being told"},
 	{name: "cluster-require-full-coverage", want: "no", fits: is("no"), cluster: true,
 		why: "otherwise every shard refuses while one of them fails over"},
+	{name: staleSetting, want: "yes", fits: is("yes"), copies: true,
+		why: "otherwise a replica whose primary is lost answers no reads, and cannot stand in for it"},
 }
+
+const (
+	staleSetting  = "replica-serve-stale-data"
+	memorySetting = "maxmemory"
+)
 
 // CheckServer asks a server for the settings that the store needs, and returns those
 // that do not suit or could not be read. The error is that the server does not
 // answer.
 func CheckServer(ctx context.Context, c *goredis.Client) ([]Finding, error) {
+	return checkServer(ctx, c, false)
+}
+
+// checkServer is CheckServer for one that has replicas, or may be one.
+func checkServer(ctx context.Context, c *goredis.Client, copies bool) ([]Finding, error) {
 	server := c.Options().Addr
 	info, err := c.Info(ctx, "server").Result()
 	if err != nil {
@@ -85,7 +100,7 @@ func CheckServer(ctx context.Context, c *goredis.Client) ([]Finding, error) {
 		findings = append(findings, Finding{Server: server, Setting: "version", Value: version, Want: fmt.Sprintf("%d or newer", minMajor), Why: "older servers have no Functions", Refused: true})
 	}
 	for _, want := range settings {
-		if want.cluster && infoField(info, "redis_mode") != "cluster" {
+		if want.cluster && infoField(info, "redis_mode") != "cluster" || want.copies && !copies {
 			continue
 		}
 		if f, ok := want.check(ctx, c, server); !ok {
@@ -93,6 +108,77 @@ func CheckServer(ctx context.Context, c *goredis.Client) ([]Finding, error) {
 		}
 	}
 	return findings, nil
+}
+
+// checkReplica is CheckServer for a replica: what does not suit matters once it answers
+// reads, or takes over. limits are the maxmemory of primaries, by host:port, 0 for none.
+func checkReplica(ctx context.Context, c *goredis.Client, limits map[string]uint64) ([]Finding, error) {
+	findings, err := checkServer(ctx, c, true)
+	if err != nil {
+		return nil, err
+	}
+	info, err := c.Info(ctx, "replication", "memory").Result()
+	if err != nil {
+		return nil, fmt.Errorf("check server %s: %w", c.Options().Addr, err)
+	}
+	of := net.JoinHostPort(infoField(info, "master_host"), infoField(info, "master_port"))
+	own, err := strconv.ParseUint(infoField(info, "maxmemory"), 10, 64)
+	limit, known := limits[of]
+	if len(limits) == 1 { // one that Sentinel names is not known by its address
+		limit, known = slices.Collect(maps.Values(limits))[0], true
+	}
+	if known && err == nil && own > 0 && (limit == 0 || limit > own) {
+		f := Finding{Server: c.Options().Addr, Setting: memorySetting, Value: strconv.FormatUint(own, 10), Want: fmt.Sprintf("%d, as at its primary %s", limit, of),
+			Why: "once it takes over it would refuse rows that the primary took"}
+		if limit == 0 {
+			f.Want = "0, no limit, as at its primary " + of
+		}
+		findings = append(findings, f)
+	}
+	for i := range findings {
+		findings[i].Server += " (a replica)"
+		findings[i].Refused = false // nothing is lost yet, and the others need not be kept from starting
+	}
+	return findings, nil
+}
+
+// limitsOf asks primaries for their maxmemory; one that does not answer is left out.
+func limitsOf(ctx context.Context, shards []*shard) map[string]uint64 {
+	limits := map[string]uint64{}
+	for _, at := range shards {
+		info, err := at.slow.Info(ctx, "memory").Result()
+		if err != nil {
+			continue
+		}
+		if limit, err := strconv.ParseUint(infoField(info, "maxmemory"), 10, 64); err == nil {
+			limits[at.String()] = limit
+		}
+	}
+	return limits
+}
+
+// silentFinding says that a replica cannot be asked.
+func silentFinding(c *goredis.Client, err error) Finding {
+	return Finding{Server: c.Options().Addr + " (a replica)", Setting: "settings", Value: err.Error(), Unknown: true,
+		Want: "up, with those of its primary", Why: "it is to answer reads and to take over when the primary is lost"}
+}
+
+// checkReplicas checks the replicas of a store.
+func checkReplicas(ctx context.Context, places topology, shards []*shard) (findings []Finding) {
+	replicas, done := places.replicaNodes(ctx)
+	defer done()
+	if len(replicas) == 0 {
+		return nil
+	}
+	limits := limitsOf(ctx, shards)
+	for _, c := range replicas {
+		found, err := checkReplica(ctx, c, limits)
+		if err != nil {
+			found = []Finding{silentFinding(c, err)}
+		}
+		findings = append(findings, found...)
+	}
+	return findings
 }
 
 func (want setting) check(ctx context.Context, c *goredis.Client, server string) (f Finding, ok bool) {
@@ -136,11 +222,12 @@ func checkFailover(ctx context.Context, c *goredis.Client) []Finding {
 }
 
 // checkAll checks shards: the error is ErrServer and says what to set. What costs
-// memory or availability, or could not be read, is logged.
-func checkAll(ctx context.Context, log *slog.Logger, shards []*shard) error {
+// memory or availability, or could not be read, is logged, and so is what is wrong with
+// replicas.
+func checkAll(ctx context.Context, log *slog.Logger, places topology, shards []*shard) error {
 	errs := make([]error, len(shards))
 	for i, at := range shards {
-		findings, err := CheckServer(ctx, at.slow)
+		findings, err := checkServer(ctx, at.slow, places.copies())
 		for _, f := range findings {
 			if f.Refused {
 				err = errors.Join(err, fmt.Errorf("%w: %s", ErrServer, f))
@@ -149,6 +236,9 @@ func checkAll(ctx context.Context, log *slog.Logger, shards []*shard) error {
 			}
 		}
 		errs[i] = err
+	}
+	for _, f := range checkReplicas(ctx, places, shards) {
+		log.Warn("row store: " + f.String())
 	}
 	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
 }

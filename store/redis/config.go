@@ -193,6 +193,13 @@ func (c Config) failover() *goredis.FailoverOptions {
 	}
 }
 
+// sentinel is for questions to a Sentinel.
+func (c Config) sentinel(addr string) *goredis.Options {
+	o := c.simple()
+	o.Addr, o.Username, o.Password, o.DB, o.MinIdleConns, o.OnConnect = addr, c.SentinelUsername, c.SentinelPassword, 0, 0, nil
+	return o
+}
+
 func (c Config) clustered() *goredis.ClusterOptions {
 	return &goredis.ClusterOptions{
 		Addrs: c.Addrs, Protocol: protocol, Username: c.Username, Password: c.Password,

@@ -16,9 +16,9 @@ type Inspection struct {
 	Findings  []Finding
 }
 
-// Inspect asks the primaries that config names for what CheckServer looks at. Nothing is
-// changed. The error is that one of them does not answer; the rest is what the others
-// said.
+// Inspect asks the primaries that config names, and their replicas, for what CheckServer
+// looks at. Nothing is changed. The error is that a primary does not answer; the rest is
+// what the others said.
 func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 	if err := config.Validate(); err != nil {
 		return found, fmt.Errorf("inspect row store: %w", err)
@@ -31,7 +31,7 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 	}
 	var errs []error
 	for _, at := range shards {
-		findings, err := CheckServer(ctx, at.slow)
+		findings, err := checkServer(ctx, at.slow, places.copies())
 		if err == nil && config.Cluster && config.ClusterFailover == FailoverAsk {
 			findings = append(findings, checkFailover(ctx, at.slow)...)
 		}
@@ -41,6 +41,7 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 			found.Version = versionOf(ctx, at.slow)
 		}
 	}
+	found.Findings = append(found.Findings, checkReplicas(ctx, places, shards)...)
 	if err := errors.Join(errs...); err != nil {
 		return found, fmt.Errorf("inspect row store: %w", err)
 	}

@@ -103,7 +103,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkAll(ctx, s.log, shards); err != nil {
+	if err := checkAll(ctx, s.log, s.places, shards); err != nil {
 		return err
 	}
 	return s.everywhere(ctx, shards, func(ctx context.Context, at *shard) error { return loadLibrary(ctx, at.slow) })

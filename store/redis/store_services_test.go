@@ -469,3 +469,63 @@ func memoryRatio(t *testing.T, metrics prometheus.Gatherer) float64 {
 	t.Fatal("no sluice_rows_memory_ratio")
 	return 0
 }
+
+// TestCheckReplica gives a replica settings that do not suit: opening a store names them,
+// and is not refused for them.
+func TestCheckReplica(t *testing.T) {
+	cluster := func(t *testing.T) (redis.Config, *goredis.Client, func()) {
+		on := aCluster(t)
+		replica, err := on.admin.(*goredis.ClusterClient).SlaveForKey(t.Context(), "0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return on.config, replica, func() {}
+	}
+	sentinel := func(t *testing.T) (redis.Config, *goredis.Client, func()) {
+		at := startWatched(t)
+		return at.config, at.replica.Client, at.replica.kill
+	}
+	for name, start := range map[string]func(*testing.T) (redis.Config, *goredis.Client, func()){"cluster": cluster, "sentinel": sentinel} {
+		t.Run(name, func(t *testing.T) {
+			c, replica, kill := start(t)
+			addr := replica.Options().Addr
+			bad := map[string]string{"hash-max-listpack-value": "64", "maxmemory-policy": "allkeys-lru", "replica-serve-stale-data": "no", "maxmemory": "1000000000"}
+			for setting, value := range bad {
+				good := replica.ConfigGet(t.Context(), setting).Val()[setting]
+				t.Cleanup(func() { replica.ConfigSet(context.Background(), setting, good) })
+				if err := replica.ConfigSet(t.Context(), setting, value).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			said := func() string {
+				var log bytes.Buffer
+				s, err := redis.Open(t.Context(), redis.Options{Config: c, Log: slog.New(slog.NewTextHandler(&log, nil))})
+				if err != nil {
+					t.Fatalf("Open = %v", err)
+				}
+				s.Close()
+				return log.String()
+			}
+			text := said()
+			found, err := redis.Inspect(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for setting := range bad {
+				if !strings.Contains(text, addr+" (a replica): "+setting+" is ") {
+					t.Errorf("Open said %q, want %s of %s", text, setting, addr)
+				}
+				if !slices.ContainsFunc(found.Findings, func(f redis.Finding) bool {
+					return f.Setting == setting && f.Server == addr+" (a replica)" && !f.Refused
+				}) {
+					t.Errorf("Inspect found %v, want %s of %s", found.Findings, setting, addr)
+				}
+			}
+			if kill(); name == "sentinel" {
+				if text := said(); !strings.Contains(text, addr+" (a replica): settings cannot be read") {
+					t.Errorf("Open beside a replica that is down said %q", text)
+				}
+			}
+		})
+	}
+}

@@ -38,6 +38,9 @@ type topology interface {
 	copies() bool
 	// all returns every primary.
 	all(ctx context.Context) ([]*shard, error)
+	// replicaNodes returns a client of every replica that is known, for questions about
+	// itself, until done is called.
+	replicaNodes(ctx context.Context) (list []*goredis.Client, done func())
 	// suspect says that what is known may be out of date.
 	suspect()
 	// follow runs commands wherever their keys are now, or returns false if
@@ -62,6 +65,7 @@ func connect(c Config, log *slog.Logger, reads *budget) topology {
 	case c.MasterName != "":
 		// Without shared connections: one to a former primary would give what it had.
 		s := newSingle(goredis.NewFailoverClient(c.failover()), c.WriteDeadline, nil)
+		s.config = c
 		s.replica, s.shard.pace = goredis.NewFailoverClient(c.failedOver()), c.pace(reads)
 		return s
 	}
@@ -93,6 +97,7 @@ func (c Config) sharedTo(node *goredis.Client, log *slog.Logger, p *pace) *share
 
 // single is one server, or the primary that Sentinel names.
 type single struct {
+	config  Config
 	shard   shard
 	replica *goredis.Client // of a replica that Sentinel names; nil: one server
 }
@@ -109,6 +114,38 @@ func (s *single) copies() bool                                           { retur
 func (s *single) all(context.Context) ([]*shard, error)                  { return []*shard{&s.shard}, nil }
 func (s *single) suspect()                                               {}
 func (s *single) follow(context.Context, []goredis.Cmder) bool           { return false }
+
+// replicaNodes asks the Sentinels; of one server without them no replicas are known, and
+// none is ever asked for anything.
+func (s *single) replicaNodes(ctx context.Context) (list []*goredis.Client, done func()) {
+	done = func() {
+		for _, c := range list {
+			_ = c.Close() // it was only asked
+		}
+	}
+	if s.replica == nil {
+		return nil, done
+	}
+	seen := map[string]bool{}
+	for _, addr := range s.config.Addrs {
+		o := s.config.sentinel(addr)
+		sentinel := goredis.NewSentinelClient(o)
+		found, err := sentinel.Replicas(ctx, s.config.MasterName).Result()
+		_ = sentinel.Close() // it was only asked
+		if err != nil {
+			continue
+		}
+		for _, r := range found {
+			if at := net.JoinHostPort(r["ip"], r["port"]); r["ip"] != "" && !seen[at] {
+				seen[at] = true
+				o := s.config.simple()
+				o.Addr, o.MinIdleConns = at, 0
+				list = append(list, goredis.NewClient(o))
+			}
+		}
+	}
+	return list, done
+}
 
 func (s *single) close() error {
 	s.shard.shared.close()
@@ -201,6 +238,18 @@ func (c *cluster) all(ctx context.Context) ([]*shard, error) {
 }
 
 func (c *cluster) copies() bool { return true }
+
+func (c *cluster) replicaNodes(ctx context.Context) (list []*goredis.Client, done func()) {
+	var mu sync.Mutex
+	_ = c.client.ForEachSlave(ctx, func(_ context.Context, node *goredis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, node)
+		return nil
+	}) // without a map there are none
+	slices.SortFunc(list, func(a, b *goredis.Client) int { return strings.Compare(a.Options().Addr, b.Options().Addr) })
+	return list, func() {}
+}
 
 func (c *cluster) suspect() { c.client.ReloadState(context.Background()) }
 
