@@ -182,6 +182,7 @@ func servingPanels() []Panel {
 				{`sum by (door) (rate(sluice_serve_connections_refused_total[$__rate_interval]))`, "{{door}} refused/s"},
 				{`sum by (reason) (rate(sluice_serve_http2_refused_total[$__rate_interval]))`, "HTTP/2 {{reason}}/s"},
 				{`sum by (reason) (rate(sluice_serve_http1_left_total[$__rate_interval]))`, "HTTP/1 {{reason}}/s"},
+				{`sum(rate(sluice_serve_http1_lent_total[$__rate_interval]))`, "HTTP/1 answered by net/http/s"},
 			}, fromZero),
 		graph("Values served by status", "Values per second.",
 			[]query{{`sum by (status) (rate(sluice_serve_values_total{view=~"$view"}[$__rate_interval]))`, "{{status}}"}}, unit("ops"), fromZero, stacked),

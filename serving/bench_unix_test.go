@@ -70,23 +70,63 @@ func BenchmarkServe(b *testing.B) {
 	}
 }
 
+// The ways of clients of the HTTP door: reads alone; a health check before every hundredth
+// read, as a balancer makes that shares connections; and that over connections that net/http
+// keeps, as it kept all after a health check until they came back.
+const (
+	doorReads = "door-reads"
+	doorMixed = "door-mixed"
+	doorKept  = "door-kept"
+)
+
+// BenchmarkMixed reports the server's CPU time a request of connections over which other
+// things than reads are asked too. All three ways take turns.
+func BenchmarkMixed(b *testing.B) {
+	ways := []string{doorReads, doorMixed, doorKept}
+	more, used := make([]func(), len(ways)), make([][]float64, len(ways))
+	for i, way := range ways {
+		f := benchServer(b)
+		more[i] = startLoad(b, fmt.Sprintf("%s %s 1", way, f.listen(b, way)))
+		more[i]()
+	}
+	for b.Loop() {
+		for i := range ways {
+			begun := cpuTime(b)
+			for range 5 {
+				more[i]()
+			}
+			used[i] = append(used[i], float64((cpuTime(b)-begun).Nanoseconds())/1e3/(5*batch))
+		}
+	}
+	for i, way := range ways {
+		slices.Sort(used[i])
+		b.ReportMetric(used[i][len(used[i])/2], way+"-µs/req")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
 func (f *fixture) listen(b *testing.B, kind string) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	done := make(chan error, 1)
-	if kind != "http" {
+	switch kind {
+	case doorReads, doorMixed, doorKept:
+		door := f.NewHTTPDoor(NewHTTPServer(f.config, f.HTTP()))
+		go func() { done <- door.Serve(listener) }()
+		b.Cleanup(func() { door.Close(); <-done })
+	case "http":
+		server := NewHTTPServer(f.config, f.HTTP())
+		go func() { done <- server.Serve(listener) }()
+		b.Cleanup(func() { server.Close(); <-done })
+	default:
 		server := f.NewGRPC()
 		if kind == "echo" {
 			server = f.echo()
 		}
 		go func() { done <- server.Serve(listener) }()
 		b.Cleanup(func() { server.Stop(); <-done })
-	} else {
-		server := NewHTTPServer(f.config, f.HTTP())
-		go func() { done <- server.Serve(listener) }()
-		b.Cleanup(func() { server.Close(); <-done })
 	}
 	return listener.Addr().String()
 }
@@ -196,7 +236,10 @@ func generate(load string) error {
 
 // caller returns a function that makes request i on connection c.
 func caller(kind, address string, entities int) (func(c, i int) error, error) {
-	if kind == "http" {
+	switch kind {
+	case doorReads, doorMixed, doorKept:
+		return doorCaller(kind, address, benchJSON(entities))
+	case "http":
 		clients, bodies := make([]http.Client, connections), benchJSON(entities)
 		for i := range clients {
 			clients[i].Transport = &http.Transport{MaxIdleConnsPerHost: 1}
@@ -226,6 +269,52 @@ func caller(kind, address string, entities int) (func(c, i int) error, error) {
 	return func(c, i int) error {
 		var reply []byte
 		return conns[c].Invoke(context.Background(), feastserving.ServingService_GetOnlineFeatures_FullMethodName, bodies[i%len(bodies)], &reply)
+	}, nil
+}
+
+// doorCaller returns a function that reads, and asks what else its way has.
+func doorCaller(way, address string, bodies []string) (func(c, i int) error, error) {
+	type client struct {
+		net.Conn
+		in *bufio.Reader
+		n  int
+	}
+	ask := func(c *client, text string) error {
+		if _, err := io.WriteString(c, text); err != nil {
+			return err
+		}
+		response, err := http.ReadResponse(c.in, nil)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != 200 {
+			return fmt.Errorf("status %d, %w", response.StatusCode, err)
+		}
+		return nil
+	}
+	const post = "POST /get-online-features HTTP/1.1\r\nHost: x\r\n"
+	clients := make([]client, connections)
+	for i := range clients {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		clients[i] = client{Conn: conn, in: bufio.NewReader(conn)}
+		if way == doorKept { // for the extension of its chunk
+			if err := ask(&clients[i], fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x;x=y\r\n%s\r\n0\r\n\r\n", post, len(bodies[0]), bodies[0])); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return func(c, i int) error {
+		one, body := &clients[c], bodies[i%len(bodies)]
+		if one.n++; one.n%100 == 0 && way != doorReads {
+			if err := ask(one, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				return err
+			}
+		}
+		return ask(one, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", post, len(body), body))
 	}, nil
 }
 

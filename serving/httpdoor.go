@@ -33,13 +33,18 @@ func (s *Server) NewHTTPDoor(rest *http.Server) *h1.Server {
 
 // newLeft counts what the door does not answer by itself.
 func newLeft(reg prometheus.Registerer) (counters [h1.Stats]prometheus.Counter) {
-	vec := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+	auto := promauto.With(reg)
+	vec := auto.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: "serve", Name: "http1_left_total",
-		Help: "Connections of the HTTP door that left the fast path for reads, by reason: net/http has them since a request of another method or path (other), with something unusual in its head (unusual), or beyond a limit (large); or they were ended because a request did not come in time (slow), panicked (panic), or was given up since its client had hung up (gone).",
+		Help: "Connections of the HTTP door that left the fast path for reads, by reason: net/http has them for good since a request of another method or path (other) or with something unusual in its head (unusual) whose end only it can tell, or one beyond a limit (large); or they were ended because a request did not come in time (slow), panicked (panic), or was given up since its client had hung up (gone).",
 	}, []string{"reason"})
-	for i := range h1.Stats {
+	for i := range h1.StatLent {
 		counters[i] = vec.WithLabelValues(i.String())
 	}
+	counters[h1.StatLent] = auto.NewCounter(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "serve", Name: "http1_lent_total",
+		Help: "Requests on the fast path's connections of the HTTP door that net/http answered; the connections came back for the next read.",
+	})
 	return counters
 }
 

@@ -218,9 +218,10 @@ func TestDoorLeaves(t *testing.T) {
 	const rows, body = "/api/v1/views/users/rows", `{"keys":[{"user_id":"a"}]}`
 	posted(t, own, rows, body)
 	posted(t, own, "/push", body)
+	posted(t, own, rows, "2f;x\r\n", "Transfer-Encoding: chunked", "Content-Length: 6") // which only net/http understands
 	posted(t, own, rows+"?x", body)
 	posted(t, own, rows, body, "X: "+strings.Repeat("x", 20<<10))
-	for what, want := range map[h1.Stat]float64{h1.StatOther: 1, h1.StatUnusual: 1, h1.StatLarge: 1, h1.StatSlow: 0, h1.StatPanic: 0, h1.StatGone: 0} {
+	for what, want := range map[h1.Stat]float64{h1.StatOther: 0, h1.StatUnusual: 1, h1.StatLent: 2, h1.StatLarge: 1, h1.StatSlow: 0, h1.StatPanic: 0, h1.StatGone: 0} {
 		if n := testutil.ToFloat64(f.left[what]); n != want {
 			t.Errorf("%g connections are counted as %s, want %g", n, what, want)
 		}

@@ -36,7 +36,7 @@ func (c *conn) answer(r *Request) bool {
 		return false
 	}
 	c.used(size)
-	c.answered = true
+	c.answered, c.lines = true, true
 	return true
 }
 

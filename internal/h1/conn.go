@@ -34,8 +34,10 @@ type conn struct {
 	armed      time.Time // the deadline of reads
 	writeUntil time.Time // the deadline of writes
 	answered   bool
-	blank      int  // bytes of line ends that were passed over before the head
-	passed     bool // net/http has it
+	lines      bool   // the last request was a POST, which line ends may follow
+	blank      int    // bytes of line ends that were passed over before the head
+	passed     bool   // net/http has it
+	extent     extent // of the request that net/http is to answer
 
 	ctx     lifetime      // ends with the connection, or once its client has hung up
 	waiting atomic.Bool   // for a request, and none has begun
@@ -73,19 +75,31 @@ func (c *conn) run() {
 }
 
 // next waits for a request and returns it. It returns nil if the connection has ended,
-// or was handed over.
+// or was handed over for good.
 func (c *conn) next() *Request {
+	for {
+		r, back := c.nextHere()
+		if !back {
+			return r
+		}
+	}
+}
+
+// nextHere does so until one is answered by net/http, and the connection comes back.
+func (c *conn) nextHere() (r *Request, back bool) {
 	if c.answered {
 		if len(*c.in) == 0 && c.wait() != nil {
-			return nil
+			return nil, false
 		}
 		c.begun, c.blank = time.Now(), 0
 	}
 	for seen := 0; ; {
 		if c.begins() {
-			r, known := c.look(seen)
-			if known {
-				return r
+			switch r, what := c.look(seen); what {
+			case here, left:
+				return r, false
+			case lendable:
+				return nil, c.lend()
 			}
 			seen = len(*c.in)
 		}
@@ -96,7 +110,7 @@ func (c *conn) next() *Request {
 		if slow := errors.Is(err, os.ErrDeadlineExceeded); len(*c.in) > 0 && c.begins() && (slow || errors.Is(err, io.EOF)) {
 			c.pass(ended(slow)) // net/http has an answer to some of that
 		}
-		return nil
+		return nil, false
 	}
 }
 
@@ -112,27 +126,36 @@ func ended(slow bool) Stat {
 // shorter than this.
 func (c *conn) begins() bool { return !c.answered || c.blank+len(*c.in) >= firstBytes }
 
-// look looks at what has come of a head, of which seen bytes were looked at before, and
-// reports whether it is known what becomes of it: r is answered here, or net/http has the
-// connection.
-func (c *conn) look(seen int) (r *Request, known bool) {
+// whose says who answers a request.
+type whose uint8
+
+const (
+	unknown whose = iota // more of its head is to come
+	here
+	lendable // net/http, of which it is known where it ends
+	left     // net/http, which has the connection by now
+)
+
+// look looks at what has come of a head, of which seen bytes were looked at before. r is
+// the request if it is answered here.
+func (c *conn) look(seen int) (r *Request, what whose) {
 	c.skip()
 	b := *c.in
 	if len(b) == 0 || seen >= len(lineBegin) && bytes.IndexByte(b[seen:], '\n') < 0 && len(b) < c.server.config.MaxHeader {
-		return nil, false
+		return nil, unknown
 	}
 	r = requests.Get().(*Request)
 	r.conn = c
-	if c.take(r, b) {
-		return r, true
+	if what = c.take(r, b); what == here {
+		return r, here
 	}
 	r.release()
-	return nil, c.passed
+	return nil, what
 }
 
-// take reads the head of r from b, and reports whether it is answered here. One that is
-// not, and is not to be continued, is handed over.
-func (c *conn) take(r *Request, b []byte) bool {
+// take reads the head of r from b. The connection of a request that is not answered here,
+// of which it is not known where it ends, is handed over.
+func (c *conn) take(r *Request, b []byte) whose {
 	config := &c.server.config
 	v := r.head.parse(b, config.MaxFields)
 	switch {
@@ -143,23 +166,33 @@ func (c *conn) take(r *Request, b []byte) bool {
 			v = routed
 		}
 	}
+	why := StatOther
 	switch v {
 	case plain:
-		return true
-	case routed:
-		c.pass(StatOther)
+		return here
+	case more:
+		return unknown
 	case formed:
-		c.pass(StatUnusual)
+		why = StatUnusual
 	case large:
-		c.pass(StatLarge)
+		why = StatLarge
 	}
-	return false
+	if v != large {
+		switch v = c.extent.measure(b, config.MaxFields); {
+		case v == plain:
+			return lendable
+		case v == more && len(b) < config.MaxHeader:
+			return unknown
+		}
+	}
+	c.pass(why)
+	return left
 }
 
 // skip passes over line ends before a head, as net/http does after a POST.
 func (c *conn) skip() {
 	b, n := *c.in, 0
-	for c.answered && c.blank < firstBytes && n < len(b) && (b[n] == '\r' || b[n] == '\n') {
+	for c.lines && c.blank < firstBytes && n < len(b) && (b[n] == '\r' || b[n] == '\n') {
 		n++
 		c.blank++
 	}
@@ -168,14 +201,21 @@ func (c *conn) skip() {
 	}
 }
 
-// pass hands the connection to net/http, with what was read.
+// pass hands the connection to net/http for good.
 func (c *conn) pass(why Stat) {
+	c.server.count(why, c.raw.RemoteAddr())
+	h := c.hand()
+	c.server.handoff.give(&h)
+}
+
+// hand returns what net/http gets, with what was read. c has nothing of it any more.
+func (c *conn) hand() handed {
 	config := &c.server.config
 	c.passed = true
-	c.server.count(why, c.raw.RemoteAddr())
 	_ = c.raw.SetWriteDeadline(time.Time{}) // net/http finds out by itself if it cannot be written to
-	c.server.handoff.give(&handed{Conn: c.raw, before: slices.Clone(*c.in),
-		limits: []time.Time{c.begun.Add(config.Handshake), c.begun.Add(config.Arrive)}})
+	before := slices.Clone(*c.in)
+	c.used(len(before))
+	return handed{Conn: c.raw, before: before, limits: []time.Time{c.begun.Add(config.Handshake), c.begun.Add(config.Arrive)}}
 }
 
 // wait waits for the first bytes of a request. While the server leaves it does not wait,

@@ -108,14 +108,24 @@ func (h *head) complete(size int) verdict {
 
 // field reads a header from its line.
 func (h *head) field(b []byte, line span) verdict {
+	f, ok := cutField(b, line)
+	if !ok {
+		return formed
+	}
+	h.fields = append(h.fields, f)
+	return h.special(f.name.of(b), f.value.of(b))
+}
+
+// cutField returns the header of a line, if it is one as it should be.
+func cutField(b []byte, line span) (f field, ok bool) {
 	at := line.from
 	for at < line.to && classes[b[at]]&inName != 0 {
 		at++
 	}
 	if at == line.from || at == line.to || b[at] != ':' {
-		return formed
+		return f, false
 	}
-	f := field{span{line.from, at}, span{at + 1, line.to}}
+	f = field{span{line.from, at}, span{at + 1, line.to}}
 	for f.value.from < f.value.to && isSpace(b[f.value.from]) {
 		f.value.from++
 	}
@@ -124,11 +134,10 @@ func (h *head) field(b []byte, line span) verdict {
 	}
 	for _, c := range f.value.of(b) {
 		if classes[c]&inValue == 0 {
-			return formed
+			return f, false
 		}
 	}
-	h.fields = append(h.fields, f)
-	return h.special(f.name.of(b), f.value.of(b))
+	return f, true
 }
 
 // special looks at headers that say how the message is to be read.

@@ -68,6 +68,41 @@ var conversations = map[string]string{
 	"many headers":                   post("/echo", "abc", slices.Repeat([]string{"X: y"}, 60)...) + post("/echo", "def"),
 	"a panic":                        post("/echo", "abc") + post("/panic", "abc") + post("/echo", "def"),
 	"large answers":                  post("/give", "1000000") + post("/give", "0") + post("/give", "70000"),
+	"a form of every kind":           post("/echo", "abc") + get("/health") + post("/echo", "d") + "HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n" + chunked("3\r\nabc\r\n0a\r\n0123456789\r\n0\r\n\r\n") + post("/echo", "def") + chunkExtension + post("/echo", "ghi"),
+	"blank lines after a GET":        get("/health") + "\r\n" + post("/echo", "abc"),
+	"blank lines after a PUT":        "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc\r\n" + post("/echo", "abc"),
+	"blank lines after chunks":       chunked("3\r\nabc\r\n0\r\n\r\n\r\n\r\n") + post("/echo", "abc"),
+	"a GET with a body":              "GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" + post("/echo", "abc"),
+	"a GET with chunks":              "GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + post("/echo", "abc"),
+	"a GET that is the last":         "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + post("/echo", "abc"),
+	"five GETs at once":              strings.Repeat(get("/health"), 5),
+	"a body beside not wanted":       post("/refuse?x", strings.Repeat("a", 100_000)) + post("/echo", "def"),
+	"a large body beside not wanted": post("/refuse?x", strings.Repeat("a", 300_000)) + post("/echo", "def"),
+	"a large body beside":            post("/echo?x", strings.Repeat("a", 300_000)) + post("/echo", "def"),
+	"a body beside beyond the limit": post("/echo?x", strings.Repeat("a", 1<<20+1)),
+	"a body beside ends early":       "POST /echo?x HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nabc",
+	"chunks that end early":          chunked("3\r\nabc\r\n"),
+	"chunks in large sizes":          chunked("fffffffffffffffff\r\nabc\r\n") + post("/echo", "abc"),
+	"chunks with a trailer":          chunked("3\r\nabc\r\n0\r\nX: y\r\n\r\n") + post("/echo", "abc"),
+	"chunks with line feeds":         chunked("3\nabc\n0\n\n") + post("/echo", "abc"),
+	"chunks with spaces":             chunked("3 \r\nabc\r\n0\r\n\r\n") + post("/echo", "abc"),
+	"a chunk longer than it says":    chunked("3\r\nabcd\r\n0\r\n\r\n") + post("/echo", "abc"),
+	"an empty chunk size":            chunked("\r\nabc\r\n0\r\n\r\n") + post("/echo", "abc"),
+	"chunks and a length, reversed":  "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + post("/echo", "def"),
+	"chunks twice":                   "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + post("/echo", "def"),
+	"chunks of a coding":             "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + post("/echo", "def"),
+	"an unwanted continue":           "POST /refuse HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc" + post("/echo", "def"),
+	"a panic beside":                 post("/echo", "abc") + post("/panic?x", "abc") + post("/echo", "def"),
+	"a tunnel":                       "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n" + post("/echo", "def"),
+	"a target of an asterisk":        "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n" + post("/echo", "def"),
+	"a method in small letters":      "get /health HTTP/1.1\r\nHost: x\r\n\r\n" + post("/echo", "def"),
+	"an escape that is none":         "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n" + post("/echo", "def"),
+	"a GET without a host":           "GET /health HTTP/1.1\r\n\r\n" + post("/echo", "def"),
+	"a GET ends early":               "GET /health HTTP/1.1\r\nHost: ",
+	"smuggled in a GET":              "GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + post("/echo", "def"),
+	"smuggled in a length":           "GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc" + post("/echo", "def"),
+	"smuggled in a chunk size":       chunked("3;\nx\r\nabc\r\n0\r\n\r\n") + post("/echo", "def"),
+	"smuggled behind the last chunk": chunked("0\r\nContent-Length: 3\r\n\r\n") + post("/echo", "def"),
 	"smuggled by a line feed":        "POST /echo HTTP/1.1\r\nHost: x\r\nX: a\nContent-Length: 0\r\nContent-Length: 60\r\n\r\n" + post("/echo", "def"),
 	"smuggled by a carriage return":  "POST /echo HTTP/1.1\r\nHost: x\r\nX: a\rTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + post("/echo", "def"),
 	"smuggled by a name":             "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer_Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + post("/echo", "def"),
@@ -76,6 +111,16 @@ var conversations = map[string]string{
 	"smuggled by a null":             "POST /echo HTTP/1.1\r\nHost: x\r\nX: \x00\r\nContent-Length: 3\r\n\r\nabc",
 	"smuggled by a header in a body": post("/echo", "POST /echo HTTP/1.1\r\nHost: x\r\n\r\n"),
 }
+
+// chunkExtension is a request with a chunk that has an extension, after which net/http
+// keeps the connection.
+const chunkExtension = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n"
+
+func chunked(body string) string {
+	return "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+}
+
+func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n" }
 
 // TestSame has each conversation with both servers: they answer alike.
 func TestSame(t *testing.T) {

@@ -36,18 +36,19 @@ type Stat uint8
 
 // What is counted.
 const (
-	StatOther   Stat = iota // connections handed over because of the method or path of a request
+	StatOther   Stat = iota // connections handed over for good because of the method or path of a request
 	StatUnusual             // likewise, because of something in its head
 	StatLarge               // likewise, because of how long head or body are
 	StatSlow                // connections ended because a request did not come in time
 	StatPanic               // connections ended because a handler panicked
 	StatGone                // connections whose client hung up while a request was at work, which was given up
+	StatLent                // requests that net/http answered before the connection came back
 	Stats                   // how many there are
 )
 
 // String returns the statistic's label.
 func (s Stat) String() string {
-	return [...]string{"other", "unusual", "large", "slow", "panic", "gone"}[s]
+	return [...]string{"other", "unusual", "large", "slow", "panic", "gone", "lent"}[s]
 }
 
 // Server serves connections until it is shut down.
@@ -82,6 +83,7 @@ func New(config Config, handlers map[string]Handler, rest *http.Server, count fu
 		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, gone: make(chan struct{}),
 		workers: workers.New(func(r *Request) { c := r.conn; c.done <- c.answer(r) })}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	rest.ConnState = notice(rest.ConnState)
 	return s
 }
 

@@ -65,29 +65,6 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestHandOver has net/http take over a connection in the middle, split at each byte.
-func TestHandOver(t *testing.T) {
-	at := newSite(t, config())
-	text := post("/echo", "abc") + "GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + post("/echo", "def")
-	for i := range len(text) {
-		conn := dial(t, at.addr)
-		in := bufio.NewReader(conn)
-		if _, err := io.WriteString(conn, text[:i]); err != nil {
-			t.Fatal(err)
-		}
-		_, one, _ := ask(t, conn, in, text[i:])
-		_, two, _ := answerOf(t, in)
-		_, three, _ := answerOf(t, in)
-		if got := one + two + three; got != `"" "" "" "abc"well"" "" "" "def"` {
-			t.Fatalf("split at %d: %s", i, got)
-		}
-		conn.Close()
-	}
-	if n := at.counts[StatOther].Load(); n != int64(len(text)) {
-		t.Errorf("%d of %d connections are counted as handed over", n, len(text))
-	}
-}
-
 // TestPanic wants a panic to end its connection, and nothing else.
 func TestPanic(t *testing.T) {
 	at := newSite(t, config())
@@ -109,20 +86,22 @@ func TestPanic(t *testing.T) {
 // well; idle connections to end; and nothing new to begin.
 func TestShutdown(t *testing.T) {
 	at := newSite(t, config())
-	idle, busy, rest, half := dial(t, at.addr), dial(t, at.addr), dial(t, at.addr), dial(t, at.addr)
-	idleIn, busyIn, restIn, halfIn := bufio.NewReader(idle), bufio.NewReader(busy), bufio.NewReader(rest), bufio.NewReader(half)
+	idle, busy, rest, lent, half := dial(t, at.addr), dial(t, at.addr), dial(t, at.addr), dial(t, at.addr), dial(t, at.addr)
+	idleIn, busyIn, restIn, lentIn, halfIn := bufio.NewReader(idle), bufio.NewReader(busy), bufio.NewReader(rest), bufio.NewReader(lent), bufio.NewReader(half)
 	for conn, in := range map[net.Conn]*bufio.Reader{idle: idleIn, busy: busyIn, half: halfIn} {
 		ask(t, conn, in, post("/echo", "abc"))
 	}
-	ask(t, rest, restIn, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+	ask(t, rest, restIn, chunkExtension)
 	if _, err := io.WriteString(busy, post("/park", "")+post("/echo", "abc")); err != nil {
 		t.Fatal(err)
 	}
 	<-at.parked
-	if _, err := io.WriteString(rest, post("/park", "")); err != nil {
-		t.Fatal(err)
+	for conn, text := range map[net.Conn]string{rest: post("/park", ""), lent: post("/park", "", "TE: trailers")} {
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+		<-at.parked
 	}
-	<-at.parked
 	if _, err := io.WriteString(half, "POST /echo HTTP/1.1\r\nHost: x\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -137,16 +116,19 @@ func TestShutdown(t *testing.T) {
 	if status, _, last := ask(t, half, halfIn, "Content-Length: 3\r\n\r\nabc"); status != 200 || !last {
 		t.Errorf("a request that had begun is answered with %d, last: %v", status, last)
 	}
-	at.let <- struct{}{}
-	at.let <- struct{}{}
+	for range 3 {
+		at.let <- struct{}{}
+	}
 	if status, _, _ := answerOf(t, busyIn); status != 200 {
 		t.Errorf("a request at work is answered with %d", status)
 	}
 	if status, _, last := answerOf(t, busyIn); status != 200 || !last {
 		t.Errorf("one behind it is answered with %d, last: %v", status, last)
 	}
-	if status, _, last := answerOf(t, restIn); status != 200 || !last {
-		t.Errorf("one of net/http is answered with %d, last: %v", status, last)
+	for name, in := range map[string]*bufio.Reader{"for good": restIn, "for one request": lentIn} {
+		if status, _, last := answerOf(t, in); status != 200 || !last {
+			t.Errorf("one that net/http has %s is answered with %d, last: %v", name, status, last)
+		}
 	}
 	if err := <-done; err != nil {
 		t.Errorf("Shutdown = %v", err)
@@ -172,8 +154,9 @@ func (s *Server) waiting() (list []*conn) {
 // TestClose ends what is at work, here and of net/http.
 func TestClose(t *testing.T) {
 	at := newSite(t, config())
-	own, rest := dial(t, at.addr), dial(t, at.addr)
-	for conn, text := range map[net.Conn]string{own: post("/park", ""), rest: post("/park", "", "TE: trailers")} {
+	own, rest, lent := dial(t, at.addr), dial(t, at.addr), dial(t, at.addr)
+	ask(t, rest, bufio.NewReader(rest), chunkExtension)
+	for conn, text := range map[net.Conn]string{own: post("/park", ""), rest: post("/park", ""), lent: post("/park", "", "TE: trailers")} {
 		if _, err := io.WriteString(conn, text); err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +168,7 @@ func TestClose(t *testing.T) {
 		t.Errorf("Shutdown = %v, want that its time is over", err)
 	}
 	at.Close()
-	for name, conn := range map[string]net.Conn{"own": own, "rest": rest} {
+	for name, conn := range map[string]net.Conn{"own": own, "rest": rest, "lent": lent} {
 		if _, err := io.ReadAll(conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%s: a connection of a closed server reads %v", name, err)
 		}

@@ -68,6 +68,7 @@ type site struct {
 	*Server
 	addr, plain string
 	counts      [Stats]atomic.Int64
+	own         atomic.Int64 // requests that were answered here
 	panics      chan any
 	parked      chan struct{} // told of each request of /park
 	let         chan struct{} // lets one go
@@ -128,6 +129,7 @@ func unserved(c Config) (at *site, alone *http.Server) {
 	handlers, mux := map[string]Handler{}, http.NewServeMux()
 	for pattern, answer := range at.answers() {
 		handlers[pattern] = func(ctx context.Context, r *Request, dst []byte) Answer {
+			at.own.Add(1)
 			status, header, body := answer(ctx, viaOwn{r})
 			return Answer{Status: status, Header: header, Body: append(dst, body...)}
 		}
