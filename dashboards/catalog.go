@@ -41,7 +41,7 @@ var Catalog = []Metric{
 	{"sluice_feature_severity_ratio", Gauge, "gate", []Label{view, feat},
 		"Statistic over its own threshold in the newest judged window, worst over tests; 1 is the threshold."},
 	{"sluice_view_score_ratio", Gauge, "gate", []Label{view},
-		"How much of what matters in the view moved in its newest judged window, 0 to 1: severities by importance and the services that name a feature."},
+		"How much of what matters in the view moved in its newest judged window, 0 to 1: severities by importance, the services that name a feature, and how often it is read."},
 	{"sluice_service_score_ratio", Gauge, "gate", []Label{{Name: "service", Most: 100, Help: "name of the feature service"}},
 		"How much of what matters to the service moved in the newest windows of its views that the gate judged since it started, 0 to 1."},
 	{"sluice_drift_severity_ratio", Histogram, "gate", []Label{view, method, window},

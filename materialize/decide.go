@@ -185,7 +185,7 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 		c.book.reference = reference
 		g.log.Info("reference pinned", "view", c.book.view.Name, "layout", reference.Layout, "windows", reference.Windows, "from", reference.From, "to", reference.To)
 	}
-	g.told(c.desk, opinions)
+	g.told(ctx, c.desk, opinions)
 	return nil
 }
 
@@ -239,14 +239,14 @@ func withVerdicts(c feature.Commit, opinions []Opinion) (feature.Commit, error) 
 }
 
 // told logs, counts and notifies what was decided, after it is committed.
-func (g *Gate) told(desk *Desk, opinions []Opinion) {
+func (g *Gate) told(ctx context.Context, desk *Desk, opinions []Opinion) {
 	var verdicts []rules.Verdict
 	for _, o := range opinions {
 		v := o.Verdict
 		verdicts = append(verdicts, v)
 		g.metrics.verdict(desk.view, &v)
 		if v.Kind == "window" {
-			g.score(desk.view, &v)
+			g.score(ctx, desk.view, &v)
 		}
 		if v.Kind == "window" || v.Decision == "rollback" {
 			g.log.Info("decided", "view", desk.view.Name, "window", v.Window.Start.Format(time.RFC3339), "version", v.Version,

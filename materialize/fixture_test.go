@@ -124,7 +124,7 @@ func (w *world) deps() Deps {
 			w.mu.Unlock()
 			return w.judge(e)
 		},
-		Definitions: func() *feature.Definitions { return w.defs }, Logger: slog.New(slog.DiscardHandler),
+		Definitions: func() *feature.Definitions { return w.defs }, Readership: w.registry.Readership, Logger: slog.New(slog.DiscardHandler),
 		Notify: func(e Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -50,6 +50,7 @@ type Deps struct {
 	Recount     RecountFunc                 // nil: topics never grow
 	Ends        EndsFunc                    // nil: partitions that are idle have nothing unread
 	Definitions func() *feature.Definitions // the definitions in force
+	Readership  ReadershipFunc              // nil: nobody counts reads, and scores know none
 	HashKey     sketch.HashKey
 	Clock       Clock
 	Notify      NotifyFunc

@@ -69,6 +69,10 @@ type RecountFunc func(ctx context.Context, view *feature.View) error
 // record that readers may see.
 type EndsFunc func(ctx context.Context, view *feature.View) (map[int32]int64, error)
 
+// ReadershipFunc returns what processes counted of the reads of a view in the hours that
+// begin at from or later.
+type ReadershipFunc func(ctx context.Context, view feature.ViewID, from time.Time) ([]feature.Readership, error)
+
 // Log reads records again and forgets partials that are no longer needed.
 type Log interface {
 	// Profile reads the records of a window again, sorts them as the tap did, and

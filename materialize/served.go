@@ -179,7 +179,7 @@ func (g *Gate) judgeServed(ctx context.Context, book *Book, s *serving, w *serve
 	if err := g.commit(ctx, commit); err != nil {
 		return fmt.Errorf("decide on what was served at %s: %w", w.window.Start.Format(time.RFC3339), err)
 	}
-	g.told(desk, []Opinion{opinion})
+	g.told(ctx, desk, []Opinion{opinion})
 	return nil
 }
 

@@ -143,7 +143,7 @@ func (g *Gate) freshness(ctx context.Context, view *feature.View, seen look, now
 	if err := g.commit(ctx, c); err != nil {
 		return fmt.Errorf("tell freshness of %s: %w", view.Name, err)
 	}
-	g.told(desk, []Opinion{opinion})
+	g.told(ctx, desk, []Opinion{opinion})
 	return nil
 }
 

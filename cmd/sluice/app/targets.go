@@ -70,7 +70,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.health.Add("board", a.board.Ready)
 	deps := materialize.Deps{
 		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
-		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Ends: a.parts.topics.Ends, Definitions: a.parts.catalog.Definitions, HashKey: a.parts.key,
+		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Ends: a.parts.topics.Ends, Definitions: a.parts.catalog.Definitions, Readership: a.parts.registry.Readership, HashKey: a.parts.key,
 		Clock: a.parts.clock, Notify: unlessPlanted(a.parts.catalog.Definitions, tell(ctx, notifier)), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
 	a.tracer = newTracer(a)
