@@ -126,6 +126,8 @@ func freshnessPanels() []Panel {
 			}, unit("s"), fromZero),
 		graph("Overdue windows", "Windows that should have closed a window length ago and cannot complete.",
 			[]query{{`max by (view) (sluice_window_overdue{view=~"$view"})`, "{{view}}"}}, fromZero),
+		graph("Clocks of producers", "How far the clock of a view's producer is off, at worst: ahead at least so much, behind about so much.",
+			[]query{{`max by (view, direction) (sluice_clock_skew_seconds{view=~"$view"}) > 0`, "{{view}} {{direction}}"}}, unit("s"), fromZero),
 		graph("Checkpoints and decisions", "Time to stage rows and commit profiles and progress; to judge a complete window and commit the decision.",
 			[]query{
 				{`histogram_quantile(0.5, sum(rate(sluice_tap_checkpoint_duration_seconds[$__rate_interval])))`, "checkpoint p50"},

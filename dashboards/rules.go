@@ -28,6 +28,7 @@ type Rule struct {
 // from view to view, such as the age at which it pages, is a metric.
 const (
 	maxTapLag      = 300  // seconds
+	maxSkew        = 60   // seconds
 	maxOrigins     = 600  // seconds
 	maxDeadLetters = 0.01 // share of a topic's records
 	maxServeErrors = 0.01 // share of requests
@@ -112,6 +113,9 @@ func platformAlerts() []Rule {
 		alert("SluiceWindowOverdue", "warning", "max by (view) (sluice_window_overdue) > 0", "5m",
 			"{{ $labels.view }}: a window cannot complete",
 			"At least one partition has neither passed the window's end nor gone idle. Nothing newer is judged out of order, so {{ $labels.view }} ages."),
+		alert("SluiceClockSkew", "warning", fmt.Sprintf("max by (view, direction) (sluice_clock_skew_seconds) > %d", maxSkew), "5m",
+			"{{ $labels.view }}: the clock of a producer is {{ $labels.direction }} by {{ $value | humanizeDuration }}",
+			"Its event times fall into windows of another time. Those too far ahead are refused, those behind come late."),
 		alert("SluiceNoGate", "critical", "max(sluice_gate_leading) < 1", "1m",
 			"No process judges and publishes",
 			"Windows wait, nothing is published and nothing is rolled back. Readers keep the last good versions, which age."),

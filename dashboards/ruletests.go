@@ -96,6 +96,10 @@ func platformTests() []RuleTest {
 			[]Series{{`sluice_window_overdue{view="payments"}`, "0x4 1x20"}},
 			quiet("SluiceWindowOverdue", "8m"),
 			fires("SluiceWindowOverdue", "12m", "", "view", "payments")),
+		ruleTest("a clock that is off by minutes is reported, with the direction",
+			[]Series{{`sluice_clock_skew_seconds{view="payments",direction="ahead"}`, "0x4 120x20"}, {`sluice_clock_skew_seconds{view="payments",direction="behind"}`, "50x24"}},
+			quiet("SluiceClockSkew", "9m"),
+			fires("SluiceClockSkew", "12m", "2m 0s", "view", "payments", "direction", "ahead")),
 		ruleTest("rows without verdicts mean a blind monitor; a view that is judged or silent is well",
 			[]Series{
 				{`sluice_rows_observed_total{view="payments",source="payments"}`, "0+60x200"},

@@ -36,6 +36,8 @@ type ViewProgress struct {
 	Watermark time.Time `json:"watermark"` // zero before the first event time
 	Idle      bool      `json:"idle"`
 	Left      uint64    `json:"left"` // how often the partition had left idleness when it last became idle
+	// Clocks are of the producers that wrote last.
+	Clocks []ProducerClock `json:"clocks,omitempty"`
 }
 
 // Counts is the accounting of a partition: received is the sum of accepted,

@@ -23,6 +23,7 @@ type metrics struct {
 	frozen    *prometheus.GaugeVec
 	waiting   *prometheus.GaugeVec
 	overdue   *prometheus.GaugeVec
+	skew      *prometheus.GaugeVec
 	objective *prometheus.GaugeVec
 	feature   *prometheus.GaugeVec
 	score     *prometheus.GaugeVec
@@ -58,6 +59,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		frozen:    gauge("view_frozen", "1 while a view is frozen, by view.", "view"),
 		waiting:   gauge("gate_waiting", "Versions that passed and wait for room in the list or for a thaw, by view.", "view"),
 		overdue:   gauge("window_overdue", "Windows that should have closed a window length ago and have not, by view.", "view"),
+		skew:      gauge("clock_skew_seconds", "How far the clock of a producer is off, the worst of those of a view that wrote within two minutes, by view and direction (ahead, behind); 0 if none is seen to be.", "view", "direction"),
 		objective: gauge("freshness_objective_seconds", "Age at which a view is reported late (freshness.warn), by view; 0 without.", "view"),
 		feature:   gauge("feature_severity_ratio", "Worst severity over the methods in the newest judged window, by view and feature; 1 is the threshold.", "view", "feature"),
 		score:     gauge("view_score_ratio", "How much of what matters in a view moved in its newest judged window, 0 to 1, by view: see rules.ViewImpact.", "view"),
@@ -159,7 +161,7 @@ func bit(b bool) float64 {
 // forget deletes the series of a view that is gone.
 func (m *metrics) forget(view string) {
 	for _, vec := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.waiting, m.overdue, m.objective, m.feature, m.score, m.severity, m.errors, m.swept, m.audited,
+		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.waiting, m.overdue, m.skew, m.objective, m.feature, m.score, m.severity, m.errors, m.swept, m.audited,
 	} {
 		vec.DeletePartialMatch(prometheus.Labels{"view": view})
 	}

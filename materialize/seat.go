@@ -20,8 +20,9 @@ type seat struct {
 	later      time.Time         // when a decision that could not be taken is tried again
 	sweep      sweeping
 	look       look
-	readBack   string // the row store's data sets that visible rows were read back from
-	mended     string // and that this is noted for
+	skewed     map[string]bool // producers whose clock is off
+	readBack   string          // the row store's data sets that visible rows were read back from
+	mended     string          // and that this is noted for
 
 	shelf      sync.Mutex // held while a version comes off the shelf
 	shelfLater time.Time  // when that is tried again

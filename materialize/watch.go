@@ -42,6 +42,7 @@ func (g *Gate) watchAll(ctx context.Context) error {
 		if !set {
 			continue
 		}
+		g.clocks(view, now.UTC())
 		err := g.watch(ctx, view, now.UTC())
 		if errors.Is(err, feature.ErrFenced) {
 			return err

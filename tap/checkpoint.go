@@ -176,7 +176,7 @@ func (p *partition) progress() progressRecord {
 		TopicID: p.topicID, Seq: p.seq, IDs: p.ids.total, Sealed: map[string][]time.Time{}, Epochs: p.epochs,
 	}
 	for name, v := range p.views {
-		r.Views[name] = feature.ViewProgress{Watermark: v.watermark, Idle: v.idle, Left: v.left}
+		r.Views[name] = feature.ViewProgress{Watermark: v.watermark, Idle: v.idle, Left: v.left, Clocks: v.clocks.shown()}
 		if len(v.sealed) > 0 {
 			r.Sealed[name] = v.sealed
 		}

@@ -23,7 +23,8 @@ type DeadLetter struct {
 	Partition int32        `json:"partition"`
 	Offset    int64        `json:"offset"`
 	At        time.Time    `json:"at"`
-	Kind      string       `json:"kind"` // quarantined | dead_lettered
+	Received  time.Time    `json:"received_at,omitzero"` // when the broker appended the record or, where its topic does not say, when it was sent
+	Kind      string       `json:"kind"`                 // quarantined | dead_lettered
 	Reason    feature.Code `json:"reason"`
 	View      string       `json:"view"`
 	Feature   string       `json:"feature"`
@@ -226,6 +227,8 @@ func parseLetter(r *kgo.Record) (DeadLetter, bool) {
 			d.Feature = text
 		case letterText:
 			d.Text = text
+		case letterReceived:
+			d.Received, err = time.Parse(time.RFC3339Nano, string(h.Value))
 		case letterAt:
 			d.At, err = time.Parse(time.RFC3339Nano, text)
 		case letterSize:

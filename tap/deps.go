@@ -49,11 +49,14 @@ type Deps struct {
 	Rows     Rows
 	// Layouts returns the layout of a window; nil is an unbinned one. It must give
 	// the same answer for a window on every partition and after a restart.
-	Layouts    func(view *feature.View, start time.Time) *sketch.Layout
-	HashKey    sketch.HashKey
-	Clock      Clock
-	Registerer prometheus.Registerer
-	Logger     *slog.Logger
+	Layouts func(view *feature.View, start time.Time) *sketch.Layout
+	HashKey sketch.HashKey
+	Clock   Clock
+	// ClockByHand says that Clock is one that is set by hand: when records were received
+	// by the wall says nothing about their event times then.
+	ClockByHand bool
+	Registerer  prometheus.Registerer
+	Logger      *slog.Logger
 }
 
 func (d *Deps) validate() error {

@@ -59,6 +59,9 @@ func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at
 	if len(r.Value) > maxLetter {
 		out.Value = r.Value[:maxLetter]
 	}
+	if !r.Timestamp.IsZero() {
+		out.Headers = append(out.Headers, kgo.RecordHeader{Key: letterReceived, Value: []byte(r.Timestamp.UTC().Format(time.RFC3339Nano))})
+	}
 	for _, h := range []struct{ key, value string }{
 		{letterTopic, r.Topic}, {letterPartition, strconv.Itoa(int(r.Partition))}, {letterOffset, strconv.FormatInt(r.Offset, 10)},
 		{letterKind, bad.kind}, {letterReason, string(bad.reason)}, {letterView, clip(bad.view)}, {letterFeature, bad.feature},
@@ -89,9 +92,10 @@ const (
 	letterFeature   = letterPrefix + "feature"
 	letterText      = letterPrefix + "text"
 	letterAt        = letterPrefix + "at"
-	letterSize      = letterPrefix + "size"    // bytes of the original value
-	letterHeaders   = letterPrefix + "headers" // how many headers the original record has
-	letterMasked    = letterPrefix + "masked"  // that payment card numbers are masked, or the value is left out
+	letterReceived  = letterPrefix + "received" // the record's own time: when the broker appended it or, if the topic does not say, when it was sent
+	letterSize      = letterPrefix + "size"     // bytes of the original value
+	letterHeaders   = letterPrefix + "headers"  // how many headers the original record has
+	letterMasked    = letterPrefix + "masked"   // that payment card numbers are masked, or the value is left out
 )
 
 // A dead letter must fit a broker's usual limit of a million bytes: of a larger

@@ -242,6 +242,7 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 				return nil
 			}
 		}
+		p.clock(v, r, m)
 		if p.clockSet && m.EventTime.After(p.now.Add(p.tap.cfg.Ahead)) {
 			bad = quarantine(feature.CodeFuture, v.view.Name, "", "event time %s is more than %s ahead of the clock, %s; check the producer's clock and unit",
 				m.EventTime.Format(time.RFC3339), p.tap.cfg.Ahead, p.now.UTC().Format(time.RFC3339))

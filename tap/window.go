@@ -75,6 +75,7 @@ type viewState struct {
 	windows  map[int64]*window  // open ones, and closed ones until the next checkpoint; by start
 	idle     bool
 	left     uint64
+	clocks   clocks
 	seen     time.Time // clock's time of the last record, or from when silence counts; zero while the clock is not set
 }
 

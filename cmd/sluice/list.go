@@ -45,14 +45,15 @@ func show[T any](e *env, c *listFlags, path string, query url.Values, header str
 
 // shownView is a view as the server describes it.
 type shownView struct {
-	Project       string          `json:"project"`
-	Mode          string          `json:"mode"`
-	State         string          `json:"state"`
-	Generation    uint64          `json:"generation"`
-	ServedVersion feature.Version `json:"served_version"`
-	AgeSeconds    float64         `json:"age_seconds"`
-	Score         *float64        `json:"score"`
-	Impact        rules.Impact    `json:"impact"`
+	Project       string                     `json:"project"`
+	Mode          string                     `json:"mode"`
+	State         string                     `json:"state"`
+	Generation    uint64                     `json:"generation"`
+	ServedVersion feature.Version            `json:"served_version"`
+	AgeSeconds    float64                    `json:"age_seconds"`
+	Score         *float64                   `json:"score"`
+	Impact        rules.Impact               `json:"impact"`
+	Producers     []materialize.ProducerSkew `json:"producers"`
 	definition.ViewForm
 }
 
@@ -119,11 +120,36 @@ func (c *viewsCmd) Run(e *env) error {
 		group = ", group " + plain(v.Group)
 	}
 	fmt.Fprintf(e.stdout, "%s: %s, %s, generation %d, serving version %d, online store %s%s\n", plain(v.Name), plain(v.Mode), plain(v.State), v.Generation, v.ServedVersion, plain(cmp.Or(v.Online, feature.DefaultOnline)), group)
-	if err := table(e.stdout, "FEATURE TYPE UNIT EXPECT DESCRIPTION", rows); err != nil || len(v.Computed) == 0 {
+	if err := table(e.stdout, "FEATURE TYPE UNIT EXPECT DESCRIPTION", rows); err != nil {
 		return err
 	}
-	return v.printComputed(e)
+	if len(v.Computed) > 0 {
+		if err := v.printComputed(e); err != nil {
+			return err
+		}
+	}
+	return v.printProducers(e)
 }
+
+// printProducers prints who wrote last, and how far their clocks are off.
+func (v shownView) printProducers(e *env) error {
+	if len(v.Producers) == 0 {
+		return nil
+	}
+	var rows [][]string
+	for _, p := range v.Producers {
+		name := p.Producer
+		if p.Other {
+			name = "(others)"
+		}
+		rows = append(rows, []string{cmp.Or(name, "(not named)"), number(p.Records), seconds(p.Delay), seconds(p.Ahead), seconds(p.Behind)})
+	}
+	fmt.Fprintln(e.stdout)
+	return table(e.stdout, "PRODUCER RECORDS DELAY AHEAD BEHIND", rows)
+}
+
+// seconds shows a time to the tenth of a second.
+func seconds(s float64) string { return fmt.Sprintf("%.1f s", s) }
 
 // printComputed prints what is computed when it is read, and from which values of
 // requests.

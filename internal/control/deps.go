@@ -58,6 +58,8 @@ type Board interface {
 	Open(view *feature.View) []materialize.WindowStatus
 	Partitions(view *feature.View) map[string]materialize.PartitionStatus
 	Newest(view *feature.View) time.Time
+	// Producers tells of the clocks of those who wrote within two minutes of now.
+	Producers(view *feature.View, now time.Time) []materialize.ProducerSkew
 	Accounting() []feature.Progress
 	// Changed returns a channel that is closed at the next change.
 	Changed() <-chan struct{}

@@ -8,21 +8,23 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/definition"
+	"sluice/materialize"
 	"sluice/rules"
 )
 
 // viewItem is a view with its state. The keys after age_seconds are those of the
 // definition's form.
 type viewItem struct {
-	Project       string           `json:"project"`
-	Mode          feature.Mode     `json:"mode"`
-	State         string           `json:"state"` // learning | serving | frozen
-	Generation    uint64           `json:"generation"`
-	ServedVersion feature.Version  `json:"served_version"`
-	AgeSeconds    float64          `json:"age_seconds"`      // of the newest event time by the platform's clock; 0 before the first
-	Score         *float64         `json:"score"`            // of Impact; null before anything was measured
-	Impact        *rules.Impact    `json:"impact,omitempty"` // of one view; left out of lists
-	Reads         *rules.ReadRates `json:"reads,omitempty"`  // likewise
+	Project       string                     `json:"project"`
+	Mode          feature.Mode               `json:"mode"`
+	State         string                     `json:"state"` // learning | serving | frozen
+	Generation    uint64                     `json:"generation"`
+	ServedVersion feature.Version            `json:"served_version"`
+	AgeSeconds    float64                    `json:"age_seconds"`         // of the newest event time by the platform's clock; 0 before the first
+	Score         *float64                   `json:"score"`               // of Impact; null before anything was measured
+	Impact        *rules.Impact              `json:"impact,omitempty"`    // of one view; left out of lists
+	Reads         *rules.ReadRates           `json:"reads,omitempty"`     // likewise
+	Producers     []materialize.ProducerSkew `json:"producers,omitempty"` // likewise: who wrote within two minutes, and how far their clocks are off
 	definition.ViewForm
 }
 
@@ -65,7 +67,11 @@ func (a *API) view(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.scored(r.Context(), &defs, v)
+	item, err := a.scored(r.Context(), &defs, v)
+	if now, set := a.deps.Clock.Now(); set {
+		item.Producers = a.deps.Board.Producers(v, now)
+	}
+	return item, err
 }
 
 // scored describes a view as it is now, with its score.

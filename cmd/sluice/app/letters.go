@@ -59,7 +59,7 @@ func (l letters) Replay(ctx context.Context, r control.Replay) ([]control.Replay
 }
 
 func letterOf(l *tap.DeadLetter) control.DeadLetter {
-	return control.DeadLetter{Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, At: l.At, Kind: l.Kind, Reason: l.Reason,
+	return control.DeadLetter{Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, At: l.At, Received: l.Received, Kind: l.Kind, Reason: l.Reason,
 		View: l.View, Feature: l.Feature, Text: l.Text, Bytes: l.Bytes, Size: l.Size, Masked: l.Masked}
 }
 

@@ -159,7 +159,7 @@ func (a *App) buildTap() error {
 	t, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
 		Definitions: func() (*feature.Definitions, uint64) { return c.Definitions(), c.Generation() },
 		Refresh:     c.Refresh, Versions: a.parts.registry, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
-		Clock: a.parts.clock, Registerer: a.metrics, Logger: a.opts.Log,
+		Clock: a.parts.clock, ClockByHand: a.parts.clock.manual, Registerer: a.metrics, Logger: a.opts.Log,
 	})
 	if err != nil {
 		return err
