@@ -7,7 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -32,9 +31,8 @@ const onDisk = 200
 // and in the end, with everything healed, every record was staged and counted once,
 // every window has one verdict, and no version holds the others up.
 func TestHistories(t *testing.T) {
-	var next, reads, missed, returns, ops, grouped, expired atomic.Int64
-	var longest atomic.Int64
-	var breaks stepBreaks
+	var next, missed, returns, expired, longest atomic.Int64
+	var all tally
 	began := time.Now()
 	t.Run("workers", func(t *testing.T) {
 		for i := range runtime.GOMAXPROCS(0) {
@@ -43,15 +41,10 @@ func TestHistories(t *testing.T) {
 				for n := next.Add(1) - 1; n < int64(*histories) && !t.Failed(); n = next.Add(1) - 1 {
 					seed := *firstSeed + uint64(n)
 					w := history(t, seed, plan(seed))
-					reads.Add(int64(w.reads))
+					all.add(w)
 					missed.Add(int64(w.missed))
 					returns.Add(int64(w.returns))
-					ops.Add(int64(len(plan(seed))))
 					expired.Add(int64(w.expired))
-					if w.grouped() {
-						grouped.Add(1)
-						breaks.add(w.breaks)
-					}
 					longest.Store(max(longest.Load(), int64(w.longest)))
 					if w.failure() != "" {
 						report(t, "TestHistories", "sim.histories", seed, w.failure(), func(ops []op) string { return history(t, seed, ops).failure() })
@@ -60,27 +53,9 @@ func TestHistories(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("calls that broke, with a group, by step: %v", breaks.of)
-	t.Logf("%d histories of %d operations, %d of them with a group, %d reads of every key, in %s; longest chain %d; %d answers past the lease, flagged, lacked a row; %d rows showed behind a folded deletion; %d answers lacked a row that had expired",
-		next.Load()-int64(runtime.GOMAXPROCS(0)), ops.Load(), grouped.Load(), reads.Load(), time.Since(began).Round(time.Second), longest.Load(), missed.Load(), returns.Load(), expired.Load())
-}
-
-// stepBreaks counts, over histories with a group, the calls that broke at each step of a
-// version's life.
-type stepBreaks struct {
-	mu sync.Mutex
-	of map[string]int
-}
-
-func (b *stepBreaks) add(of map[string]int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.of == nil {
-		b.of = map[string]int{}
-	}
-	for step, n := range of {
-		b.of[step] += n
-	}
+	all.hold(t)
+	t.Logf("%d histories of %d operations, %d reads of every key, in %s; longest chain %d; %d answers past the lease, flagged, lacked a row; %d rows showed behind a folded deletion; %d answers lacked a row that had expired",
+		all.total("histories"), all.total("operations"), all.total("reads of every key"), time.Since(began).Round(time.Second), longest.Load(), missed.Load(), returns.Load(), expired.Load())
 }
 
 // history runs one, in time of its own. The store on disk has no groups: there, views of
@@ -112,6 +87,7 @@ func historyOn(t *testing.T, seed uint64, ops []op, open func(*testing.T) store)
 		}
 		w = newWorld(ctx, seed, rows)
 		defer w.stop()
+		defer func() { w.loaded = w.load(len(ops)) }()
 		for _, o := range ops {
 			if w.step(o); w.failure() != "" {
 				return

@@ -19,15 +19,17 @@ var (
 )
 
 // line is how one process reaches the others. A fuse breaks it at the n-th call from
-// now, before or after that took effect, once or for good.
+// now, or the first of a step, before or after that took effect, once or for good.
 type line struct {
 	w       *world
 	mu      sync.Mutex
 	cut     bool
 	dead    bool
-	fuse    int  // calls until it breaks; 0 is none
-	after   bool // the call that breaks it took effect
-	deadly  bool // the process dies of it
+	fuse    int             // calls until it breaks; 0 is none
+	step    string          // those of which alone count; empty: any
+	after   bool            // the call that breaks it took effect
+	deadly  bool            // the process dies of it
+	hit     map[string]bool // steps that it was in the way of since it was cut
 	between func()
 	reading func()
 
@@ -46,14 +48,17 @@ func stepThrough[T any](l *line, step string, do func() (T, error)) (result T, e
 	between := l.between
 	l.between = nil
 	broken := l.dead || l.cut
-	blown := !broken && l.fuse == 1
-	l.fuse = max(0, l.fuse-1)
+	counts := l.fuse > 0 && (l.step == "" || l.step == step)
+	blown := !broken && counts && l.fuse == 1
+	if counts {
+		l.fuse--
+	}
 	after := l.after
 	if blown && l.deadly {
 		l.dead = true
 	}
 	l.mu.Unlock()
-	if step != "" && (broken || blown) {
+	if step != "" && (blown || broken && l.news(step)) {
 		l.w.broke(step)
 	}
 	switch {
@@ -71,10 +76,32 @@ func stepThrough[T any](l *line, step string, do func() (T, error)) (result T, e
 	return do()
 }
 
+// news reports whether a step is the first time in the way of a line that is cut or dead:
+// what is tried again and again is one fault.
+func (l *line) news(step string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hit[step] {
+		return false
+	}
+	if l.hit == nil {
+		l.hit = map[string]bool{}
+	}
+	l.hit[step] = true
+	return true
+}
+
 func (l *line) light(calls int, after, deadly bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fuse, l.after, l.deadly = calls, after, deadly
+	l.fuse, l.step, l.after, l.deadly = calls, "", after, deadly
+}
+
+// only makes the fuse, which was lit, wait for the next call of a step.
+func (l *line) only(step string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fuse, l.step = 1, step
 }
 
 // intervene makes fn happen within the next call.
@@ -100,7 +127,7 @@ func (l *line) isDead() bool {
 func (l *line) set(cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut = cut
+	l.cut, l.hit = cut, nil
 }
 
 func (l *line) kill() {

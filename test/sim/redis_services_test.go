@@ -26,8 +26,8 @@ var redisHistories = flag.Int("sim.redis", 300, "histories of TestHistoriesServi
 // against an oracle that knows nothing of the other.
 func TestHistoriesServices(t *testing.T) {
 	addr := services.Start(t, "redis").Redis()[0]
-	var next, reads, expired, ops atomic.Int64
-	var breaks stepBreaks
+	var next, expired atomic.Int64
+	var all tally
 	began := time.Now()
 	t.Run("workers", func(t *testing.T) {
 		for i := range runtime.GOMAXPROCS(0) {
@@ -37,10 +37,8 @@ func TestHistoriesServices(t *testing.T) {
 				for n := next.Add(1) - 1; n < int64(*redisHistories) && !t.Failed(); n = next.Add(1) - 1 {
 					seed := *firstSeed + uint64(n)
 					w := a.history(t, seed, plan(seed))
-					reads.Add(int64(w.reads))
+					all.add(w)
 					expired.Add(int64(w.expired))
-					breaks.add(w.breaks)
-					ops.Add(int64(len(plan(seed))))
 					if w.failure() != "" {
 						report(t, "TestHistoriesServices", "sim.redis", seed, w.failure(), func(ops []op) string { return a.history(t, seed, ops).failure() })
 					}
@@ -48,9 +46,9 @@ func TestHistoriesServices(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("calls that broke, by step: %v", breaks.of)
+	all.hold(t)
 	t.Logf("%d histories of %d operations on Redis, %d reads of every key, in %s; %d answers lacked a row that had expired",
-		next.Load()-int64(runtime.GOMAXPROCS(0)), ops.Load(), reads.Load(), time.Since(began).Round(time.Second), expired.Load())
+		all.total("histories"), all.total("operations"), all.total("reads of every key"), time.Since(began).Round(time.Second), expired.Load())
 }
 
 // away is a Redis outside of the bubble that a history's time passes in: what waits for

@@ -81,13 +81,20 @@ func (w *world) do(kind string, l *lane, rng *rand.Rand) {
 	}
 }
 
+// seldom are steps that take few of a gate's calls, each as often as a line breaks there.
+var seldom = []string{"seal", "audit", "decide", "certify", "certify", "certify"}
+
 // fault is what happens to the processes of gates and servers.
 func (w *world) fault(kind string, g *gateNode, n *serverNode, rng *rand.Rand) {
 	switch kind {
 	case "gate dies":
 		g.kill()
 	case "gate line breaks":
-		g.light(1+rng.IntN(25), rng.IntN(2) == 0, rng.IntN(3) > 0)
+		calls := 1 + rng.IntN(25)
+		g.light(calls, rng.IntN(2) == 0, rng.IntN(3) > 0)
+		if calls <= len(seldom) {
+			g.only(seldom[calls-1])
+		}
 	case "gate line is cut":
 		g.set(true)
 	case "gate starts":

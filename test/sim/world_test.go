@@ -50,13 +50,14 @@ type world struct {
 	returns      int // rows behind a deletion that was folded away
 	expired      int // rows that are past their expiry
 	longest      int // chain
+	loaded       counts
 
 	mu     sync.Mutex
 	failed string
-	breaks map[string]int // calls that a line did not carry, or not whole, by step
+	breaks map[string]int // times that a line did not carry a call, or not whole, by step
 }
 
-// broke notes that a call of a step did not get through, or its answer did not.
+// broke notes that a step did not get through, or its answer did not.
 func (w *world) broke(step string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
