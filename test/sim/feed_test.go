@@ -15,11 +15,16 @@ import (
 	"sluice/tap"
 )
 
-// watch reads all the time: no row of the two windows that never passed shows, and
-// no row of a former window after one of a later window.
+// watch reads all the time: no row of the two windows of a view that never passed shows,
+// none of another view, and no row of a former window after one of a later window. Views
+// of a group are read at once.
 func (p *platform) watch(ctx context.Context) error {
 	n := &serverNode{handler: p.server.HTTP()}
-	var last [cellKeys]float64
+	var names []string
+	for _, v := range p.views {
+		names = append(names, v.Name)
+	}
+	last := make([][cellKeys]float64, len(p.views))
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -28,30 +33,42 @@ func (p *platform) watch(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		status, r, err := n.ask(p.view.Name, cellNames())
+		status, _, answers, err := n.answers(names, cellNames())
 		if err != nil {
 			return fmt.Errorf("%w: %w", errWrong, err)
 		}
 		if status != 200 {
 			continue // a store is away
 		}
-		for i, row := range r.Rows {
-			if row.Values.Amount == nil {
-				if last[i] != 0 {
-					return p.wrong("key %d had %v and now nothing", i, last[i])
-				}
-				continue
+		for i, v := range p.views {
+			if problem := v.watched(answers[i].cells, &last[i]); problem != "" {
+				return p.wrong("%s: %s", v.Name, problem)
 			}
-			x := *row.Values.Amount
-			if w := int(x) / 1000; w == failing || w == holding {
-				return p.wrong("key %d shows %v, of a window that never passed", i, x)
-			}
-			if x < last[i] {
-				return p.wrong("key %d went back from %v to %v", i, last[i], x)
-			}
-			last[i] = x
 		}
 	}
+}
+
+// watched says what is wrong with what readers see of a view, who saw last before.
+func (v cellView) watched(cells []slot, last *[cellKeys]float64) string {
+	for i, c := range cells {
+		if c.value == nil {
+			if last[i] != 0 && c.status != "UNAVAILABLE" {
+				return fmt.Sprintf("key %d had %v and now nothing (%s)", i, last[i], c.status)
+			}
+			continue
+		}
+		x := *c.value
+		switch w := int(x-v.above) / 1000; {
+		case x != v.amountOf(w, i):
+			return fmt.Sprintf("key %d shows %v, which is of another key or view", i, x)
+		case w == v.failing || w == v.holding:
+			return fmt.Sprintf("key %d shows %v, of a window that never passed", i, x)
+		case x < last[i]:
+			return fmt.Sprintf("key %d went back from %v to %v", i, last[i], x)
+		}
+		last[i] = x
+	}
+	return ""
 }
 
 // wrong keeps what is wrong, for the parent of a process that is killed.
@@ -70,8 +87,10 @@ func cellNames() (names []string) {
 	return names
 }
 
-// amountOf is the value of a row: its window, and its place there.
-func amountOf(window, row int) float64 { return float64(1000*window + row + 1) }
+// amountOf is the value of a row: its view, its window, and its place there.
+func (v cellView) amountOf(window, row int) float64 {
+	return v.above + float64(1000*window+row+1)
+}
 
 // feed appends one window after the other, each once the former is judged, and goes
 // on where a former process came to: what that one appended and had not noted comes
@@ -89,8 +108,10 @@ func (p *platform) feed(ctx context.Context) error {
 		if n < 0 {
 			continue
 		}
-		if err := errors.Join(p.judged(ctx, n), p.staged(ctx, n)); err != nil {
-			return err
+		for _, v := range p.views {
+			if err := errors.Join(p.judged(ctx, v, n), p.staged(ctx, v, n)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -108,28 +129,36 @@ func (p *platform) fed() int {
 	return n
 }
 
+// append appends a window of every view, whose rows take turns in the log.
 func (p *platform) append(ctx context.Context, n int) error {
 	var out []tap.Out
 	for i := range cellRows {
-		partition := int32(i % cellPartitions)
-		at := cellWindow(n).Start.Add(time.Duration(i) * time.Second)
-		out = append(out, tap.Out{
-			Partition: &partition, Headers: []tap.Header{{Key: tap.HeaderEventID, Value: fmt.Appendf(nil, "%d/%d", n, i)}},
-			Value: fmt.Appendf(nil, `{"view":%q,"key":{"id":"k%d"},"event_time":%q,"values":{"amount":%v}}`, p.view.Name, i, at.Format(time.RFC3339), amountOf(n, i)),
-		})
+		for _, v := range p.views {
+			partition := int32(i % cellPartitions)
+			at := cellWindow(n).Start.Add(time.Duration(i) * time.Second)
+			out = append(out, tap.Out{
+				Partition: &partition, Headers: []tap.Header{{Key: tap.HeaderEventID, Value: fmt.Appendf(nil, "%s/%d/%d", v.Name, n, i)}},
+				Value: fmt.Appendf(nil, `{"view":%q,"key":{"id":"k%d"},"event_time":%q,"values":{"amount":%v}}`, v.Name, i, at.Format(time.RFC3339), v.amountOf(n, i)),
+			})
+		}
 	}
 	for part := range slices.Chunk(out, 10) {
 		if _, err := p.log.Append(ctx, topics(), part); err != nil {
 			return err
 		}
 	}
-	return p.log.WriteWatermark(ctx, topics(), p.view.Name, cellWindow(n).End)
+	for _, v := range p.views {
+		if err := p.log.WriteWatermark(ctx, topics(), v.Name, cellWindow(n).End); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // judged waits for the decision on a window, in the registry itself.
-func (p *platform) judged(ctx context.Context, n int) error {
-	return p.until(ctx, fmt.Sprintf("window %d is judged", n), func() (bool, error) {
-		info, err := p.registry.VersionOf(ctx, p.view.ID, cellWindow(n).Start)
+func (p *platform) judged(ctx context.Context, v cellView, n int) error {
+	return p.until(ctx, fmt.Sprintf("window %d of %s is judged", n, v.Name), func() (bool, error) {
+		info, err := p.registry.VersionOf(ctx, v.ID, cellWindow(n).Start)
 		if errors.Is(err, feature.ErrNotFound) {
 			return false, nil
 		}

@@ -177,32 +177,41 @@ type provenance struct {
 
 // get reads every key of some views, at once.
 func (n *serverNode) get(w *world, of []*lane) (status int, code string, answers []answer) {
-	var err error
-	if len(of) > 1 {
-		status, code, answers, err = n.askAll(of)
-	} else {
-		var r reply
-		status, r, err = n.ask(of[0].view.Name, keyNames)
-		a := answer{provenance: provenance{r.Provenance.Generation, r.Provenance.Stale}}
-		for _, row := range r.Rows {
-			a.cells = append(a.cells, slot{row.Values.Amount, row.Statuses.Amount})
-		}
-		code, answers = r.Error.Code, []answer{a}
+	var views []string
+	for _, l := range of {
+		views = append(views, l.view.Name)
 	}
-	if err == nil && status == 200 && slices.ContainsFunc(answers, func(a answer) bool { return len(a.cells) != len(keyNames) }) {
-		err = fmt.Errorf("answers %+v, want %d rows", answers, len(keyNames))
-	}
+	status, code, answers, err := n.answers(views, keyNames)
 	if err != nil {
 		w.fail("%v", err)
 	}
 	return status, code, answers
 }
 
-// askAll reads every key of several views in one request.
-func (n *serverNode) askAll(of []*lane) (status int, code string, answers []answer, err error) {
+// answers reads keys of one view, or of several in one request.
+func (n *serverNode) answers(views, keys []string) (status int, code string, answers []answer, err error) {
+	if len(views) > 1 {
+		status, code, answers, err = n.askAll(views, keys)
+	} else {
+		var r reply
+		status, r, err = n.ask(views[0], keys)
+		a := answer{provenance: provenance{r.Provenance.Generation, r.Provenance.Stale}}
+		for _, row := range r.Rows {
+			a.cells = append(a.cells, slot{row.Values.Amount, row.Statuses.Amount})
+		}
+		code, answers = r.Error.Code, []answer{a}
+	}
+	if err == nil && status == 200 && slices.ContainsFunc(answers, func(a answer) bool { return len(a.cells) != len(keys) }) {
+		err = fmt.Errorf("answers %+v, want %d rows", answers, len(keys))
+	}
+	return status, code, answers, err
+}
+
+// askAll reads keys of several views in one request.
+func (n *serverNode) askAll(views, keys []string) (status int, code string, answers []answer, err error) {
 	var names []string
-	for _, l := range of {
-		names = append(names, l.view.Name+":amount")
+	for _, view := range views {
+		names = append(names, view+":amount")
 	}
 	var r struct {
 		Rows []struct {
@@ -212,9 +221,9 @@ func (n *serverNode) askAll(of []*lane) (status int, code string, answers []answ
 		Provenance map[string]provenance
 		Error      struct{ Code string }
 	}
-	status, err = n.post("/api/v1/rows", readOf(keyNames, names...), &r)
-	for i, l := range of {
-		a := answer{provenance: r.Provenance[l.view.Name]}
+	status, err = n.post("/api/v1/rows", readOf(keys, names...), &r)
+	for i, view := range views {
+		a := answer{provenance: r.Provenance[view]}
 		for _, row := range r.Rows {
 			a.cells = append(a.cells, slot{row.Values[names[i]], row.Statuses[names[i]]})
 		}

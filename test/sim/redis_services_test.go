@@ -67,10 +67,7 @@ const callers = 8
 
 func openAway(t *testing.T, addr string) *away {
 	t.Helper()
-	c := redis.DefaultConfig()
-	c.Addrs, c.Prefix = []string{addr}, "sim"+rand.Text()[:10]+":"
-	c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout = 5*time.Second, 20*time.Second, 20*time.Second, 20*time.Second
-	c.ReadDeadline, c.WriteDeadline = 30*time.Second, 30*time.Second // machines that run tests are slow
+	c := patientConfig(addr, "sim"+rand.Text()[:10]+":")
 	a := &away{admin: goredis.NewClient(&goredis.Options{Addr: addr, Protocol: 2}), prefix: c.Prefix, calls: make(chan func()), idle: make(chan chan struct{}, callers)}
 	if err := a.admin.ConfigSet(t.Context(), "hash-max-listpack-value", "512").Err(); err != nil { // as the store asks for
 		t.Fatal(err)
@@ -105,8 +102,7 @@ func (a *away) history(t *testing.T, seed uint64, ops []op) *world {
 
 func (a *away) clear(t *testing.T) {
 	t.Helper()
-	const remove = `for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('DEL', key) end`
-	if err := a.admin.Eval(context.Background(), remove, nil, a.prefix).Err(); err != nil && err != goredis.Nil {
+	if err := removeKeys(context.Background(), a.admin, a.prefix); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -22,12 +22,49 @@ import (
 
 const (
 	cellWindows    = 9
-	cellRows       = 30       // of a window
+	cellRows       = 30       // of a window of a view
 	cellKeys       = cellRows // each row is of a key of its own, so that none hides that another is lost
 	cellPartitions = 2
-	failing        = 3 // the window that is rejected
-	holding        = 5 // the window that is held, and expires
 )
+
+// cellPlan is what is to become of a view's windows.
+type cellPlan struct {
+	name    string
+	failing int     // the window that is rejected
+	holding int     // the window that is held, and expires
+	above   float64 // what its amounts are above, so that they are no other view's
+}
+
+// cellPlans are the view of a cell, and the one beside it in a group.
+var cellPlans = []cellPlan{{"payments", 3, 5, 0}, {"devices", 4, 2, 1e6}}
+
+// cellView is a view with its plan.
+type cellView struct {
+	*feature.View
+	cellPlan
+}
+
+// cellRowStore is the row store of a site, and how the application reaches it.
+type cellRowStore interface {
+	// behind is the store behind a trap; audit is the step of a read, or empty.
+	behind(t *trap, audit string) materialize.Rows
+	shards(t *trap) materialize.ShardsFunc // nil if it is no server
+	Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error)
+	io.Closer
+}
+
+// openGroup opens the row store of a site whose views are in a group, from a text that
+// names it. Stores on disk have no groups: tests with real services set it.
+var openGroup func(ctx context.Context, where string, views []cellView) (cellRowStore, error)
+
+// diskRows is the row store of a site on disk.
+type diskRows struct{ *embedded.Store }
+
+func (d diskRows) behind(t *trap, audit string) materialize.Rows {
+	return trappedRows{t, d.Store, audit}
+}
+
+func (d diskRows) shards(*trap) materialize.ShardsFunc { return nil }
 
 // site is the data of a platform in one folder, with the parts that outlive the
 // application: log, registry and row store, each behind a trap.
@@ -39,12 +76,14 @@ type site struct {
 	broker   *tap.Broker
 	addr     string
 	registry *registry.Registry
-	rows     *embedded.Store
-	view     *feature.View
+	rows     cellRowStore
+	views    []cellView
 	defs     *feature.Definitions
 }
 
-func openSite(ctx context.Context, dir string, t *trap) (s *site, err error) {
+// openSite opens what is in a folder; where names the store of views that are in a group,
+// and is empty for one view, whose rows are in the folder.
+func openSite(ctx context.Context, dir, where string, t *trap) (s *site, err error) {
 	s = &site{dir: dir, trap: t, addr: "127.0.0.1:0"}
 	t.fail = s.fail
 	if err = s.startBroker(); err != nil {
@@ -53,25 +92,43 @@ func openSite(ctx context.Context, dir string, t *trap) (s *site, err error) {
 	if s.registry, err = registry.OpenSQLite(ctx, filepath.Join(dir, "registry.db"), registry.Options{Sync: true}); err != nil {
 		return s, err
 	}
-	if s.rows, err = embedded.Open(embedded.Options{Path: filepath.Join(dir, "rows"), Sync: true}); err != nil {
-		return s, err
-	}
 	defs, generation, err := s.registry.Definitions(ctx)
 	if err == nil && generation == 0 {
+		defs, _, err = s.registry.SaveDefinitions(ctx, 0, cellDefinitions(where != ""), feature.Audit{})
+	}
+	if err != nil {
+		return s, err
+	}
+	s.defs = &defs
+	for i := range defs.Views {
+		s.views = append(s.views, cellView{&defs.Views[i], cellPlans[i]})
+	}
+	if where != "" {
+		s.rows, err = openGroup(ctx, where, s.views)
+		return s, err
+	}
+	disk, err := embedded.Open(embedded.Options{Path: filepath.Join(dir, "rows"), Sync: true})
+	s.rows = diskRows{disk}
+	return s, err
+}
+
+func cellDefinitions(group bool) feature.Definitions {
+	defs := feature.Definitions{Project: "sim", Entities: []feature.Entity{{Name: "id", Type: feature.String}}}
+	for _, plan := range cellPlans {
 		view := feature.View{
-			Project: "sim", Name: "payments", Entities: []feature.Entity{{Name: "id", Type: feature.String}},
+			Project: "sim", Name: plan.name, Entities: defs.Entities,
 			Features: []feature.Feature{{Name: "amount", Type: feature.Float64}},
 			Window:   feature.WindowSpec{Size: windowSize},
 			Publish:  feature.Publish{Mode: feature.Gated, ProbationWindows: 1, ProbationFail: 1, Hold: 1, OnStaleRollback: "serve"},
 			Baseline: feature.Baseline{From: "trailing", Windows: 100},
 		}
-		defs, _, err = s.registry.SaveDefinitions(ctx, 0, feature.Definitions{Project: "sim", Entities: view.Entities, Views: []feature.View{view}}, feature.Audit{})
+		if !group {
+			return feature.Definitions{Project: defs.Project, Entities: defs.Entities, Views: []feature.View{view}}
+		}
+		view.Group = groupName
+		defs.Views = append(defs.Views, view)
 	}
-	if err != nil {
-		return s, err
-	}
-	s.defs, s.view = &defs, &defs.Views[0]
-	return s, nil
+	return defs
 }
 
 func (s *site) startBroker() (err error) {
@@ -175,7 +232,7 @@ func (p *platform) build(ctx context.Context) (*tap.Tap, *materialize.Gate, erro
 	cfg := tap.DefaultConfig()
 	cfg.Checkpoint, cfg.Poll = 20*time.Millisecond, 5*time.Millisecond // rows are staged at checkpoints alone
 	t, err := tap.New(cfg, p.log, tap.Deps{
-		Definitions: func() (*feature.Definitions, uint64) { return p.defs, 1 }, Versions: registry, Rows: trappedRows{p.trap, p.rows, ""},
+		Definitions: func() (*feature.Definitions, uint64) { return p.defs, 1 }, Versions: registry, Rows: p.rows.behind(p.trap, ""),
 		HashKey: hashKey, Clock: clock, Logger: logger,
 	})
 	if err != nil {
@@ -184,27 +241,28 @@ func (p *platform) build(ctx context.Context) (*tap.Tap, *materialize.Gate, erro
 	p.board = materialize.NewBoard(topics(), func(string) int { return cellPartitions })
 	gcfg := materialize.DefaultConfig()
 	gcfg.Retry, gcfg.Sweep = 50*time.Millisecond, 100*time.Millisecond
+	shards := p.rows.shards(p.trap)
 	if p.bare {
-		gcfg.AuditRows = 0
+		gcfg.AuditRows, shards = 0, nil
 	}
 	gate := materialize.New(gcfg, materialize.Deps{
-		Registry: registry, Rows: trappedRows{p.trap, p.rows, "audit"}, Log: tap.NewReader(cfg, p.log, hashKey), Judge: p.judge, Board: p.board,
+		Registry: registry, Rows: p.rows.behind(p.trap, "audit"), Shards: shards, Log: tap.NewReader(cfg, p.log, hashKey), Judge: p.judge, Board: p.board,
 		Definitions: func() *feature.Definitions { return p.defs }, HashKey: hashKey, Clock: clock, Owner: "gate", Epoch: epoch, Logger: logger,
 	})
-	p.server, err = serving.New(serving.DefaultConfig(), serving.Deps{Rows: trappedRows{p.trap, p.rows, ""}, Source: registry})
+	p.server, err = serving.New(serving.DefaultConfig(), serving.Deps{Rows: p.rows.behind(p.trap, ""), Source: registry})
 	return t, gate, err
 }
 
 func topics() string { return tap.DefaultTopics().Writes }
 
-// judge passes every window but two.
+// judge passes every window of a view but two.
 func (p *platform) judge(e materialize.Evidence) (materialize.Opinion, error) {
 	state := rules.Pass
-	if e.Kind == "window" {
+	if plan := p.views[e.View.ID-1].cellPlan; e.Kind == "window" {
 		switch {
-		case e.Window.Start.Equal(cellWindow(failing).Start):
+		case e.Window.Start.Equal(cellWindow(plan.failing).Start):
 			state = rules.Fail
-		case e.Window.Start.Equal(cellWindow(holding).Start):
+		case e.Window.Start.Equal(cellWindow(plan.holding).Start):
 			state = rules.Inconclusive
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 var (
 	cellSteps = []string{"open", "write", "seal", "audit", "decide", "broadcast", "certify", "sweep"}
 	cellParts = []string{"app", "rows", "registry", "log"}
+	cellCalls = []string{"sweep/fold", "sweep/drop"}
 )
 
 // outage is how long a part that failed stays away.
@@ -25,7 +27,8 @@ const outage = 300 * time.Millisecond
 var errDown = errors.New("down")
 
 // trap makes a part fail at one call of one step, before or after that took effect:
-// the process dies of SIGKILL, or a store or the log does not answer for a while.
+// the process dies of SIGKILL, or a store or the log does not answer for a while. A step
+// of several calls may be narrowed down to one of them: sweep/drop.
 type trap struct {
 	step, part string
 	nth        int // of the step's calls
@@ -42,7 +45,8 @@ type trap struct {
 // at passes a call of a step to part, of which it asks for something; empty is none.
 func at[T any](t *trap, step, part string, do func() (T, error)) (result T, err error) {
 	t.mu.Lock()
-	now := step != "" && step == t.step && !t.sprung
+	whole, _, _ := strings.Cut(step, "/")
+	now := step != "" && (step == t.step || whole == t.step) && !t.sprung
 	if now {
 		t.calls++
 		now = t.calls == t.nth
@@ -197,9 +201,9 @@ func (r trappedRows) Read(ctx context.Context, view feature.ViewID, keys []featu
 }
 
 func (r trappedRows) Drop(ctx context.Context, view feature.ViewID, version feature.Version) (int, error) {
-	return at(r.trap, "sweep", "rows", func() (int, error) { return r.Store.Drop(ctx, view, version) })
+	return at(r.trap, "sweep/drop", "rows", func() (int, error) { return r.Store.Drop(ctx, view, version) })
 }
 
 func (r trappedRows) Fold(ctx context.Context, view feature.ViewID, floor feature.Version, dead, touched []feature.Version) (int, error) {
-	return at(r.trap, "sweep", "rows", func() (int, error) { return r.Store.Fold(ctx, view, floor, dead, touched) })
+	return at(r.trap, "sweep/fold", "rows", func() (int, error) { return r.Store.Fold(ctx, view, floor, dead, touched) })
 }
