@@ -160,7 +160,7 @@ func (w *netWrecker) drawLink(round int, push func()) {
 		cure()
 	case "silence":
 		cure := w.net.poison(link, silence()...)
-		time.Sleep(w.between(100*time.Millisecond, 5*time.Second))
+		w.still()
 		cure()
 	case "kill redis":
 		link = ""
@@ -214,6 +214,7 @@ func TestNetworkServices(t *testing.T) {
 	w.battery = &battery{site: f.site, pollers: watch(t, f.site), rounds: rounds, strike: w.drawLink, reads: int64(rounds) * 20}
 	w.battery.run()
 	t.Log(strings.TrimPrefix(fmt.Sprint(w.done), "map"))
+	w.stood()
 	if w.battery.pollers.flagged == 0 {
 		t.Error("no read of a rolled-back version was flagged: the server that was cut off was not read, and the run is void")
 	}

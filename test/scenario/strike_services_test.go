@@ -5,6 +5,7 @@ package scenario
 import (
 	"errors"
 	"flag"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -20,7 +21,11 @@ var (
 	faults = flag.Int("battery.faults", 36, "faults on real services; of 36 at least 20 kill and 10 freeze")
 	seed   = flag.Uint64("battery.seed", 0, "order and moments of the faults; 0: another one each time")
 	kinds  = flag.String("battery.kinds", "", "only faults whose name has this in it, such as kill or redis")
+	freeze = flag.Duration("battery.freeze", 12*time.Second, "the longest that a process, a service or a link stands still")
 )
+
+// blink is the shortest that something stands still.
+const blink = 100 * time.Millisecond
 
 // deck is what faults are drawn from, all of it before any of it again.
 var deck = []string{
@@ -37,14 +42,23 @@ type wrecker struct {
 	set     *services.Set
 	rng     *rand.Rand
 
-	drawn []string
-	done  map[string]int
-	lost  int64 // bytes that replicas did not have when they took over
+	drawn  []string
+	done   map[string]int
+	lost   int64           // bytes that replicas did not have when they took over
+	stills []time.Duration // how long something stood still, each time
 }
 
 // between returns a random time.
 func (w *wrecker) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(w.rng.Int64N(int64(high-low)))
+}
+
+// still lets what was frozen stand still. Each tenfold of time is as likely as another: most
+// are short, and some outlast leases, sessions and what clients wait for.
+func (w *wrecker) still() {
+	d := time.Duration(float64(blink) * math.Pow(float64(*freeze)/float64(blink), w.rng.Float64()))
+	w.stills = append(w.stills, d)
+	time.Sleep(d)
 }
 
 // moment waits for the random moment of a fault: while a window is on its way from
@@ -114,7 +128,7 @@ func (w *wrecker) freezeOne(of []*process) {
 	p := of[w.rng.IntN(len(of))]
 	w.moment()
 	p.signal(syscall.SIGSTOP)
-	time.Sleep(w.between(100*time.Millisecond, 5*time.Second))
+	w.still()
 	p.signal(syscall.SIGCONT)
 }
 
@@ -128,7 +142,7 @@ func (w *wrecker) killService(name string) {
 func (w *wrecker) freezeService(name, node string) {
 	w.moment()
 	w.must(w.set.Pause(w.t.Context(), name, node))
-	time.Sleep(w.between(100*time.Millisecond, 5*time.Second))
+	w.still()
 	w.must(w.set.Resume(w.t.Context(), name, node))
 }
 
@@ -179,6 +193,24 @@ func (w *wrecker) report() {
 		w.errorf("no replica lacked anything when it took over: the run is void")
 	}
 	w.t.Logf("%d kills, %d freezes: %v; replicas lacked %d bytes when they took over", kills, freezes, w.done, w.lost)
+	w.stood()
+}
+
+// manyStills is how many times something stands still before one of them must have been
+// long: all of so many are short by chance in one run of a thousand.
+const manyStills = 32
+
+// stood says how long things stood still, and fails the test if none of many did for long.
+func (w *wrecker) stood() {
+	n := len(w.stills)
+	if n == 0 {
+		return
+	}
+	slices.Sort(w.stills)
+	if long := *freeze / 3; n >= manyStills && w.stills[n-1] < long {
+		w.errorf("nothing stood still for %s, the longest of %d times was %s: the run is void", long, n, w.stills[n-1])
+	}
+	w.t.Logf("%d times something stood still: median %s, longest %s", n, w.stills[n/2].Round(time.Millisecond), w.stills[n-1].Round(time.Millisecond))
 }
 
 // random returns a source whose seed the test's log names.
