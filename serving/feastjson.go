@@ -20,7 +20,7 @@ type jsonRequest struct {
 // know are passed over, as Feast's server does; of one given twice the last holds.
 func (r *jsonRequest) parse(body []byte) error {
 	if !wellFormed(body) {
-		return at("body", invalid("send JSON in UTF-8", "the body is no JSON"))
+		return at("body", notJSON(body, "send JSON in UTF-8"))
 	}
 	body = trimmed(body)
 	if body[0] != '{' {

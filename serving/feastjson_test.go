@@ -95,9 +95,9 @@ func TestFeastErrors(t *testing.T) {
 		status int
 		want   string
 	}{
-		"no JSON":         {`{"features":`, 422, detail("invalid_argument", "", "the body is no JSON (send JSON in UTF-8)")},
-		"no UTF-8":        {"{\"feature_service\":\"\xff\"}", 422, detail("invalid_argument", "", "the body is no JSON (send JSON in UTF-8)")},
-		"empty":           {``, 422, detail("invalid_argument", "", "the body is no JSON (send JSON in UTF-8)")},
+		"no JSON":         {`{"features":`, 422, detail("invalid_argument", "", "the body is no JSON: it ends too early (send JSON in UTF-8)")},
+		"no UTF-8":        {"{\"feature_service\":\"\xff\"}", 422, detail("invalid_argument", "", "the body is no JSON: it is no UTF-8 at byte 20 (send JSON in UTF-8)")},
+		"empty":           {``, 422, detail("invalid_argument", "", "the body is empty (send JSON in UTF-8)")},
 		"a list":          {` [1]`, 422, detail("invalid_argument", "", `the body is a list, not an object (send {\"features\":[...],\"entities\":{...}})`)},
 		"no features":     {`{"entities":{"user_id":["a"]}}`, 422, detail("invalid_argument", "features", "neither features nor feature_service is given (give features or feature_service)")},
 		"both":            {`{"features":[],"feature_service":"m","entities":{}}`, 422, detail("invalid_argument", "features", "features and feature_service are both given (give one of the two)")},

@@ -51,7 +51,7 @@ func (m *materializeRequest) refusal() *feature.Error {
 // parseMaterialize reads the body; incremental wants no start_ts.
 func parseMaterialize(body []byte, incremental bool) (*materializeRequest, error) {
 	if !wellFormed(body) {
-		return nil, at("body", invalid("send JSON in UTF-8", "the body is no JSON"))
+		return nil, at("body", notJSON(body, "send JSON in UTF-8"))
 	}
 	if body = trimmed(body); body[0] != '{' {
 		return nil, at("body", invalid("send an object", "the body is %s", jsonKind(body)))

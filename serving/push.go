@@ -110,7 +110,7 @@ func (s *Server) checkColumns(v *view, c columns) error {
 // parsePush takes a push body apart: the view, where to, and the object df.
 func parsePush(body []byte, viewMember string) (name, to string, df []byte, err error) {
 	if !wellFormed(body) {
-		return "", "", nil, at("body", invalid("send JSON in UTF-8", "the body is no JSON"))
+		return "", "", nil, at("body", notJSON(body, "send JSON in UTF-8"))
 	}
 	if body = trimmed(body); body[0] != '{' {
 		return "", "", nil, at("body", invalid("send an object", "the body is %s", jsonKind(body)))

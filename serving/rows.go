@@ -31,12 +31,12 @@ func parseRows(body []byte) (rowsRequest, error) {
 // decodeBody reads a body strictly; want says how it should have been written.
 func decodeBody(body []byte, to any, want string) error {
 	if !wellFormed(body) {
-		return invalid(want, "the body is no JSON in UTF-8")
+		return notJSON(body, want)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(to); err != nil {
-		return invalid(want, "the body cannot be read: %s", quoted(err.Error()))
+		return misfit(err, want)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return invalid(want, "the body holds more than one value")
