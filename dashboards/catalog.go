@@ -64,6 +64,8 @@ var Catalog = []Metric{
 		"Age at which the view is late (freshness.warn of its definition); 0 is never."},
 	{"sluice_window_overdue", Gauge, "gate", []Label{view},
 		"Windows of the view that should have closed a window length ago and have not."},
+	{"sluice_source_tripped", Gauge, "gate", []Label{view},
+		"1 while too many records of the view's source were dead letters in the time of its newest judged window, which is held for that; else 0."},
 	{"sluice_clock_skew_seconds", Gauge, "gate", []Label{view, {Name: "direction", Values: []string{"ahead", "behind"}}},
 		"How far the clock of a producer is off, the worst of those of the view that wrote within two minutes; 0 if none is seen to be. The API names them."},
 	{"sluice_view_frozen", Gauge, "gate", []Label{view},

@@ -126,6 +126,8 @@ func freshnessPanels() []Panel {
 			}, unit("s"), fromZero),
 		graph("Overdue windows", "Windows that should have closed a window length ago and cannot complete.",
 			[]query{{`max by (view) (sluice_window_overdue{view=~"$view"})`, "{{view}}"}}, fromZero),
+		graph("Sources that tripped the gate", "1 while too many records of a view's source were dead letters in the time of its newest judged window.",
+			[]query{{`max by (view) (sluice_source_tripped{view=~"$view"}) > 0`, "{{view}}"}}, fromZero),
 		graph("Clocks of producers", "How far the clock of a view's producer is off, at worst: ahead at least so much, behind about so much.",
 			[]query{{`max by (view, direction) (sluice_clock_skew_seconds{view=~"$view"}) > 0`, "{{view}} {{direction}}"}}, unit("s"), fromZero),
 		graph("Checkpoints and decisions", "Time to stage rows and commit profiles and progress; to judge a complete window and commit the decision.",

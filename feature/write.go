@@ -29,6 +29,8 @@ type Progress struct {
 	Offset    int64                   `json:"offset"` // next offset to read
 	Views     map[string]ViewProgress `json:"views"`
 	Counts    Counts                  `json:"counts"`
+	// Source is of the minutes in which there were dead letters, and of the last ones.
+	Source []SourceMinute `json:"source,omitempty"`
 }
 
 // ViewProgress is a partition's progress for one view.

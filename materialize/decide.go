@@ -137,6 +137,7 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	opinion := g.opinion(evidence, c.broken)
 	g.stamp(&opinion.Verdict, evidence, c.desk)
 	c.desk.memory.Alarms, c.desk.memory.Spread = opinion.Alarms, opinion.Spread
+	g.trip(c)
 	opinion.Verdict.LeftOut = c.leftOut()
 	c.desk.Judged(&opinion.Verdict, evidence.Versions)
 	fresh, err := admissible(c, evidence, opinion)
@@ -195,6 +196,9 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 func (c *candidate) leftOut() string {
 	if name := c.book.view.Occasion(c.info.Window); name != "" {
 		return "declared occasion " + name
+	}
+	if c.desk.poison != "" {
+		return "source: " + c.desk.poison
 	}
 	n := len(c.book.entries)
 	if c.info.Kind == feature.KindBatch {

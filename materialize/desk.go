@@ -22,6 +22,7 @@ type Desk struct {
 	dead     []feature.Version
 	frozen   bool
 	refuse   bool
+	poison   string // why the source of the window at hand is not to be trusted; empty: it is
 	versions map[feature.Version]*feature.VersionInfo
 	memory   memory
 	former   []byte // memory as it was

@@ -25,6 +25,11 @@ type Config struct {
 	// nothing speaks against the store; else all of them are.
 	AuditRows int `yaml:"audit_rows"`
 
+	// DeadShare is the share of a source's records of one minute above which, if at least
+	// DeadLeast of them are dead letters, windows of that time are held.
+	DeadShare float64 `yaml:"dead_share"`
+	DeadLeast int     `yaml:"dead_least"`
+
 	Watch time.Duration `yaml:"watch"` // pause between two looks at freshness, overdue windows and what was served
 
 	// ServedGrace is how long processes have to store what they sampled of a window
@@ -34,7 +39,7 @@ type Config struct {
 
 // DefaultConfig returns the configuration that the reference page documents.
 func DefaultConfig() Config {
-	return Config{Retry: time.Second, Lease: time.Second, Sweep: 2 * time.Second, Watch: time.Second, AuditRows: 2000, ServedGrace: 5 * time.Second}
+	return Config{Retry: time.Second, Lease: time.Second, Sweep: 2 * time.Second, Watch: time.Second, AuditRows: 2000, DeadShare: 0.05, DeadLeast: 10, ServedGrace: 5 * time.Second}
 }
 
 // Deps is what a Gate works with. All of it is shared and outlives the gate.

@@ -17,6 +17,9 @@ type memory struct {
 	// Waiting are versions that passed but could not be listed: the view was
 	// frozen, or the list was full.
 	Waiting []feature.Version `json:"waiting,omitempty"`
+	// Poisoned are held versions that passed, of windows whose source was poisoned. Their
+	// hold budget runs.
+	Poisoned []feature.Version `json:"poisoned,omitempty"`
 	// Shelf are versions that passed while the view kept the rows of as many as it may:
 	// theirs are published from the log.
 	Shelf []feature.Version `json:"shelf,omitempty"`
@@ -76,6 +79,7 @@ func (m *memory) drop(version feature.Version) {
 	m.Short = slices.DeleteFunc(m.Short, is)
 	m.Waiting = slices.DeleteFunc(m.Waiting, is)
 	m.Shelf = slices.DeleteFunc(m.Shelf, is)
+	m.Poisoned = slices.DeleteFunc(m.Poisoned, is)
 }
 
 // rolledBack notes a rollback and returns how many there were in the last hour.

@@ -24,6 +24,7 @@ type metrics struct {
 	waiting   *prometheus.GaugeVec
 	overdue   *prometheus.GaugeVec
 	skew      *prometheus.GaugeVec
+	tripped   *prometheus.GaugeVec
 	objective *prometheus.GaugeVec
 	feature   *prometheus.GaugeVec
 	score     *prometheus.GaugeVec
@@ -60,6 +61,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		waiting:   gauge("gate_waiting", "Versions that passed and wait for room in the list or for a thaw, by view.", "view"),
 		overdue:   gauge("window_overdue", "Windows that should have closed a window length ago and have not, by view.", "view"),
 		skew:      gauge("clock_skew_seconds", "How far the clock of a producer is off, the worst of those of a view that wrote within two minutes, by view and direction (ahead, behind); 0 if none is seen to be.", "view", "direction"),
+		tripped:   gauge("source_tripped", "1 while too many records of a view's source were dead letters in the time of its newest judged window, by view.", "view"),
 		objective: gauge("freshness_objective_seconds", "Age at which a view is reported late (freshness.warn), by view; 0 without.", "view"),
 		feature:   gauge("feature_severity_ratio", "Worst severity over the methods in the newest judged window, by view and feature; 1 is the threshold.", "view", "feature"),
 		score:     gauge("view_score_ratio", "How much of what matters in a view moved in its newest judged window, 0 to 1, by view: see rules.ViewImpact.", "view"),
@@ -161,7 +163,7 @@ func bit(b bool) float64 {
 // forget deletes the series of a view that is gone.
 func (m *metrics) forget(view string) {
 	for _, vec := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.waiting, m.overdue, m.skew, m.objective, m.feature, m.score, m.severity, m.errors, m.swept, m.audited,
+		m.verdicts, m.decisions, m.rollbacks, m.overrides, m.blocked, m.frozen, m.waiting, m.overdue, m.skew, m.tripped, m.objective, m.feature, m.score, m.severity, m.errors, m.swept, m.audited,
 	} {
 		vec.DeletePartialMatch(prometheus.Labels{"view": view})
 	}

@@ -24,6 +24,9 @@ func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
 	switch {
 	case waits:
 		text = fmt.Sprintf("%s version %d passed and %s. It is published once the next judged window certifies the oldest of them, or one is rolled back.", d.view.Name, version, info.Reason)
+	case v.Decision == "hold" && v.Held != "":
+		text = fmt.Sprintf("%s version %d passed and is held: %s. It is published once a later window finds its source well again, and expires after %d windows; `sluice approve %s --version %d --reason …` publishes it now.",
+			d.view.Name, version, v.Held, d.view.Publish.Hold, d.view.Name, version)
 	case v.Decision == "hold" && (slices.Contains(d.memory.Waiting, version) || d.shelved(version)):
 		text = fmt.Sprintf("%s version %d passed and %s. It is published once `sluice thaw %s` is done.", d.view.Name, version, info.Reason, d.view.Name)
 	}

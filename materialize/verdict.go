@@ -14,9 +14,13 @@ import (
 // them.
 func (d *Desk) Judged(v *rules.Verdict, versions []feature.Version) {
 	d.age(versions)
+	d.well(v)
 	d.memory.judged(d.view.Publish.ProbationWindows)
 	shown := slices.DeleteFunc(slices.Clone(versions), func(x feature.Version) bool { return !d.listed(x) })
 	v.Decision = d.decision(v.State, len(shown) > 0)
+	if d.poison != "" && (v.State == rules.Pass || v.State == rules.Warn) {
+		v.Held = d.poison
+	}
 	if v.Decision == "rollback" && d.spared(shown) {
 		v.Decision = "hold"
 	}
@@ -29,12 +33,13 @@ func (d *Desk) Judged(v *rules.Verdict, versions []feature.Version) {
 }
 
 // decision is the design's table for a candidate; shown is whether readers see it
-// already, as they do in an optimistic view.
+// already, as they do in an optimistic view. What passed of a source that is not to be
+// trusted is like what could not be judged.
 func (d *Desk) decision(state rules.State, shown bool) string {
 	switch {
 	case d.frozen:
 		return "hold"
-	case state == rules.Pass || state == rules.Warn:
+	case (state == rules.Pass || state == rules.Warn) && d.poison == "":
 		return "publish"
 	case state == rules.Fail && shown:
 		return "rollback"
@@ -60,6 +65,9 @@ func (d *Desk) age(judged []feature.Version) {
 			if !d.frozen {
 				d.touch(version).HeldFor++
 			}
+			if slices.Contains(d.memory.Poisoned, version) && !slices.Contains(judged, version) {
+				d.touch(version).JudgedSince++ // it passed
+			}
 		case slices.Contains(judged, version):
 		case info.State == feature.StateVisible || waiting:
 			d.touch(version).JudgedSince++
@@ -77,6 +85,9 @@ func (d *Desk) settle(v *rules.Verdict, version feature.Version) {
 		d.list(version)
 	case d.listed(version):
 		info.State = feature.StateVisible
+		if v.Held != "" {
+			info.Reason = v.Held
+		}
 	case v.Decision == "reject" || v.Decision == "rollback":
 		info.State = feature.StateRejected
 	default:
@@ -90,9 +101,12 @@ func (d *Desk) hold(v *rules.Verdict, info *feature.VersionInfo) {
 		info.State, info.HeldFor = feature.StateHeld, 0
 	}
 	switch {
+	case v.Held != "":
+		d.memory.Poisoned = append(d.memory.Poisoned, info.Version)
+		info.Reason = "held: " + v.Held
 	case v.State == rules.Pass || v.State == rules.Warn:
 		d.memory.wait(info.Version)
-		info.Reason = "waits: the view is frozen"
+		info.Reason = waitsFrozen
 	case v.TooFew:
 		d.memory.Short = append(d.memory.Short, info.Version)
 	}

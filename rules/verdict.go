@@ -31,6 +31,7 @@ type Verdict struct {
 	Onset      time.Time         `json:"onset,omitzero"`     // of a shift that began within probation: start of its first window; else zero
 	Occasion   string            `json:"occasion,omitempty"` // declared in the calendar, in which alarms of drift only warn
 	LeftOut    string            `json:"left_out,omitempty"` // why a window that passed does not enter history
+	Held       string            `json:"held,omitempty"`     // why what passed is not published: too much of its source could not be read
 	State      State             `json:"state"`
 	Decision   string            `json:"decision"` // publish | hold | reject | rollback | notify | none
 	RolledBack []feature.Version `json:"rolled_back"`

@@ -171,7 +171,7 @@ func (p *partition) progress() progressRecord {
 	r := progressRecord{
 		Progress: feature.Progress{
 			Topic: p.at.topic, Partition: p.at.partition, Epoch: p.epoch, Offset: p.next,
-			Views: make(map[string]feature.ViewProgress, len(p.views)), Counts: p.counts,
+			Views: make(map[string]feature.ViewProgress, len(p.views)), Counts: p.counts, Source: slices.Clone(p.source),
 		},
 		TopicID: p.topicID, Seq: p.seq, IDs: p.ids.total, Sealed: map[string][]time.Time{}, Epochs: p.epochs,
 	}

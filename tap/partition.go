@@ -21,6 +21,7 @@ type partition struct {
 	epochs  []epochEnd
 	next    int64 // offset of the next record
 	counts  feature.Counts
+	source  sourceMinutes
 	views   map[string]*viewState
 	ids     *idWindow
 	results results
@@ -106,6 +107,7 @@ func (p *partition) record(ctx context.Context, r *kgo.Record) error {
 		return fmt.Errorf("record %s offset %d: %w", p.at, r.Offset, err)
 	}
 	p.counts.Received++
+	p.count(r, &out)
 	switch {
 	case out.accepted:
 		p.counts.Accepted++

@@ -92,6 +92,7 @@ func (t *Tap) take(ctx context.Context, at source, w *writer) (*partition, error
 // restore takes over a saved state.
 func (p *partition) restore(ctx context.Context, s *saved) error {
 	p.next, p.counts, p.epochs = s.progress.Offset, s.progress.Counts, s.progress.Epochs
+	p.source = slices.Clone(s.progress.Source)
 	missing, err := p.ids.restore(s.segments, s.progress.IDs)
 	if err != nil {
 		return err

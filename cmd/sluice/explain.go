@@ -63,6 +63,9 @@ func explain(w io.Writer, v *rules.Verdict, state feature.State) error {
 	if v.Backfilled > 0 {
 		fmt.Fprintf(&b, "Backfill %d of its rows were declared to be of long ago: they are not judged\n", v.Backfilled)
 	}
+	if v.Held != "" {
+		fmt.Fprintf(&b, "Held     %s\n", v.Held)
+	}
 	if v.LeftOut != "" {
 		fmt.Fprintf(&b, "History  it does not enter: %s\n", v.LeftOut)
 	}

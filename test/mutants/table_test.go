@@ -38,7 +38,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a verdict without an answer publishes", file: "materialize/verdict.go",
-		edits: [][2]string{{"case state == rules.Pass || state == rules.Warn:", "case state != rules.Fail:"}},
+		edits: [][2]string{{"case (state == rules.Pass || state == rules.Warn) && d.poison == \"\":", "case state != rules.Fail:"}},
 		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
 	},
 	{
@@ -76,6 +76,11 @@ var mutants = []mutant{
 			{"	p.saved()\n	p.tap.metrics", "	p.saved()\n	if err := p.stageAll(ctx); err != nil {\n		return err\n	}\n	p.tap.metrics"},
 		},
 		pkg: "./test/sim", run: "^TestCrashCells$/^write$",
+	},
+	{
+		name: "a window of a poisoned source is published", file: "materialize/verdict.go",
+		edits: [][2]string{{"&& d.poison == \"\":", "&& d.by != \"\":"}},
+		pkg:   "./materialize", run: "^TestPoisonedSourceHolds$",
 	},
 	{
 		name: "-0 and 0 tell rows apart in digests", file: "quality/sketch/hash.go",

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"sluice/feature"
+	"sluice/materialize"
 	"sluice/serving"
 	"sluice/store/redis"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	// OnlineStores are further ones; see there.
 	OnlineStores OnlineStores   `yaml:"online_stores" name:"online_stores" help:"Online stores beside that of redis, for views that name one with online: by name, each with the keys of redis, such as {critical: {addrs: [10.0.0.7:6379]}}; one without addrs is embedded." placeholder:"YAML"`
 	Registry     RegistryConfig `yaml:"registry" embed:"" prefix:"registry."`
+	Gate         GateConfig     `yaml:"gate" embed:"" prefix:"gate."`
 	Serve        ServeConfig    `yaml:"serve" embed:"" prefix:"serve."`
 	Feast        FeastConfig    `yaml:"feast" embed:"" prefix:"feast."`
 	Slack        SlackConfig    `yaml:"slack" embed:"" prefix:"slack."`
@@ -73,6 +75,21 @@ type RegistryConfig struct {
 	Postgres string `yaml:"postgres" help:"PostgreSQL connection string; empty: the embedded registry." placeholder:"URL"`
 }
 
+// GateConfig says when the gate does not trust a source.
+type GateConfig struct {
+	DeadShare float64 `yaml:"dead_share" name:"dead_share" help:"Share of the records of a topic within a minute above which the windows of its views of that time are held, if that many are dead letters: what cannot be read, is of a wrong type, or is refused for its event time. 1: never." placeholder:"SHARE"`
+	DeadLeast int     `yaml:"dead_least" name:"dead_least" help:"Dead letters of a minute below which none is held." placeholder:"N"`
+}
+
+func (c GateConfig) validate(add func(format string, args ...any)) {
+	if !(c.DeadShare > 0 && c.DeadShare <= 1) {
+		add("gate.dead_share: %v: want a share above 0 and up to 1, such as 0.05; 1 holds nothing", c.DeadShare)
+	}
+	if c.DeadLeast < 1 {
+		add("gate.dead_least: %d: want 1 or more: of few records a share says nothing", c.DeadLeast)
+	}
+}
+
 // SlackConfig says where people are told.
 type SlackConfig struct {
 	TokenEnv string `yaml:"token_env" name:"token_env" help:"Environment variable that holds the bot token." placeholder:"NAME"`
@@ -103,6 +120,7 @@ func DefaultConfig() Config {
 			DeadLetters: "sluice.dead", Group: "sluice",
 		},
 		Redis: RedisConfig{Addrs: []string{}, Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget, ClusterFailover: redis.DefaultConfig().ClusterFailover},
+		Gate:  GateConfig{DeadShare: materialize.DefaultConfig().DeadShare, DeadLeast: materialize.DefaultConfig().DeadLeast},
 		Serve: defaultServe(),
 		Feast: FeastConfig(serving.DefaultFeastConfig()),
 		Slack: SlackConfig{TokenEnv: "SLACK_TOKEN"},
@@ -180,6 +198,7 @@ func (c Config) Validate() error {
 	if p := c.Registry.Postgres; p != "" && !strings.Contains(p, "=") && !strings.HasPrefix(p, "postgres://") && !strings.HasPrefix(p, "postgresql://") {
 		add("registry.postgres: want postgres://USER@HOST/DATABASE, or key=value pairs")
 	}
+	c.Gate.validate(add)
 	c.Serve.validate(add)
 	c.Feast.validate(add)
 	if c.Slack.Channel != "" && (c.Slack.TokenEnv == "" || os.Getenv(c.Slack.TokenEnv) == "") {

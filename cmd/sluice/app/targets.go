@@ -78,7 +78,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 		a.actions = materialize.NewActions(deps, nil)
 		return nil
 	}
-	a.gate = materialize.New(gateConfig(deps), deps)
+	a.gate = materialize.New(a.gateConfig(deps), deps)
 	a.actions = materialize.NewActions(deps, a.gate)
 	a.add("retention", a.retain)
 	a.add("origins", newOriginator(a).Run)
@@ -93,8 +93,9 @@ func (a *App) buildDecisions(ctx context.Context) error {
 // gateConfig lets the gate read rows of each window back where servers hold them. An
 // embedded store is the process's own: it holds what it took, or the process died and
 // the tap stages again from its checkpoint.
-func gateConfig(deps materialize.Deps) materialize.Config {
+func (a *App) gateConfig(deps materialize.Deps) materialize.Config {
 	cfg := materialize.DefaultConfig()
+	cfg.DeadShare, cfg.DeadLeast = a.cfg.Gate.DeadShare, a.cfg.Gate.DeadLeast
 	if deps.Shards == nil {
 		cfg.AuditRows = 0
 	}
