@@ -59,6 +59,18 @@ func (e *encodedError) Unwrap() error { return e.problem }
 // HTTPStatus is what HTTP doors answer in place of the code's own status.
 func (e *encodedError) HTTPStatus() int { return http.StatusUnsupportedMediaType }
 
+// noHTTP2 tells clients that speak HTTP/2 without having asked for it where that is spoken.
+func noHTTP2(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "PRI" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Connection", "close")
+		auth.WriteError(w, invalid("speak HTTP/1.1 here; gRPC is at the address that listen.grpc names, port 6565 by default", "this port does not speak HTTP/2"))
+	})
+}
+
 // plainBodies refuses bodies that are compressed: nobody here would undo it, and where
 // writes are appended as they stand they would become dead letters.
 func plainBodies(next http.Handler) http.Handler {

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,20 @@ func (c *conn) run() {
 	c.end(err)
 }
 
+// otherDoor is the answer to a client that speaks HTTP/1.1, which reads no frame.
+const otherDoor = `{"error":{"code":"invalid_argument","message":"this port speaks gRPC, over HTTP/2","hint":"REST and Feast's HTTP endpoints are at the address that listen.http names, port 6566 by default"}}` + "\n"
+
+// tellHTTP1 answers a request of HTTP/1.1 where nothing was written yet.
+func (c *conn) tellHTTP1() {
+	line, _, _ := bytes.Cut(*c.in, []byte("\n"))
+	if !bytes.Contains(line, []byte(" HTTP/1.")) {
+		return
+	}
+	// It may be gone; there is nobody else to tell.
+	_ = c.raw.SetWriteDeadline(time.Now().Add(c.server.config.WriteTimeout))
+	_, _ = fmt.Fprintf(c.raw, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(otherDoor), otherDoor)
+}
+
 // greet reads the preface and says what is allowed here.
 func (c *conn) greet() error {
 	if err := c.raw.SetReadDeadline(c.born.Add(c.server.config.Handshake)); err != nil {
@@ -102,6 +117,7 @@ func (c *conn) greet() error {
 			return err
 		}
 		if n := min(len(*c.in), len(preface)); string((*c.in)[:n]) != preface[:n] {
+			c.tellHTTP1()
 			return offence(codeProtocol, "no preface of HTTP/2")
 		}
 	}

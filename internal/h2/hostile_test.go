@@ -1,12 +1,14 @@
 package h2
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -255,8 +257,17 @@ func TestSlowPeers(t *testing.T) {
 	if _, err := io.WriteString(http1, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if err := http1.until(never); err == nil || !strings.Contains(err.Error(), "no preface") {
+	if response, err := http.ReadResponse(bufio.NewReader(http1), nil); err != nil {
 		t.Errorf("HTTP/1.1: %v", err)
+	} else if text, err := io.ReadAll(response.Body); err != nil || response.StatusCode != 400 || !response.Close || !strings.Contains(string(text), "listen.http") {
+		t.Errorf("HTTP/1.1 is answered with %s %s, %v, want 400 that names the other port", response.Status, text, err)
+	}
+	neither := at.raw(t)
+	if _, err := io.WriteString(neither, "INVALID CONNECTION PREFACE\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := neither.until(never); err == nil || !strings.Contains(err.Error(), "no preface") {
+		t.Errorf("neither HTTP/1.1 nor HTTP/2: %v", err)
 	}
 	ends("answers no ping", at.greeted(t))
 	deaf := at.greeted(t)
