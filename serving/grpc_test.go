@@ -277,3 +277,21 @@ func TestGRPCServices(t *testing.T) {
 		f.lease.current.Store(nil)
 	}
 }
+
+// TestGRPCCompressed reads with compressed messages, for which both sides use what the
+// server brings, and sends one that is larger than allowed once it is undone.
+func TestGRPCCompressed(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, "users", 1, ago(time.Minute), user("a"), float(1))
+	client := feastserving.NewServingServiceClient(f.dial(t))
+	reply, err := client.GetOnlineFeatures(t.Context(), usersRequest(1), grpc.UseCompressor("gzip"))
+	if err != nil || len(reply.GetResults()) != 2 || reply.Results[1].Values[0].GetDoubleVal() != 1 {
+		t.Errorf("a compressed request is answered with %v, %v", reply, err)
+	}
+	_, err = client.GetOnlineFeatures(t.Context(), &feastserving.GetOnlineFeaturesRequest{
+		Kind: &feastserving.GetOnlineFeaturesRequest_FeatureService{FeatureService: strings.Repeat("a", f.config.MaxBody+1)},
+	}, grpc.UseCompressor("gzip"), grpc.MaxCallSendMsgSize(2*f.config.MaxBody))
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("one that is too large once it is undone: %v, want RESOURCE_EXHAUSTED", err)
+	}
+}
