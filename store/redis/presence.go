@@ -207,33 +207,40 @@ func (set *bucketSet) count() (n int) {
 // that is restarted breaks its connections: over new ones an entity without records is
 // taken for one that does not exist only once the marks were looked at.
 func (s *Store) doubt(ctx context.Context, r *reading) {
-	absent, owner := s.doubted.Load(), s.owner.Load()
+	absent, unknown, owner := s.absent.Load(), s.unknown.Load(), s.owner.Load()
 	unsure := owner != nil && s.dialed.Load() >= s.sound.Load()
-	if absent == nil && !unsure {
+	if absent == nil && unknown == nil && !unsure {
 		return
 	}
 	for _, l := range r.lookups {
 		if absent != nil {
-			l.doubt(r.dst, absent)
+			l.doubt(r.dst, absent, false)
+		}
+		if unknown != nil {
+			l.doubt(r.dst, unknown, true)
 		}
 		if asked := l.nobody(r.dst); unsure && asked != nil {
 			lost := &bucketSet{}
 			for b, there := range s.presence(ctx, l.at, *asked, *owner) {
 				lost[b] = !there
 			}
-			l.doubt(r.dst, lost)
+			l.doubt(r.dst, lost, true)
 		}
 	}
 }
 
-// doubt does so for what was read of one shard.
-func (l *lookup) doubt(dst [][]feature.Record, lost *bucketSet) {
+// doubt does so for what was read of one shard; only those without records, or all.
+func (l *lookup) doubt(dst [][]feature.Record, lost *bucketSet, empty bool) {
 	for n, b := range l.buckets {
 		if !lost[b] || l.errs[n] != nil {
 			continue
 		}
+		none := l.wanted.none(dst, l.of[n])
+		if empty && !none {
+			continue
+		}
 		l.errs[n] = ErrEmptied
-		if !l.wanted.none(dst, l.of[n]) {
+		if !none {
 			if l.copied == nil {
 				l.copied = make([]bool, len(l.of))
 			}
@@ -310,10 +317,13 @@ func (w *presenceWatch) look(ctx context.Context) {
 			return
 		}
 		if !marked {
-			w.store.doubted.Store(nil)
+			w.store.unknown.Store(nil) // nor need it be known when they are: that is a matter of a moment
 			return
 		}
-		w.owner, w.marked, w.unknown = owner, true, anyBucket
+		w.owner, w.marked = owner, true
+		if unknown := w.store.unknown.Load(); unknown != nil {
+			w.unknown = *unknown
+		}
 		w.store.owner.Store(&owner)
 	}
 	begun, silent := time.Now(), false
@@ -375,11 +385,7 @@ func (s *Store) presence(ctx context.Context, at *shard, of bucketSet, owner str
 func (w *presenceWatch) tell() {
 	n, was := w.absent.count(), w.store.absent.Load()
 	w.store.absent.Store(w.absent.orNil())
-	doubted := w.absent
-	for b, unknown := range w.unknown {
-		doubted[b] = doubted[b] || unknown
-	}
-	w.store.doubted.Store(doubted.orNil())
+	w.store.unknown.Store(w.unknown.orNil())
 	w.store.metrics.absent.Set(float64(n) / buckets)
 	switch {
 	case n > 0 && was == nil:

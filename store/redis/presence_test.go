@@ -43,7 +43,11 @@ func TestDoubt(t *testing.T) {
 	if got := l.nobody(dst); got == nil || !got[3] || !got[9] || got.count() != 2 {
 		t.Errorf("buckets of entities without records: %v, want 3 and 9", got)
 	}
-	l.doubt(dst, lost)
+	l.doubt(dst, lost, true)
+	if want := []error{ErrEmptied, nil, nil, nil, ErrCorrupt}; !reflect.DeepEqual(l.errs, want) || l.copied != nil {
+		t.Errorf("those without records alone: errors %v, behind %v, want %v and none", l.errs, l.copied, want)
+	}
+	l.doubt(dst, lost, false)
 	if want := []error{ErrEmptied, ErrEmptied, nil, nil, ErrCorrupt}; !reflect.DeepEqual(l.errs, want) {
 		t.Errorf("errors %v, want %v", l.errs, want)
 	}

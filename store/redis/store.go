@@ -57,7 +57,7 @@ type Store struct {
 	asking  sync.WaitGroup // what goes on beside the calls
 
 	absent   atomic.Pointer[bucketSet] // buckets that have lost their rows; nil: none
-	doubted  atomic.Pointer[bucketSet] // those, and such as were not asked yet whether they have theirs; nil: none
+	unknown  atomic.Pointer[bucketSet] // buckets that were not asked yet whether they have theirs; nil: none
 	owner    atomic.Pointer[string]    // by which buckets are marked that have theirs; nil: that is not looked at
 	dialed   atomic.Int64              // when a connection was made last, Unix nanoseconds
 	sound    atomic.Int64              // when the last look at the marks of all primaries began, Unix nanoseconds
@@ -89,7 +89,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	ctx, s.stop = context.WithCancel(context.Background())
 	s.asking.Go(func() { s.watchMemory(ctx) })
 	if opts.Presence != nil {
-		s.doubted.Store(&anyBucket)
+		s.unknown.Store(&anyBucket)
 		s.asking.Go(func() { s.watchPresence(ctx, opts.Presence) })
 	}
 	if s.places.copies() {
