@@ -15,6 +15,7 @@ var (
 	ErrExpired  = errors.New("expired") // the log no longer holds it
 
 	ErrUnavailable = errors.New("not available")                                                  // it does not answer now; nothing was changed
+	ErrFull        = errors.New("the disk is full")                                               // of the registry; with ErrUnavailable
 	ErrUncertain   = errors.New("connection lost during a commit that may have been carried out") // as a whole or not at all: who wants to know reads again
 )
 

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sluice/feature"
 )
@@ -26,7 +31,11 @@ func (*getCmd) Help() string {
 
 func (c *getCmd) Run(e *env) error {
 	var view shownView
-	if err := c.get(e.ctx, viewPath(c.View), &view); err != nil {
+	switch err := c.describe(e.ctx, &view); {
+	case err == nil:
+	case isUnavailable(err):
+		return c.undescribed(e)
+	default:
 		return err
 	}
 	request := map[string]any{}
@@ -52,6 +61,11 @@ func (c *getCmd) Run(e *env) error {
 		}
 		request["context"] = context
 	}
+	return c.read(e, view, request)
+}
+
+// read asks for rows and prints them.
+func (c *getCmd) read(e *env, view shownView, request map[string]any) error {
 	var raw json.RawMessage
 	if err := c.post(e.ctx, viewPath(c.View, "rows"), request, &raw); err != nil {
 		return err
@@ -60,6 +74,101 @@ func (c *getCmd) Run(e *env) error {
 		return printJSON(e.stdout, raw)
 	}
 	return c.print(e, view, raw)
+}
+
+// describeTime bounds the question what a view looks like: servers read features without
+// the registry, which answers that, for a grace of 30 s.
+const describeTime = 3 * time.Second
+
+// describe asks what the view looks like.
+func (c *getCmd) describe(ctx context.Context, view *shownView) error {
+	ctx, cancel := context.WithTimeout(ctx, describeTime)
+	defer cancel()
+	return c.get(ctx, viewPath(c.View), view)
+}
+
+// isUnavailable reports whether a server cannot answer now, or not in time.
+func isUnavailable(err error) bool {
+	var answer *answerError
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &answer) && answer.Code == string(feature.CodeUnavailable)
+}
+
+// undescribed reads without knowing the types of the join keys, which the registry has:
+// the server knows them, and says whether what it is sent is of them. Each key that could
+// be a number or a truth value is sent as one and as a text, until all fit.
+func (c *getCmd) undescribed(e *env) error {
+	if len(c.Context) > 0 {
+		return fmt.Errorf("read %s: the registry does not answer, which knows the types of --context: read without computed features, or ask again", c.View)
+	}
+	if _, err := fmt.Fprintln(e.stderr, "the registry does not answer; the server is asked for the rows as it knows them"); err != nil {
+		return err
+	}
+	var err error
+	for texts := range 1 << maxGuessed {
+		var keys []map[string]any
+		more := false
+		for _, text := range c.Keys {
+			key, either, parseErr := guessKey(text, texts)
+			if parseErr != nil {
+				return fmt.Errorf("%w: %w", errUsage, parseErr)
+			}
+			keys, more = append(keys, key), more || either > 0 && texts+1 < 1<<min(either, maxGuessed)
+		}
+		request := map[string]any{"keys": keys}
+		if len(c.Features) > 0 {
+			request["features"] = c.Features
+		}
+		if c.Policy != "" {
+			request["policy"] = c.Policy
+		}
+		err = c.read(e, shownView{}, request)
+		var answer *answerError
+		if !more || !errors.As(err, &answer) || answer.Code != string(feature.CodeType) {
+			return err
+		}
+	}
+	return err
+}
+
+// maxGuessed bounds the join keys of which more than one type is tried.
+const maxGuessed = 4
+
+var pairStart = regexp.MustCompile(`(?:^|,)([a-z][a-z0-9_]{0,62})=`)
+
+// guessKey reads NAME=VALUE pairs, parted by commas, of join keys whose types are not known.
+// Of those that may be more than a text, of which there are either, the n-th is sent as one
+// if bit n of texts is set.
+func guessKey(text string, texts int) (key map[string]any, either int, err error) {
+	at := pairStart.FindAllStringSubmatchIndex(text, -1)
+	if len(at) == 0 || at[0][0] != 0 {
+		return nil, 0, fmt.Errorf("key %q: want NAME=VALUE", text)
+	}
+	key = map[string]any{}
+	for i, m := range at {
+		end := len(text)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		name, value := text[m[2]:m[3]], text[m[1]:end]
+		if key[name] != nil {
+			return nil, 0, fmt.Errorf("key %q: %s is given twice", text, name)
+		}
+		key[name] = value
+		typed := any(nil)
+		if _, err := strconv.ParseInt(value, 10, 64); err == nil && json.Valid([]byte(value)) {
+			typed = json.Number(value)
+		} else if b, err := strconv.ParseBool(value); err == nil {
+			typed = b
+		}
+		if typed == nil {
+			continue
+		}
+		if texts>>either&1 == 0 {
+			key[name] = typed
+		}
+		either++
+	}
+	return key, either, nil
 }
 
 // parseKey reads NAME=VALUE pairs, parted by commas, into JSON values of the join
@@ -180,12 +289,20 @@ func (c *getCmd) print(e *env, view shownView, raw json.RawMessage) error {
 		for _, f := range view.Features {
 			names = append(names, f.Name)
 		}
+		if len(names) == 0 && len(answer.Rows) > 0 { // what the view looks like is not known
+			names = slices.Sorted(maps.Keys(answer.Rows[0].Values))
+		}
 	}
 	var rows [][]string
 	for _, r := range answer.Rows {
 		var key []string
 		for _, entity := range view.Entities {
 			key = append(key, entity.Name+"="+string(r.Key[entity.Name]))
+		}
+		if len(view.Entities) == 0 {
+			for _, name := range slices.Sorted(maps.Keys(r.Key)) {
+				key = append(key, name+"="+string(r.Key[name]))
+			}
 		}
 		for _, name := range names {
 			rows = append(rows, []string{strings.Join(key, ","), name, string(r.Values[name]), r.Statuses[name], r.EventTimes[name]})

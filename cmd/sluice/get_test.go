@@ -74,3 +74,38 @@ func TestParseContext(t *testing.T) {
 		})
 	}
 }
+
+// Without the types of the join keys a value is sent as a number or truth value first, and
+// as a text where bit n says so.
+func TestGuessKey(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text   string
+		texts  int
+		want   map[string]any
+		either int
+		err    string
+	}{
+		"a text":            {"user=u1", 0, map[string]any{"user": "u1"}, 0, ""},
+		"a number":          {"card=7", 0, map[string]any{"card": json.Number("7")}, 1, ""},
+		"digits of a text":  {"user=7", 1, map[string]any{"user": "7"}, 1, ""},
+		"no number":         {"user=007", 0, map[string]any{"user": "007"}, 0, ""},
+		"two, one as text":  {"user=12,card=0", 1, map[string]any{"user": "12", "card": json.Number("0")}, 2, ""},
+		"two, the other":    {"user=12,card=0", 2, map[string]any{"user": json.Number("12"), "card": "0"}, 2, ""},
+		"a comma in one":    {"user=a,b,card=1", 0, map[string]any{"user": "a,b", "card": json.Number("1")}, 1, ""},
+		"truth":             {"on=true", 0, map[string]any{"on": true}, 1, ""},
+		"no pair":           {"UA", 0, nil, 0, `key "UA": want NAME=VALUE`},
+		"twice":             {"a=x,a=y", 0, nil, 0, `key "a=x,a=y": a is given twice`},
+		"empty is no value": {"", 0, nil, 0, `key "": want NAME=VALUE`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, either, err := guessKey(tc.text, tc.texts)
+			message := ""
+			if err != nil {
+				message = err.Error()
+			}
+			if message != tc.err || either != tc.either || !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("guessKey(%s, %b) = %v, %d, %v, want %v, %d, %s", tc.text, tc.texts, got, either, err, tc.want, tc.either, tc.err)
+			}
+		})
+	}
+}

@@ -122,6 +122,9 @@ func explain(err error) (*feature.Error, int) {
 		known = &feature.Error{Code: feature.CodeExpired, Message: err.Error(), Hint: "the log no longer holds these records"}
 	case errors.Is(err, feature.ErrUncertain): // before the other: it may be both
 		known = &feature.Error{Code: feature.CodeUnavailable, Message: "the registry was lost during the change, which may have been carried out", Hint: "look whether it was before you ask again"}
+	case errors.Is(err, feature.ErrFull):
+		known = &feature.Error{Code: feature.CodeUnavailable, Message: "the disk of the registry is full, and nothing was changed",
+			Hint: "make room where the registry is (the data folder, or PostgreSQL's disk), and ask again; features can be read meanwhile. `sluice doctor` says how much is free"}
 	case errors.Is(err, feature.ErrUnavailable):
 		known = &feature.Error{Code: feature.CodeUnavailable, Message: "the registry or the log of writes does not answer", Hint: "ask again; features can be read meanwhile. The server's log has the error"}
 	default:

@@ -339,6 +339,7 @@ func TestExplain(t *testing.T) {
 		"frozen":   {fmt.Errorf("act: %w", &feature.Error{Code: feature.CodeFrozen}), feature.CodeFrozen, 409},
 		"missing":  {fmt.Errorf("read: %w", notFound("verdict", "x", "")), feature.CodeInvalidArgument, 404},
 		"away":     {fmt.Errorf("read: %w", feature.ErrUnavailable), feature.CodeUnavailable, 503},
+		"full":     {fmt.Errorf("act: %w: %w", feature.ErrUnavailable, feature.ErrFull), feature.CodeUnavailable, 503},
 		"unsure":   {fmt.Errorf("act: %w: %w", feature.ErrUnavailable, feature.ErrUncertain), feature.CodeUnavailable, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -347,6 +348,9 @@ func TestExplain(t *testing.T) {
 				t.Errorf("explain(%v) = %+v, %d, want %s, %d", tc.err, known, status, tc.code, tc.status)
 			}
 		})
+	}
+	if known, _ := explain(fmt.Errorf("act: %w: %w", feature.ErrUnavailable, feature.ErrFull)); known == nil || !strings.Contains(known.Message, "the disk of the registry is full") {
+		t.Errorf("explain of a full disk = %+v, want that it is the registry's", known)
 	}
 	if known, _ := explain(errors.New("disk")); known != nil {
 		t.Errorf("explain of another error = %+v, want nil", known)

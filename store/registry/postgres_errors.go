@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"sluice/feature"
 )
 
 // SQLSTATE codes, and classes of two characters, as the server's manual lists them.
@@ -29,6 +31,7 @@ const (
 	classCorrupt       = "XX"
 	dataCorrupted      = "XX001"
 	indexCorrupted     = "XX002"
+	diskFull           = "53100"
 	tooManyConnections = "53300"
 )
 
@@ -95,6 +98,8 @@ func (p *postgres) explain(err error) error {
 		return p.server.mask(err)
 	case untranslatable:
 		return p.server.mask(fmt.Errorf("%w: text with a zero byte or no UTF-8: %w", ErrInvalid, err))
+	case diskFull:
+		return p.server.mask(fmt.Errorf("%s: %w: %w: make room there: %w", p.server.place, ErrUnavailable, feature.ErrFull, err))
 	case dataCorrupted, indexCorrupted:
 		return p.server.mask(fmt.Errorf("%s: %w: restore it from a backup: %w", p.server.place, ErrCorrupt, err))
 	}

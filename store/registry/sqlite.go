@@ -10,6 +10,8 @@ import (
 
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"sluice/feature"
 )
 
 // Options say how a registry treats its file.
@@ -144,12 +146,15 @@ func (f *sqlite) taken(err error) bool {
 	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-// explain names the file and what to do where SQLite found damage; other errors
-// stay as they are.
+// explain names the file and what to do where SQLite found damage, or no room; other
+// errors stay as they are.
 func (f *sqlite) explain(err error) error {
 	var e *driver.Error
 	if !errors.As(err, &e) {
 		return err
+	}
+	if e.Code()&0xff == sqlite3.SQLITE_FULL && !errors.Is(err, feature.ErrFull) {
+		return fmt.Errorf("%s: %w: %w: make room there: %w", f.path, ErrUnavailable, feature.ErrFull, err)
 	}
 	if code := e.Code() & 0xff; code != sqlite3.SQLITE_CORRUPT && code != sqlite3.SQLITE_NOTADB || errors.Is(err, ErrCorrupt) {
 		return err
