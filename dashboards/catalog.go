@@ -135,6 +135,8 @@ var Catalog = []Metric{
 		"Times that a shard of Redis did not answer for so long that reads no longer wait for it."},
 	{"sluice_rows_memory_ratio", Gauge, "store", []Label{store},
 		"Memory that the fullest primary of an online store on Redis uses, of its limit (maxmemory); 0 if none has a limit."},
+	{"sluice_rows_refused_total", Counter, "store", []Label{store, {Name: "what", Values: []string{"backfill", "version"}}},
+		"Requests that were refused because a server of the online store uses more of its memory than memory_limit: writes of long ago (backfill), or a version staged from the log once more (version). Windows of the stream are not refused."},
 	{"sluice_rows_absent_ratio", Gauge, "store", []Label{store},
 		"Share of the entities of an online store on Redis whose rows were lost with a server that came back empty, and are not staged again yet. Reads of them are flagged stale or cannot be answered."},
 	{"sluice_rows_restored_ratio", Gauge, "store", []Label{store},

@@ -217,6 +217,7 @@ func servingPanels() []Panel {
 				{`max by (store) (sluice_rows_absent_ratio)`, "{{store}} lost"},
 				{`min by (store) (sluice_rows_restored_ratio)`, "{{store}} read again"},
 				{`sum by (store, outcome) (increase(sluice_rows_restores_total[$__rate_interval]))`, "{{store}} restores {{outcome}}"},
+				{`sum by (store, what) (increase(sluice_rows_refused_total[$__rate_interval]))`, "{{store}} refused for want of memory {{what}}"},
 			}, fromZero),
 		graph("Sampled rows and reports", "Rows sampled of those that reads returned, per second, by what became of them; and failed records of reads by version.",
 			[]query{{`sum by (result) (rate(sluice_serve_reports_total[$__rate_interval]))`, "{{result}}"}}, unit("ops"), fromZero),

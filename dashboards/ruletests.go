@@ -193,6 +193,11 @@ func platformTests() []RuleTest {
 			},
 			quiet("SluiceRowsMemory", "12m"),
 			fires("SluiceRowsMemory", "16m", "85%", "store", "critical")),
+		ruleTest("what a store refuses for want of memory is reported by what it was",
+			[]Series{{`sluice_rows_refused_total{store="default",what="backfill"}`, "0x9 3x40"}, {`sluice_rows_refused_total{store="default",what="version"}`, "2x50"}},
+			quiet("SluiceVersionsRefused", "8m"),
+			fires("SluiceVersionsRefused", "12m", "", "store", "default", "what", "backfill"),
+			quiet("SluiceVersionsRefused", "40m")),
 		ruleTest("an online store that a process cannot open is reported, by name",
 			[]Series{
 				{`sluice_online_store_open{store="default"}`, "1x20"},

@@ -239,3 +239,31 @@ func TestReject(t *testing.T) {
 		t.Errorf("people were told %q, want %q", got, want)
 	}
 }
+
+// TestApproveWithoutRoom: while the online store is short of memory no version is opened
+// for rows from the log; one whose rows are there needs no room.
+func TestApproveWithoutRoom(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail, rules.Error)
+	w.run(1, 300, 50)
+	held := w.run(2, 300, 10)
+	w.sweep()
+	full := true
+	w.actions.deps.Room = func(*feature.View) error {
+		if full {
+			return &feature.Error{Code: feature.CodeUnavailable, Message: "short of memory"}
+		}
+		return nil
+	}
+	before := w.log.reads
+	if code := w.code("approve", Action{Version: 2}); code != feature.CodeUnavailable || w.log.reads != before {
+		t.Errorf("approving a dead version: %s and %d reads of the log, want unavailable and none", code, w.log.reads-before)
+	}
+	if versions, err := w.registry.Versions(t.Context(), w.view.ID, held.Version, 0); err != nil || len(versions) != 0 {
+		t.Errorf("versions opened for it: %+v, %v, want none", versions, err)
+	}
+	w.act("approve", held.Version)
+	full = false
+	w.act("approve", 2)
+}

@@ -90,6 +90,11 @@ func approvable(d *Desk, info *feature.VersionInfo) error {
 // an earlier try has not.
 func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead feature.VersionInfo) (feature.Version, error) {
 	if p.fresh == nil {
+		if p.deps.Room != nil {
+			if err := p.deps.Room(act.View); err != nil {
+				return 0, err
+			}
+		}
 		fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, Window: dead.Window, ApprovedOf: dead.Version})
 		if err != nil {
 			return 0, fmt.Errorf("open a version for the rows of %d: %w", dead.Version, err)

@@ -47,6 +47,7 @@ type Deps struct {
 	Registry    Registry
 	Rows        Rows
 	Shards      ShardsFunc // nil: the servers that hold the rows never change
+	Room        RoomFunc   // nil: there is always room for another version
 	Sweeps      Sweeps     // nil: rows are swept whenever they can be
 	Log         Log
 	Judge       JudgeFunc

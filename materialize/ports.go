@@ -55,6 +55,11 @@ type Rows interface {
 // same for all views of an online store; empty where there are no servers.
 type ShardsFunc func(ctx context.Context, view *feature.View) (string, error)
 
+// RoomFunc says why the online store of a view takes no version whose rows are staged from
+// the log once more, as a *feature.Error; nil: it does. Windows of the stream, which are
+// staged as they are written, are not asked for.
+type RoomFunc func(view *feature.View) error
+
 // Sweeps is asked before a view's rows are swept: what was removed must not be staged
 // again by whoever restores the rows of a store meanwhile. sync.Mutex is one.
 type Sweeps interface {

@@ -101,6 +101,14 @@ func (g *Gate) unshelve(ctx context.Context, view *feature.View) error {
 		s.shelf.Unlock()
 		return nil
 	}
+	if g.deps.Room != nil {
+		if err := g.deps.Room(view); err != nil {
+			s.shelfLater = time.Now().Add(shelfRetry)
+			s.shelf.Unlock()
+			g.log.Warn("rows of versions that passed and rest in the log wait for room in the online store", "view", view.Name, "versions", seen.next, "err", err)
+			return nil
+		}
+	}
 	actions := NewActions(g.deps, g)
 	g.aside.Go(func() {
 		defer s.shelf.Unlock()

@@ -93,7 +93,11 @@ func backfillOf(r *http.Request) (bool, error) {
 // append hands records to the log.
 func (a *API) append(ctx context.Context, v *feature.View, records []Record) (map[string][2]int64, error) {
 	spans, err := a.deps.Log.Append(ctx, v, records)
-	if err != nil {
+	var known *feature.Error
+	switch {
+	case errors.As(err, &known): // it was refused, before anything was appended
+		return nil, err
+	case err != nil:
 		acknowledged := int64(0)
 		for _, s := range spans {
 			acknowledged += s.Last - s.First + 1

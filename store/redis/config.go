@@ -48,6 +48,10 @@ type Config struct {
 	HedgeBudget float64       `yaml:"hedge_budget"`
 	HedgeAfter  time.Duration `yaml:"hedge_after"` // before which no answer is late
 
+	// MemoryLimit is the share of its maxmemory that the fullest primary may use before
+	// Crowded says so; 0: it never does.
+	MemoryLimit float64 `yaml:"memory_limit"`
+
 	ClusterFailover string `yaml:"cluster_failover"` // FailoverAsk or FailoverWait: what Guard does
 
 	SyncReplicas int           `yaml:"sync_replicas"` // replicas that must have the rows before Sync returns; 0 does not wait
@@ -74,7 +78,7 @@ func DefaultConfig() Config {
 		PoolSize: 64, SharedConns: 2, MinIdle: 2, PoolTimeout: 30 * time.Millisecond, IdleTimeout: 5 * time.Minute,
 		MaxRetries: 1, MinRetryBackoff: 5 * time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond,
 		MaxRedirects: 2, StateReload: time.Second,
-		HedgeBudget: 0.02, HedgeAfter: 3 * time.Millisecond, ClusterFailover: FailoverAsk,
+		MemoryLimit: 0.8, HedgeBudget: 0.02, HedgeAfter: 3 * time.Millisecond, ClusterFailover: FailoverAsk,
 		SyncReplicas: 0, SyncTimeout: time.Second,
 	}
 }
@@ -139,6 +143,9 @@ func (c Config) validateCounts() error {
 	}
 	if !(c.HedgeBudget >= 0 && c.HedgeBudget <= mostHedged) {
 		errs = append(errs, fmt.Errorf("hedge_budget: %g is not in 0 to %g", c.HedgeBudget, mostHedged))
+	}
+	if !(c.MemoryLimit >= 0 && c.MemoryLimit <= 1) {
+		errs = append(errs, fmt.Errorf("memory_limit: %g is not in 0 to 1", c.MemoryLimit))
 	}
 	for _, n := range []struct {
 		key         string

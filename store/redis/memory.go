@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -14,6 +16,27 @@ const (
 	// the limit it refuses writes, and windows wait.
 	tightMemory = 0.8
 )
+
+// fullness is how full the fullest primary is.
+type fullness struct {
+	server string
+	share  float64 // of its maxmemory
+}
+
+// ErrCrowded reports a store whose servers are to take nothing more but what keeps its rows
+// fresh.
+var ErrCrowded = errors.New("the online store is short of memory")
+
+// Crowded is ErrCrowded, with the server and how full it is, once the fullest primary used
+// more than Config.MemoryLimit of its maxmemory at the last look, of which there is one in
+// ten seconds.
+func (s *Store) Crowded() error {
+	f := s.fullest.Load()
+	if s.cfg.MemoryLimit == 0 || f == nil || f.share <= s.cfg.MemoryLimit {
+		return nil
+	}
+	return fmt.Errorf("%w: %s uses %.0f %% of its maxmemory, more than memory_limit of %.0f %%", ErrCrowded, f.server, 100*f.share, 100*s.cfg.MemoryLimit)
+}
 
 // watchMemory exports how full the fullest primary is, until ctx ends.
 func (s *Store) watchMemory(ctx context.Context) {
@@ -59,6 +82,7 @@ func (s *Store) lookAtMemory(ctx context.Context, was bool) (tight bool) {
 		return was
 	}
 	s.metrics.memory.Set(most)
+	s.fullest.Store(&fullness{server: fullest, share: most})
 	if tight = most > tightMemory; tight && !was {
 		s.log.Warn("row store: a server is short of memory; at its limit it takes no more rows", "server", fullest, "used_of_maxmemory", most)
 	}

@@ -61,6 +61,7 @@ type Store struct {
 	owner    atomic.Pointer[string]    // by which buckets are marked that have theirs; nil: that is not looked at
 	dialed   atomic.Int64              // when a connection was made last, Unix nanoseconds
 	sound    atomic.Int64              // when the last look at the marks of all primaries began, Unix nanoseconds
+	fullest  atomic.Pointer[fullness]  // at the last look; nil: there was none
 	surveyed atomic.Pointer[[]*shard]  // the primaries as of the last survey; nil: there was none
 	stop     context.CancelFunc
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -527,5 +528,41 @@ func TestCheckReplica(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCrowded opens a store on a server that uses most of its memory: it says so, and by
+// how much, unless its limit allows that.
+func TestCrowded(t *testing.T) {
+	on := oneServer(t)
+	node := on.admin.(*goredis.Client)
+	open(t, on.prefix(t)) // so that the server has the Functions
+	used, err := strconv.ParseUint(infoOf(t, node, "memory", "used_memory"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.ConfigSet(context.Background(), "maxmemory", "0")
+	if err := node.ConfigSet(t.Context(), "maxmemory", strconv.FormatUint(used*10/9, 10)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[float64]bool{0: false, .5: true, 1: false} {
+		c := on.prefix(t)
+		c.MemoryLimit = limit
+		metrics := prometheus.NewRegistry()
+		s, err := redis.Open(t.Context(), redis.Options{Config: c, Metrics: redis.NewMetrics(metrics)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, func() error {
+			if memoryRatio(t, metrics) == 0 {
+				return errors.New("the store has not looked yet")
+			}
+			return nil
+		})
+		err = s.Crowded()
+		if errors.Is(err, redis.ErrCrowded) != want || want && !strings.Contains(err.Error(), c.Addrs[0]) {
+			t.Errorf("with a limit of %g: %v, want that it is crowded, and where: %t", limit, err, want)
+		}
+		s.Close()
 	}
 }

@@ -53,6 +53,7 @@ type App struct {
 	grpc    net.Listener
 	admin   net.Listener
 	leaving leaving
+	room    *room
 	sweeps  sync.Mutex // held while rows are swept, or those of a store are restored
 
 	backtesting chan struct{} // holds one while a backtest runs

@@ -66,6 +66,7 @@ type RedisConfig struct {
 	Prefix       string   `yaml:"prefix" help:"Prefix of every key; installations that share servers need different ones." placeholder:"TEXT"`
 	SyncReplicas int      `yaml:"sync_replicas" name:"sync_replicas" help:"Replicas that must have a window's rows before they count as written; a failover loses none of them then. 0 does not wait." placeholder:"N"`
 	HedgeBudget  float64  `yaml:"hedge_budget" name:"hedge_budget" help:"Share of reads of which a replica may be asked as well because the primary is late; 0: none." placeholder:"SHARE"`
+	MemoryLimit  float64  `yaml:"memory_limit" name:"memory_limit" help:"Share of its maxmemory that the fullest primary may use: beyond it backfills and approvals are refused, and windows of the stream alone are taken; 0: they never are." placeholder:"SHARE"`
 	// ClusterFailover is what the gate does about a lost primary of a Cluster.
 	ClusterFailover string `yaml:"cluster_failover" name:"cluster_failover" help:"What the gate does about a primary of a Cluster that gives it no answer and that most primaries hold for failing: ask its replica that has most for an election at once (CLUSTER FAILOVER FORCE), or wait for the Cluster's own." placeholder:"ask|wait"`
 }
@@ -119,7 +120,7 @@ func DefaultConfig() Config {
 			Brokers: []string{}, Partitions: 4, Writes: "sluice.writes", Profiles: "sluice.profiles",
 			DeadLetters: "sluice.dead", Group: "sluice",
 		},
-		Redis: RedisConfig{Addrs: []string{}, Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget, ClusterFailover: redis.DefaultConfig().ClusterFailover},
+		Redis: RedisConfig{Addrs: []string{}, Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget, MemoryLimit: redis.DefaultConfig().MemoryLimit, ClusterFailover: redis.DefaultConfig().ClusterFailover},
 		Gate:  GateConfig{DeadShare: materialize.DefaultConfig().DeadShare, DeadLeast: materialize.DefaultConfig().DeadLeast},
 		Serve: defaultServe(),
 		Feast: FeastConfig(serving.DefaultFeastConfig()),

@@ -45,7 +45,7 @@ func (s *OnlineStores) UnmarshalYAML(node *yaml.Node) error {
 				return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: field %s not found in type %s", key.Line, key.Value, reflect.TypeFor[RedisConfig]())}}
 			}
 		}
-		store := RedisConfig{Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget, ClusterFailover: redis.DefaultConfig().ClusterFailover}
+		store := RedisConfig{Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget, MemoryLimit: redis.DefaultConfig().MemoryLimit, ClusterFailover: redis.DefaultConfig().ClusterFailover}
 		if err := node.Decode(&store); err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (r RedisConfig) place() string {
 func (r RedisConfig) store() redis.Config {
 	out := redis.DefaultConfig()
 	out.Addrs, out.Cluster, out.MasterName, out.Username, out.Prefix = r.Addrs, r.Cluster, r.MasterName, r.Username, r.Prefix
-	out.SyncReplicas, out.HedgeBudget, out.ClusterFailover = r.SyncReplicas, r.HedgeBudget, cmp.Or(r.ClusterFailover, out.ClusterFailover)
+	out.SyncReplicas, out.HedgeBudget, out.MemoryLimit, out.ClusterFailover = r.SyncReplicas, r.HedgeBudget, r.MemoryLimit, cmp.Or(r.ClusterFailover, out.ClusterFailover)
 	if r.PasswordEnv != "" {
 		out.Password = os.Getenv(r.PasswordEnv)
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"sluice/feature"
@@ -18,10 +19,16 @@ const drain = 5 * time.Second
 type appender struct {
 	log    *tap.Log
 	topics *topics
+	room   *room
 }
 
 // Append appends the lines of the control API as they stand.
 func (a appender) Append(ctx context.Context, view *feature.View, records []control.Record) ([]feature.Span, error) {
+	if slices.ContainsFunc(records, func(r control.Record) bool { return r.Backfill }) {
+		if err := a.room.check(view, roomBackfill); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]tap.Out, len(records))
 	for i, r := range records {
 		out[i] = tap.Out{Key: r.Key, Value: r.Value}
@@ -45,6 +52,11 @@ func (a appender) Watermark(ctx context.Context, view *feature.View, t time.Time
 
 // Push appends the rows of Feast's push.
 func (a appender) Push(ctx context.Context, view *feature.View, records []serving.PushRecord) error {
+	if slices.ContainsFunc(records, func(r serving.PushRecord) bool { return r.Backfill }) {
+		if err := a.room.check(view, roomBackfill); err != nil {
+			return err
+		}
+	}
 	out := make([]tap.Out, len(records))
 	for i, r := range records {
 		out[i] = tap.Out{Key: r.Key, Value: r.Value}

@@ -33,6 +33,7 @@ func (a *App) build(ctx context.Context) error {
 	a.add("clock", a.parts.clock.Run)
 	a.add("topics", a.parts.topics.Run)
 	a.add("online stores", a.parts.rows.Run)
+	a.room = newRoom(a.parts.rows, a.metrics)
 	if a.runs("gate") || a.runs("serve") {
 		if err := a.buildDecisions(ctx); err != nil {
 			return err
@@ -69,7 +70,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.add("board", follow(a.parts.log, a.board))
 	a.health.Add("board", a.board.Ready)
 	deps := materialize.Deps{
-		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
+		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Room: a.room.forVersion, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
 		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Ends: a.parts.topics.Ends, Definitions: a.parts.catalog.Definitions, Readership: a.parts.registry.Readership, HashKey: a.parts.key,
 		Clock: a.parts.clock, Notify: unlessPlanted(a.parts.catalog.Definitions, tell(ctx, notifier)), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
@@ -179,7 +180,7 @@ func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
 	}
 	cfg.Feast = serving.FeastConfig(a.cfg.Feast)
 	s, err := serving.New(cfg, serving.Deps{
-		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics}.Push,
+		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics, a.room}.Push,
 		Exposed: r.AddExposure, Readers: a.buildReaders(process), Served: sampler.Take,
 		Authorize: tokens.Authorize, Project: tokens.Project, Now: a.parts.clock.age, Leaving: a.leaving.ready, Registerer: a.metrics, Log: a.opts.Log,
 	})
@@ -202,7 +203,7 @@ func (a *App) buildControl(mux *http.ServeMux, tokens *auth.Tokens) error {
 		return nil
 	}
 	api, err := control.New(control.Deps{
-		Registry: p.registry, Actions: a.actions, Board: a.board, Clock: p.clock, Log: appender{p.log, p.topics},
+		Registry: p.registry, Actions: a.actions, Board: a.board, Clock: p.clock, Log: appender{p.log, p.topics, a.room},
 		Letters: letters{p.log}, Verify: a.verify, History: a.history, CheckRules: a.checkRules, Backtest: a.backtest, CheckView: a.checkView,
 		Trace:   a.tracer.Trace,
 		Applied: a.applied, Learning: a.learning, Authorize: tokens.Authorize, DefaultTopic: a.cfg.Kafka.Writes,
