@@ -174,9 +174,11 @@ func consumeTap(b *testing.B, log *Log, rows Rows, name string) {
 	if err := fresh.create(b.Context(), 2, nil, name); err != nil {
 		b.Fatal(err)
 	}
+	var clock handClock
+	clock.set(day.Add(time.Hour)) // set, as it is outside of replays: event times are held against it
 	tap, err := New(DefaultConfig(), fresh, Deps{
 		Definitions: func() (*feature.Definitions, uint64) { return defs, 1 },
-		Versions:    alwaysOpen{}, Rows: rows, Clock: &handClock{}, HashKey: testKey,
+		Versions:    alwaysOpen{}, Rows: rows, Clock: &clock, HashKey: testKey,
 	})
 	if err != nil {
 		b.Fatal(err)
