@@ -105,6 +105,7 @@ bench: ## benchmarks of the hot paths
 
 bench-services: ## benchmarks against real services
 	exec env SERVICES_STATE=$(CURDIR)/.services/bench $(SERVICES) run kafka redis redis-cluster postgres -- $(GO) test -tags services -run '^$$' -bench 'TapOfServers|Stage|Memory' -benchtime 1x -timeout 1h ./tap ./store/redis
+	exec env SERVICES_STATE=$(CURDIR)/.services/bench $(SERVICES) run redis postgres -- $(GO) test -tags services -run '^$$' -bench PublishServices -benchtime 50x -timeout 1h ./cmd/sluice/app
 
 bench-serve: ## reads beside plain servers, an echo and Feast's, on a Redis that it starts and stops
 	$(GO) test -count=1 -tags services -run '^$$' -bench Serve -benchtime 1x -timeout 1h -v ./test/yardstick

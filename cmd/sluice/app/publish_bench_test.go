@@ -26,8 +26,17 @@ func BenchmarkPublish(b *testing.B) {
 }
 
 func benchmarkPublish(b *testing.B, entities int) {
-	ctx := b.Context()
-	p := newPublishing(b, entities)
+	ctx, dir := b.Context(), b.TempDir()
+	p := &publishing{}
+	var err error
+	p.registry, err = registry.OpenSQLite(ctx, filepath.Join(dir, "registry.db"), registry.Options{Sync: true})
+	p.must(b, err)
+	b.Cleanup(func() { p.must(b, p.registry.Close()) })
+	rows, err := embedded.Open(embedded.Options{Path: filepath.Join(dir, "rows"), Sync: true})
+	p.must(b, err)
+	b.Cleanup(func() { p.must(b, rows.Close()) })
+	p.prepare(b, rows, entities)
+	p.http = p.serve(b, rows, p.registry)
 	var commit, seen [2]time.Duration
 	for b.Loop() {
 		for i, show := range []bool{true, false} {
@@ -54,45 +63,51 @@ type publishing struct {
 	http     http.Handler
 }
 
-func newPublishing(b *testing.B, entities int) *publishing {
-	ctx, dir := b.Context(), b.TempDir()
-	check := func(err error) {
-		b.Helper()
-		if err != nil {
-			b.Fatal(err)
-		}
+// publishedRows is a row store that a version is staged in and served from.
+type publishedRows interface {
+	serving.Rows
+	Stage(ctx context.Context, view feature.ViewID, version feature.Version, rows []feature.Row) (bytes uint64, err error)
+	Sync(ctx context.Context) error
+}
+
+func (p *publishing) must(b *testing.B, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
 	}
-	p := &publishing{}
-	var err error
-	p.registry, err = registry.OpenSQLite(ctx, filepath.Join(dir, "registry.db"), registry.Options{Sync: true})
-	check(err)
-	b.Cleanup(func() { check(p.registry.Close()) })
-	rows, err := embedded.Open(embedded.Options{Path: filepath.Join(dir, "rows"), Sync: true})
-	check(err)
-	b.Cleanup(func() { check(rows.Close()) })
+}
+
+// prepare defines the view in the registry and stages its version.
+func (p *publishing) prepare(b *testing.B, rows publishedRows, entities int) {
+	b.Helper()
+	ctx := b.Context()
 	defs := feature.Definitions{Project: "bench", Views: []feature.View{{
 		Project: "bench", Name: "accounts", Entities: []feature.Entity{{Name: "account", Type: feature.Int64}},
 		Features: []feature.Feature{{Name: "amount", Type: feature.Float64}}, Window: feature.WindowSpec{Size: time.Hour},
 		Publish: feature.Publish{Mode: feature.Gated, ProbationWindows: 3, ProbationFail: 2, Hold: 3},
 	}}}
-	defs, _, err = p.registry.SaveDefinitions(ctx, 0, defs, feature.Audit{By: "bench", Action: "apply"})
-	check(err)
+	defs, _, err := p.registry.SaveDefinitions(ctx, 0, defs, feature.Audit{By: "bench", Action: "apply"})
+	p.must(b, err)
 	p.view = defs.Views[0]
 	p.info, err = p.registry.OpenVersion(ctx, &p.view, p.view.Window.Of(time.Unix(0, 0)), time.Unix(0, 0))
-	check(err)
-	check(p.stage(ctx, rows, entities))
-	server, err := serving.New(serving.DefaultConfig(), serving.Deps{Rows: rows, Source: p.registry})
-	check(err)
-	ctx, stop := context.WithCancel(ctx)
+	p.must(b, err)
+	p.must(b, p.stage(ctx, rows, entities))
+}
+
+// serve runs a server until the benchmark ends.
+func (p *publishing) serve(b *testing.B, rows serving.Rows, from *registry.Registry) http.Handler {
+	b.Helper()
+	server, err := serving.New(serving.DefaultConfig(), serving.Deps{Rows: rows, Source: from})
+	p.must(b, err)
+	ctx, stop := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- server.Run(ctx) }()
-	b.Cleanup(func() { stop(); check(<-done) })
-	p.http = server.HTTP()
-	return p
+	b.Cleanup(func() { stop(); p.must(b, <-done) })
+	return server.HTTP()
 }
 
 // stage writes the version's rows.
-func (p *publishing) stage(ctx context.Context, rows *embedded.Store, entities int) error {
+func (p *publishing) stage(ctx context.Context, rows publishedRows, entities int) error {
 	var batch []feature.Row
 	for i := range entities {
 		key, err := feature.NewKey(&p.view, []feature.Value{feature.Int64Value(int64(i))})
@@ -134,14 +149,24 @@ func (p *publishing) await(b *testing.B, shown bool) {
 	want := map[bool]string{true: "PRESENT", false: "NOT_FOUND"}[shown]
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {
-		w := httptest.NewRecorder()
-		p.http.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/views/accounts/rows", strings.NewReader(`{"keys":[{"account":7}]}`)))
-		var answer struct {
-			Rows []struct{ Statuses map[string]string }
-		}
-		if w.Code == http.StatusOK && json.Unmarshal(w.Body.Bytes(), &answer) == nil && answer.Rows[0].Statuses["amount"] == want {
+		if status, _ := statusOf(p.http, 7); status == want {
 			return
 		}
 	}
 	b.Fatalf("the decision (visible: %v) was not seen within 10 s", shown)
+}
+
+// statusOf reads an account and returns its status, or nothing if the read failed, and
+// whether the answer says itself that it may be old.
+func statusOf(h http.Handler, account int) (status string, flagged bool) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/views/accounts/rows", strings.NewReader(fmt.Sprintf(`{"keys":[{"account":%d}]}`, account))))
+	var answer struct {
+		Rows       []struct{ Statuses map[string]string }
+		Provenance struct{ Stale bool }
+	}
+	if w.Code != http.StatusOK || json.Unmarshal(w.Body.Bytes(), &answer) != nil {
+		return "", false
+	}
+	return answer.Rows[0].Statuses["amount"], answer.Provenance.Stale
 }
