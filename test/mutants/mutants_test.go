@@ -39,6 +39,8 @@ func plant(t *testing.T, mutants []mutant, all bool) {
 				t.Errorf("not caught by %s of %s", m.run, m.pkg)
 			case !strings.Contains(out, "--- FAIL") && !strings.Contains(out, "panic: "):
 				t.Errorf("the test did not come to run: %v\n%s", err, tail(out))
+			case strings.Contains(out, "panic: test timed out"):
+				t.Errorf("the test did not come to an end, which may be the machine: %v\n%s", err, tail(out))
 			default:
 				caught++
 			}
@@ -87,7 +89,7 @@ func (m *mutant) overlay(t *testing.T) string {
 
 // command is what go is told to test.
 func (m *mutant) command() []string {
-	return append([]string{m.pkg, "-count=1", "-timeout=10m", "-run", m.run}, m.args...)
+	return append([]string{m.pkg, "-count=1", "-timeout=30m", "-run", m.run}, m.args...)
 }
 
 // test runs the test with a bug; without one if overlay is empty.

@@ -48,11 +48,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "a joint verdict is on the version with the highest number", file: "materialize/evidence.go",
-		edits: [][2]string{
-			{"e.Versions = append(e.Versions, c.info.Version)\n", "e.Versions = append(e.Versions, c.info.Version)\n	slices.Sort(e.Versions)\n"},
-			{"	\"fmt\"\n", "	\"fmt\"\n	\"slices\"\n"},
-		},
-		pkg: "./test/sim", run: "^TestHistories$", args: seeds,
+		edits: [][2]string{{"e.Versions = append(e.Versions, c.info.Version)\n", "e.Versions = append(e.Versions, c.info.Version)\n	slices.Sort(e.Versions)\n"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
 	},
 	{
 		name: "a sweep after a restart does not look back", file: "materialize/sweep.go",
