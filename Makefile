@@ -82,9 +82,9 @@ test-feast: ## Feast's own client, from PyPI, against the binary; needs Python 3
 demo-services: build ## the same on Kafka, Redis Cluster and PostgreSQL, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/demo $(SERVICES) run kafka redis-cluster postgres -- sh -c 'exec $(BIN) demo --brokers "$$KAFKA_BROKERS" --redis "$$REDIS_CLUSTER_ADDRS" --postgres "$$POSTGRES_DSN"'
 
-battery: ## the long tests of reliability (docs/reliability.md), about four hours
-	$(GO) test -count=1 -timeout 4h -v ./test/sim -sim.histories 300000 -sim.cells 30 -sim.patience 10m
-	$(GO) test -count=1 -timeout 1h -v ./test/mutants -mutants.all
+battery: ## the long tests of reliability (docs/reliability.md), about five hours
+	$(GO) test -count=1 -timeout 8h -v ./test/sim -sim.histories 300000 -sim.cells 30 -sim.patience 10m
+	$(GO) test -count=1 -timeout 2h -v ./test/mutants -mutants.all
 	$(GO) test -count=1 -timeout 1h -v -run HostileInput ./test/scenario -battery.hostile 1000000
 	$(GO) test -count=1 -timeout 1h -v ./test/powerloss -powerloss.cuts 200
 	$(GO) test -count=1 -timeout 1h -v -run 'Drill$$' ./test/scenario -battery.drills 20
@@ -94,8 +94,9 @@ battery: ## the long tests of reliability (docs/reliability.md), about four hour
 	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(MAKE) battery-services
 
 battery-services: # the part of it that needs real services
-	$(GO) test -count=1 -tags services -timeout 3h -v -run Services ./test/scenario -battery.faults=400 -battery.storm=10m -battery.drills=20
-	$(GO) test -count=1 -tags services -timeout 1h -v -run HistoriesServices ./test/sim -sim.redis 20000
+	$(GO) test -count=1 -tags services -timeout 4h -v -run Services ./test/scenario -battery.faults=400 -battery.freeze=30s -battery.storm=10m -battery.drills=20
+	$(GO) test -count=1 -tags services -timeout 3h -v -run HistoriesServices ./test/sim -sim.redis 20000
+	$(GO) test -count=1 -tags services -timeout 3h -v -run CrashCellsServices ./test/sim -sim.table -sim.cells 10 -sim.patience 10m
 	$(GO) test -count=1 -tags services -timeout 1h -v -run Services ./test/mutants -mutants.all
 	$(GO) test -count=1 -tags services -timeout 1h -v -run ShardLost ./serving -shard.clients 10000
 	SLUICE_HISTORIES=2000 $(GO) test -count=1 -tags services -timeout 1h -v -run PostgresIsLinearizable ./store/registry
