@@ -8,7 +8,7 @@ const CodeUnknownService Code = "unknown_service"
 // above 499, which clients retry.
 func (c Code) HTTPStatus() int {
 	switch c {
-	case CodeInvalidArgument, CodeType, CodeFuture, CodeDecode, CodeExpect:
+	case CodeInvalidArgument, CodeType, CodeFuture, CodeDecode, CodeExpect, CodeNotFinite:
 		return 400
 	case CodeUnauthenticated:
 		return 401

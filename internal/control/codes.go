@@ -22,6 +22,7 @@ func Codes() []CodeHelp {
 		{feature.CodeDecode, "A record or a value cannot be read."},
 		{feature.CodeFuture, "An event time is too far ahead of the clock."},
 		{feature.CodeExpect, "A value is outside what its feature expects."},
+		{feature.CodeNotFinite, "A value is not-a-number or infinite, which its feature refuses (`not_finite: reject`); of dead letters alone."},
 		{feature.CodeUnknownView, "No view has this name."},
 		{feature.CodeUnknownFeature, "The view has no feature of this name."},
 		{feature.CodeUnknownService, "No feature service has this name."},
