@@ -35,6 +35,8 @@ var Catalog = []Metric{
 		"Times that a partition's state was dropped and read again from the log; topic: that its topic was made anew, and is read from its start."},
 	{"sluice_tap_partitions", Gauge, "tap", nil,
 		"Partitions that this process reads."},
+	{"sluice_tap_panics_total", Counter, "tap", nil,
+		"Records that made the tap panic while they were read or checked, and became dead letters. Each is a bug of Sluice."},
 	{"sluice_tap_foreign_records_total", Counter, "tap", nil,
 		"Records on the profiles topic that no tap wrote. They are passed over; those still there count again after a restart."},
 

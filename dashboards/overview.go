@@ -142,6 +142,7 @@ func freshnessPanels() []Panel {
 				{`sluice_tap_partitions`, "{{instance}}"},
 				{`sum by (reason) (increase(sluice_tap_errors_total[$__rate_interval]))`, "read again: {{reason}}"},
 				{`sum(increase(sluice_tap_foreign_records_total[$__rate_interval]))`, "records of others"},
+				{`sum(increase(sluice_tap_panics_total[$__rate_interval]))`, "panics"},
 			}, fromZero),
 		graph("Versions that wait", "Versions that passed and wait for room in the list or for a thaw.",
 			[]query{{`max by (view) (sluice_gate_waiting{view=~"$view"})`, "{{view}}"}}, fromZero),

@@ -23,6 +23,7 @@ type metrics struct {
 	checkpoints prometheus.Histogram
 	errors      *prometheus.CounterVec
 	partitions  prometheus.Gauge
+	panics      prometheus.Counter
 	foreign     prometheus.Counter
 }
 
@@ -69,6 +70,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: namespace, Subsystem: "tap", Name: "errors_total",
 			Help: "Times that a partition's state was dropped and read again from the log, by reason (fenced, transaction, registry, store, log, topic, other).",
 		}, []string{"reason"}),
+		panics: auto.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "panics_total",
+			Help: "Records that made the tap panic while they were read or checked, and became dead letters. Each is a bug of Sluice.",
+		}),
 		partitions: auto.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "partitions",
 			Help: "Partitions of topics of writes that this process reads.",

@@ -182,10 +182,10 @@ func (p *partition) decode(r *kgo.Record) (*viewState, *rejection) {
 		if v == nil {
 			return nil, dead(feature.CodeUnknownView, cut(name), "", "not defined on topic %s; apply its definition first, or correct the header %s", p.at.topic, HeaderView)
 		}
-		return v, p.reading.readFlat(v.decoder, r.Value, true)
+		return v, p.reading.flat(v.decoder, r.Value, true)
 	}
 	var v *viewState
-	_, bad := p.reading.readEnvelope(r.Value, func(view string) *decoder {
+	_, bad := p.reading.envelope(r.Value, func(view string) *decoder {
 		if v = p.views[view]; v == nil {
 			return nil
 		}
@@ -218,7 +218,7 @@ func (p *partition) sortFlat(ctx context.Context, r *kgo.Record) (outcome, error
 	}
 	var out outcome
 	for _, src := range p.sources.topics[p.at.topic] {
-		bad := p.reading.readFlat(src.decoder, r.Value, false)
+		bad := p.reading.flat(src.decoder, r.Value, false)
 		if err := p.give(ctx, r, p.views[src.view.Name], bad, &out); err != nil {
 			return out, err
 		}
@@ -252,9 +252,12 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 		}
 	}
 	if bad == nil && !m.Delete {
-		if i, reason, ok := v.checker.Check(m); !ok {
-			bad = unexpected(v, m, i, reason)
-			bad.card = p.letters.guarded && v.checker.HoldsCard(m)
+		if i, reason, ok, by := v.check(m); !ok {
+			if bad = quarantine(feature.CodeExpect, v.view.Name, "", "%s", reason); by == nil {
+				bad = unexpected(v, m, i, reason)
+				bad.card = p.letters.guarded && v.checker.HoldsCard(m)
+			}
+			bad.poison = by
 			if err := p.refuse(ctx, v, m, i); err != nil {
 				return err
 			}
@@ -263,6 +266,7 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 	if bad != nil {
 		p.tap.metrics.invalid.WithLabelValues(p.known(bad.view), string(bad.reason)).Inc()
 		out.bad = worse(out.bad, bad)
+		p.tell(r, v, bad)
 		return nil
 	}
 	late, err := p.accept(ctx, v, m)
@@ -274,6 +278,20 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 	}
 	out.accepted, out.late, out.backfilled = true, out.late || late, m.Backfill
 	return nil
+}
+
+// tell counts and logs a record that made the tap panic.
+func (p *partition) tell(r *kgo.Record, v *viewState, bad *rejection) {
+	if bad.poison == nil {
+		return
+	}
+	view := ""
+	if v != nil {
+		view = v.view.Name
+	}
+	p.tap.metrics.panics.Inc()
+	p.tap.deps.Logger.Error("a record made the tap panic, and is a dead letter; this is a bug", "topic", p.at.topic, "partition", p.at.partition, "offset", r.Offset,
+		"view", view, "panic", bad.poison.what, "stack", string(bad.poison.stack))
 }
 
 // known returns a view's name if it is defined, so that data never names a series.

@@ -28,6 +28,8 @@ type rejection struct {
 	text    string
 	card    bool // a value that must be a token is a payment card number
 	size    int  // bytes of the record, at least, where its value is not known
+
+	poison *poison // what it did to the tap; nil: nothing
 }
 
 func dead(reason feature.Code, view, feature, format string, args ...any) *rejection {

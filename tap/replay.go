@@ -198,7 +198,7 @@ func (r *replay) record(rec *kgo.Record) error {
 		return nil
 	}
 	if !m.Delete {
-		if i, _, ok := r.view.checker.Check(m); !ok {
+		if i, _, ok, _ := r.view.check(m); !ok {
 			return r.refuse(m, i, live)
 		}
 	}
@@ -216,11 +216,11 @@ func (r *replay) decode(rec *kgo.Record) bool {
 	name, named := header(rec, HeaderView)
 	switch {
 	case r.flat:
-		return r.reading.readFlat(r.view.decoder, rec.Value, false) == nil
+		return r.reading.flat(r.view.decoder, rec.Value, false) == nil
 	case named:
-		return name == r.view.view.Name && r.reading.readFlat(r.view.decoder, rec.Value, true) == nil
+		return name == r.view.view.Name && r.reading.flat(r.view.decoder, rec.Value, true) == nil
 	}
-	d, bad := r.reading.readEnvelope(rec.Value, func(view string) *decoder {
+	d, bad := r.reading.envelope(rec.Value, func(view string) *decoder {
 		if view != r.view.view.Name {
 			return nil
 		}

@@ -76,6 +76,9 @@ func TestHostileInput(t *testing.T) {
 	if grown := h.memory("VmHWM") - before; grown > maxGrowth(*hostile) {
 		t.Errorf("the process took %d MiB more, want at most %d", grown>>10, maxGrowth(*hostile)>>10)
 	}
+	if n := regexp.MustCompile(`(?m)^sluice_tap_panics_total (\S+)$`).FindStringSubmatch(h.call(http.MethodGet, "/metrics", "").body); len(n) != 2 || n[1] != "0" {
+		t.Errorf("sluice_tap_panics_total %q, want 0: a record made the tap panic", n)
+	}
 	t.Logf("seed %d: %d messages in %s, %d of them good; answers over HTTP %v, over gRPC %v; %d MiB more at most",
 		*hostileSeed, *hostile, time.Since(began).Round(time.Second), len(good), knocks, calls, (h.memory("VmHWM")-before)>>10)
 }
