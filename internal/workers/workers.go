@@ -7,18 +7,29 @@
 // that do all the work keep stacks and credit.
 package workers
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"time"
+)
 
-// Kept is how many workers wait for the next job, at most.
-const Kept = 256
+const (
+	// Kept is how many workers wait for the next job, at most.
+	Kept = 256
+	// Rest is how long a worker waits for one, about: those that were not needed for that
+	// long go, so that a burst leaves nothing behind.
+	Rest = 5 * time.Second
+)
 
 // Pool runs jobs of one kind. It is safe for concurrent use.
 type Pool[T any] struct {
 	do func(T)
 
-	mu   sync.Mutex
-	done bool
-	idle []*worker[T] // the last to have finished comes first again: its memory is warm
+	mu    sync.Mutex
+	done  bool
+	idle  []*worker[T] // the last to have finished comes first again: its memory is warm
+	least int          // of them waited all the time since the timer was set; the first
+	timer *time.Timer  // nil while nobody waits
 }
 
 type worker[T any] struct{ next chan T }
@@ -32,6 +43,7 @@ func (p *Pool[T]) Run(job T) {
 	if n := len(p.idle); n > 0 {
 		w := p.idle[n-1]
 		p.idle = p.idle[:n-1]
+		p.least = min(p.least, n-1)
 		p.mu.Unlock()
 		w.next <- job
 		return
@@ -57,7 +69,28 @@ func (p *Pool[T]) wait(w *worker[T]) bool {
 		return false
 	}
 	p.idle = append(p.idle, w)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(Rest, p.trim)
+	}
 	return true
+}
+
+// trim lets the workers go that nobody needed since it was called last.
+func (p *Pool[T]) trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done {
+		return
+	}
+	for _, w := range p.idle[:p.least] {
+		close(w.next)
+	}
+	p.idle = slices.Delete(p.idle, 0, p.least)
+	if p.least = len(p.idle); p.least == 0 {
+		p.timer = nil
+		return
+	}
+	p.timer.Reset(Rest)
 }
 
 // End lets the workers that wait go, and the others once their job is done. Jobs that are
@@ -69,5 +102,8 @@ func (p *Pool[T]) End() {
 	for _, w := range p.idle {
 		close(w.next)
 	}
-	p.idle = nil
+	p.idle, p.least = nil, 0
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 }
