@@ -190,7 +190,7 @@ func TestTypes(t *testing.T) {
 		"int32":           {feature.Int32, feature.Int32Value(-4), -4, 1, feature.Int32Value(-4)},
 		"int64":           {feature.Int64, feature.Int64Value(1 << 40), 1 << 40, 1, feature.Int64Value(1 << 40)},
 		"float32":         {feature.Float32, feature.Float32Value(.5), .5, 1, feature.Float32Value(.5)},
-		"negative zero":   {feature.Float64, feature.Float64Value(math.Copysign(0, -1)), 0, 1, feature.Float64Value(math.Copysign(0, -1))},
+		"negative zero":   {feature.Float64, feature.Float64Value(math.Copysign(0, -1)), 0, 1, feature.Float64Value(0)},
 		"subnormal":       {feature.Float64, feature.Float64Value(5e-324), 5e-324, 1, feature.Float64Value(5e-324)},
 		"timestamp's age": {feature.Timestamp, feature.TimestampValue(start.Add(-time.Minute)), 60, 1, feature.Int64Value(60)},
 		"future":          {feature.Timestamp, feature.TimestampValue(start.Add(time.Hour)), -3600, 1, feature.Int64Value(-3600)},
