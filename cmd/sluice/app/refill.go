@@ -236,7 +236,8 @@ func (s *refill) restage(ctx context.Context, of []uint8) (backup.Restaged, erro
 	if err != nil {
 		return done, err
 	}
-	_, err = backup.Restage(ctx, reader, rows, second)
+	late, err := backup.Restage(ctx, reader, rows, second)
+	done.Parts, done.Rows, done.Lost = done.Parts+late.Parts, done.Rows+late.Rows, append(done.Lost, late.Lost...)
 	return done, err
 }
 
