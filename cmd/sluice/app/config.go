@@ -16,7 +16,6 @@ import (
 	"sluice/feature"
 	"sluice/materialize"
 	"sluice/serving"
-	"sluice/store/redis"
 )
 
 // Config is sluice.yaml. Every key is also a flag of the same name, such as
@@ -120,7 +119,7 @@ func DefaultConfig() Config {
 			Brokers: []string{}, Partitions: 4, Writes: "sluice.writes", Profiles: "sluice.profiles",
 			DeadLetters: "sluice.dead", Group: "sluice",
 		},
-		Redis: RedisConfig{Addrs: []string{}, Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget, MemoryLimit: redis.DefaultConfig().MemoryLimit, ClusterFailover: redis.DefaultConfig().ClusterFailover},
+		Redis: defaultOnline([]string{}),
 		Gate:  GateConfig{DeadShare: materialize.DefaultConfig().DeadShare, DeadLeast: materialize.DefaultConfig().DeadLeast},
 		Serve: defaultServe(),
 		Feast: FeastConfig(serving.DefaultFeastConfig()),

@@ -45,7 +45,7 @@ func (s *OnlineStores) UnmarshalYAML(node *yaml.Node) error {
 				return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: field %s not found in type %s", key.Line, key.Value, reflect.TypeFor[RedisConfig]())}}
 			}
 		}
-		store := RedisConfig{Prefix: defaultPrefix, HedgeBudget: redis.DefaultConfig().HedgeBudget, MemoryLimit: redis.DefaultConfig().MemoryLimit, ClusterFailover: redis.DefaultConfig().ClusterFailover}
+		store := defaultOnline(nil)
 		if err := node.Decode(&store); err != nil {
 			return err
 		}
@@ -161,6 +161,12 @@ func (r RedisConfig) validate(key string, add func(format string, args ...any)) 
 // place tells stores apart.
 func (r RedisConfig) place() string {
 	return strings.Join(slices.Sorted(slices.Values(r.Addrs)), ",") + " " + r.MasterName + " " + r.Prefix
+}
+
+// defaultOnline is an online store at addrs whose other keys are left out.
+func defaultOnline(addrs []string) RedisConfig {
+	c := redis.DefaultConfig()
+	return RedisConfig{Addrs: addrs, Prefix: defaultPrefix, HedgeBudget: c.HedgeBudget, MemoryLimit: c.MemoryLimit, ClusterFailover: c.ClusterFailover}
 }
 
 // store is the configuration of the row store.
