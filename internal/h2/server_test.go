@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,12 @@ type site struct {
 
 func newSite(t testing.TB, c Config) *site {
 	t.Helper()
+	return newSiteBehind(t, c, func(rest http.Handler) http.Handler { return rest })
+}
+
+// newSiteBehind puts a handler before that of the rest.
+func newSiteBehind(t testing.TB, c Config, wrap func(rest http.Handler) http.Handler) *site {
+	t.Helper()
 	at := &site{parked: make(chan struct{}, 1000), let: make(chan struct{})}
 	rest := grpc.NewServer(grpc.ForceServerCodecV2(pass{}))
 	checks := health.NewServer()
@@ -62,7 +69,7 @@ func newSite(t testing.TB, c Config) *site {
 	}, at)
 	rest.RegisterService(&grpc.ServiceDesc{ServiceName: "t.Hot", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{MethodName: "Echo", Handler: restEcho}}}, at)
 	at.Server = New(c, map[string]Unary{"/t.Hot/Echo": echo, "/t.Hot/Fail": fail, "/t.Hot/Tell": tell, "/t.Hot/Park": at.park, "/t.Hot/Give": give},
-		rest, func(s Stat, _ net.Addr) { at.counts[s].Add(1) })
+		wrap(rest), func(s Stat, _ net.Addr) { at.counts[s].Add(1) })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

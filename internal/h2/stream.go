@@ -160,10 +160,10 @@ func (c *conn) data(f frame) error {
 	}
 	s.got += int64(len(body))
 	ended := f.has(flagEndStream)
-	s.ended.Store(ended)
 	if s.length >= 0 && (s.got > s.length || ended && s.got != s.length) {
 		return fault(f.stream, codeProtocol, "content-length is %d, and %d bytes came", s.length, s.got)
 	}
+	s.ended.Store(ended)
 	switch {
 	case s.feed != nil:
 		return c.forward(s, body)

@@ -101,6 +101,11 @@ func Open(ctx context.Context, opts Options) (*Stores, error) {
 		group.Go(func() { errs[i] = s.open(ctx, m) })
 	}
 	group.Wait()
+	for i, m := range s.members {
+		if errs[i] == nil {
+			errs[i] = s.confirm(ctx, m)
+		}
+	}
 	for i, err := range errs {
 		switch {
 		case err == nil:
@@ -265,6 +270,20 @@ func (s *Stores) open(ctx context.Context, m *member) error {
 	}
 	s.groups.adopt(store, func() { s.sources.adopt(store, func() { m.store.Store(&store) }) })
 	m.metrics.up.WithLabelValues(m.name).Set(1)
+	return nil
+}
+
+// confirm reads the name of an open store once more: two that were new, and opened at
+// once, may both have found no name on the servers that they share. One that is not to
+// be read now has been claimed, and is left open.
+func (s *Stores) confirm(ctx context.Context, m *member) error {
+	store := m.store.Load()
+	if store == nil || len(s.members) == 1 {
+		return nil
+	}
+	if err := claim(ctx, *store, m.name); errors.Is(err, ErrSwapped) {
+		return m.says(err)
+	}
 	return nil
 }
 
