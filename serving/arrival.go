@@ -14,7 +14,7 @@ import (
 	"sluice/internal/auth"
 )
 
-// headersError is the answer to a request with too many headers.
+// headersError is the answer to a request with too many headers, or too long ones.
 type headersError struct{ problem *feature.Error }
 
 func (e *headersError) Error() string { return e.problem.Message }
@@ -36,15 +36,50 @@ func checkHeaders(headers map[string][]string, most int) error {
 	return &headersError{problem(feature.CodeLimit, "send fewer; serve.max_headers sets the limit", "%d headers are more than the limit of %d", n, most)}
 }
 
-// fewHeaders lets requests through that have at most so many headers.
-func fewHeaders(most int, next http.Handler) http.Handler {
+// headSpare is how many times max_header an HTTP request's head may have, of which the rest
+// is read to no use, so that its client is told of the limit: net/http answers what is beyond
+// its own limit before anything of ours is called, and names none.
+const headSpare = 4
+
+// checkHead counts the bytes of the head of r, its first line and line ends included.
+func checkHead(r *http.Request, most int) error {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Proto) + len("  \r\n\r\n")
+	if r.Host != "" {
+		n += len("Host: \r\n") + len(r.Host)
+	}
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	if n <= most {
+		return nil
+	}
+	return &headersError{problem(feature.CodeLimit, "send fewer, or shorter ones; serve.max_header sets the limit", "%d bytes of headers are more than the limit of %d", n, most)}
+}
+
+// smallHeads lets requests through whose headers are at most so many, and of so many bytes.
+func smallHeads(config Config, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := checkHeaders(r.Header, most); err != nil {
-			auth.WriteError(w, err)
+		err := checkHeaders(r.Header, config.MaxHeaders)
+		if err == nil {
+			err = checkHead(r, config.MaxHeader)
+		}
+		if err != nil {
+			refuse(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refuse answers err in the shape that errors have at the path of r.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if _, feast := feastMethods[r.URL.Path]; feast {
+		writeFeastError(w, err)
+		return
+	}
+	auth.WriteError(w, err)
 }
 
 // arrive looks at a call whose message has not arrived yet. A client that sends its

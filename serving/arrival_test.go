@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,6 +53,35 @@ func TestManyHeaders(t *testing.T) {
 				t.Errorf("over gRPC = %v, want %v that says %q", err, tc.code, tc.says)
 			}
 		})
+	}
+}
+
+// TestLongHeads sends heads of as many bytes as are taken, and of one more, over both HTTP
+// doors: the refusal names the limit and its setting, in the shape of the path's errors.
+func TestLongHeads(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, "users", 1, ago(time.Minute), user("a"), float(1))
+	own, plain := f.doors(t)
+	const feast, rows = "/get-online-features", "/api/v1/views/users/rows"
+	bodies := map[string]string{feast: `{"features":["users:f00"],"entities":{"user_id":["a"]}}`, rows: readA}
+	shapes := map[string]string{feast: `{"detail":[{`, rows: `{"error":{"code":"limit"`}
+	for path, body := range bodies {
+		bare := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX: \r\n\r\n", path, len(body))
+		room := f.config.MaxHeader - len(bare)
+		for name, addr := range map[string]string{"own": own, "net/http": plain} {
+			if got := posted(t, addr, path, body, "X: "+strings.Repeat("x", room)); !strings.HasPrefix(got, "200") {
+				t.Errorf("%s, door %s: a head of the largest size is answered with %s", path, name, got)
+			}
+			got := posted(t, addr, path, body, "X: "+strings.Repeat("x", room+1))
+			for _, want := range []string{"431 ", shapes[path], "16385 bytes of headers are more than the limit of 16384", "serve.max_header sets the limit"} {
+				if !strings.Contains(got, want) {
+					t.Errorf("%s, door %s: a head of a byte more is answered with %s, want %q", path, name, got, want)
+				}
+			}
+			if got := posted(t, addr, path, body, slices.Repeat([]string{"X: y"}, 120)...); !strings.HasPrefix(got, "431") || !strings.Contains(got, shapes[path]) {
+				t.Errorf("%s, door %s: 120 headers are answered with %s, want 431 in the path's shape", path, name, got)
+			}
+		}
 	}
 }
 

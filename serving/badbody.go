@@ -81,11 +81,6 @@ func plainBodies(next http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("Accept-Encoding", "identity")
-		err := &encodedError{invalid("send it as it is, without Content-Encoding", "the body is in encoding %s, which is not undone here", quoted(encoding))}
-		if _, feast := feastMethods[r.URL.Path]; feast {
-			writeFeastError(w, err)
-			return
-		}
-		auth.WriteError(w, err)
+		refuse(w, r, &encodedError{invalid("send it as it is, without Content-Encoding", "the body is in encoding %s, which is not undone here", quoted(encoding))})
 	})
 }

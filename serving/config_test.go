@@ -57,7 +57,7 @@ func TestNewHTTPServer(t *testing.T) {
 		}
 		read <- err
 	}))
-	if s.ReadHeaderTimeout != 5*time.Second || s.MaxHeaderBytes != 16<<10 || s.IdleTimeout <= 0 {
+	if s.ReadHeaderTimeout != 5*time.Second || s.MaxHeaderBytes != headSpare*16<<10 || s.IdleTimeout <= 0 {
 		t.Errorf("limits = %v, %d, %v", s.ReadHeaderTimeout, s.MaxHeaderBytes, s.IdleTimeout)
 	}
 	s.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 11))))

@@ -24,10 +24,10 @@ const httpIdle = 2 * time.Minute
 // size of a body is the limit of any handler, which may have a lower one.
 func NewHTTPServer(config Config, handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           fewHeaders(config.MaxHeaders, noHTTP2(plainBodies(shortBodies(config.MaxBody, handler)))),
+		Handler:           smallHeads(config, noHTTP2(plainBodies(shortBodies(config.MaxBody, handler)))),
 		ReadHeaderTimeout: config.Handshake,
 		ReadTimeout:       config.MaxTime, // does not count while a handler works
-		MaxHeaderBytes:    config.MaxHeader,
+		MaxHeaderBytes:    headSpare * config.MaxHeader,
 		IdleTimeout:       httpIdle,
 	}
 }

@@ -5,8 +5,9 @@
 // writes the answer in one piece. A head that is anything but plain (another method, path or
 // version, a body without a length, a header that changes how a message is read, a line
 // that ends or continues in an unusual way) is not taken apart here: the connection goes,
-// with all that was read and not answered, to the http.Server, and stays there. So how
-// strict this package is decides who answers, never how a message is understood.
+// with all that was read and not answered, to the http.Server. It comes back once that has
+// answered if it is known where the request ends, and stays there otherwise. So how strict
+// this package is decides who answers, never how a message is understood.
 //
 // A request that waits for something else than its client is given up soon after the
 // client hangs up: its context ends.
