@@ -165,6 +165,30 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
+// BenchmarkWindow measures profiles from their first write to their last, of windows of so
+// many: many rows of a small one are sampled.
+func BenchmarkWindow(b *testing.B) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var types []feature.Type
+	for i := range 10 {
+		types = append(types, []feature.Type{feature.Float64, feature.Int64, feature.String}[i%3])
+	}
+	view := testView(types...)
+	writes := randomWrites(rng, view, 20_000)
+	layout := layoutOf(b, view, writes)
+	for _, rows := range []int{200, 1000, 10_000} {
+		b.Run(fmt.Sprint("rows=", rows), func(b *testing.B) {
+			n, report := 0, perValue(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				profileOf(view, layout, writes[:rows])
+				n += rows * len(types)
+			}
+			report(n)
+		})
+	}
+}
+
 // BenchmarkMerge measures one feature, and reports its encoded size.
 func BenchmarkMerge(b *testing.B) {
 	for name, tc := range map[string]struct {

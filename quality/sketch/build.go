@@ -117,7 +117,7 @@ func (p *Profile) rowsUpTo(limit uint64, view *feature.View) []SampleRow {
 		if r.Hash > limit {
 			break
 		}
-		row := SampleRow{Hash: r.Hash, Times: r.Times, Values: make([]feature.Value, len(at)), Tags: r.Tags, marks: make([]uint64, len(at))}
+		row := SampleRow{r.Hash, r.Times, &SampleContent{Values: make([]feature.Value, len(at)), Tags: r.Tags, marks: make([]uint64, len(at))}}
 		for i, from := range at {
 			if from >= 0 {
 				row.Values[i], row.marks[i] = r.Values[from], r.marks[from]

@@ -134,10 +134,12 @@ func (r SampleRow) without(lost []int) SampleRow {
 	if len(lost) == 0 || r.parts == nil {
 		return r
 	}
-	r.parts = slices.Clone(r.parts)
+	content := *r.SampleContent
+	content.parts = slices.Clone(r.parts)
 	for _, i := range lost {
-		r.parts[i] = nil
+		content.parts[i] = nil
 	}
+	r.SampleContent = &content
 	return r
 }
 

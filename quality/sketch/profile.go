@@ -232,7 +232,7 @@ func (p *Profile) sample(hash uint64, w *feature.Write, values []feature.Value, 
 			return
 		}
 	}
-	row := SampleRow{Hash: hash, Times: 1, Values: make([]feature.Value, len(p.Columns)), marks: make([]uint64, len(p.Columns))}
+	row := SampleRow{hash, 1, &SampleContent{Values: make([]feature.Value, len(p.Columns)), marks: make([]uint64, len(p.Columns))}}
 	row.Tags = p.hash.tags(p.hear(w))
 	for i := range min(len(values), len(p.Columns)) {
 		row.Values[i], row.marks[i] = sampleValue(values[i], p.Columns[i].Type, &p.hash, start)

@@ -240,7 +240,7 @@ func (p *Profile) appendTagged(b []byte, row *SampleRow, order []int) []byte {
 }
 
 func (p *Profile) readRow(r *reader, order []int) SampleRow {
-	row := SampleRow{Hash: r.fixed64(), Times: 1}
+	row := SampleRow{r.fixed64(), 1, &SampleContent{}}
 	present := r.take((len(order) + 7) / 8)
 	if r.bad {
 		return row

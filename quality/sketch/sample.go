@@ -29,6 +29,12 @@ type SampleRow struct {
 	// among the smallest of every part, so that the number is exact however they merge.
 	Times uint64
 
+	*SampleContent // shared by the samples that hold the row; never nil
+}
+
+// SampleContent is what a sampled row says. It lies apart, so that little is moved when a
+// row is inserted before others.
+type SampleContent struct {
 	// Values holds the values as they are profiled, in the order of the profile's
 	// columns: numbers and bools as they are, strings and bytes cut to MaxText
 	// bytes, a timestamp's age in seconds and a list's length as int64, and true
@@ -163,7 +169,7 @@ func (r SampleRow) arrange(places []int, n int) SampleRow {
 	if places == nil {
 		return r
 	}
-	moved := SampleRow{Hash: r.Hash, Times: r.Times, Values: make([]feature.Value, n), Tags: r.Tags, marks: make([]uint64, n)}
+	moved := SampleRow{r.Hash, r.Times, &SampleContent{Values: make([]feature.Value, n), Tags: r.Tags, marks: make([]uint64, n)}}
 	for i, place := range places {
 		moved.Values[place], moved.marks[place] = r.Values[i], r.marks[i]
 	}
