@@ -41,6 +41,19 @@ func (b *Board) Partitions(view *feature.View) map[string]PartitionStatus {
 	return all
 }
 
+// Read reports whether every partition of the view's topic was read up to ends, which are
+// offsets behind a last record.
+func (b *Board) Read(view *feature.View, ends map[int32]int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for partition, end := range ends {
+		if b.progress[part{b.topic(view), partition}].Offset < end {
+			return false
+		}
+	}
+	return true
+}
+
 // Open returns the windows of the view that are not judged, oldest first.
 func (b *Board) Open(view *feature.View) []WindowStatus {
 	partitions := b.Partitions(view)

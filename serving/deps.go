@@ -85,6 +85,23 @@ type ReadershipFunc func(ctx context.Context, list []feature.Readership) error
 // it does not return rows wait, a bounded number of them. It owns rows.
 type ServedFunc func(ctx context.Context, rows []feature.ServedRow) error
 
+// WindowFate is what became of a window.
+type WindowFate struct {
+	feature.Window
+	Version feature.Version
+	Verdict string
+	State   feature.State // of its version, or of the one it was approved as; staged or empty: it is not judged yet
+}
+
+// judged reports whether anything was decided of the window.
+func (w WindowFate) judged() bool { return w.State != "" && w.State != feature.StateStaged }
+
+// WindowsFunc returns the windows of view that hold rows which were written before the
+// call, and of which a part lies in [from, to), by their start. It waits until those rows
+// are read off the log and, unless open will do, for windows that are closed to be judged.
+// The error is a *feature.Error of code conflict if that takes too long.
+type WindowsFunc func(ctx context.Context, view *feature.View, from, to time.Time, open bool) ([]WindowFate, error)
+
 // Deps is what a Server works with. Rows and Source are required.
 type Deps struct {
 	Rows      Rows // that is a WholeRows as well: replicas are asked by it; a GroupRows: views of a group are read at once
@@ -94,6 +111,7 @@ type Deps struct {
 	Exposed   ExposedFunc               // nil: reads are not counted by version
 	Readers   ReadershipFunc            // nil: reads are not counted by feature
 	Served    ServedFunc                // nil: nothing is sampled
+	Windows   WindowsFunc               // nil: /materialize knows of no rows
 	Authorize auth.Authorize            // nil: everything is allowed
 	Project   func(token string) string // project of the token of that name, empty for none; nil: of no token
 	Now       func() time.Time          // the platform's clock; nil: the wall clock; a zero time: not set, nothing has an age

@@ -78,6 +78,10 @@ func writeFeastError(w http.ResponseWriter, err error) {
 	if code == http.StatusUnauthorized {
 		auth.Challenge(w)
 	}
+	if away := (*notOnline)(nil); errors.As(err, &away) {
+		writeJSON(w, http.StatusConflict, map[string]any{"error": text, "feature_views": []string{away.view}})
+		return
+	}
 	if own := (feastError{}); errors.As(err, &own) {
 		writeJSON(w, own.status, feastException(own.class, text))
 		return

@@ -1,10 +1,13 @@
 package serving
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -45,6 +48,95 @@ func TestMaterialize(t *testing.T) {
 				t.Errorf("%s %s = %d %s, want %d with %s", tc.path, tc.body, status, got, tc.status, tc.want)
 			}
 		})
+	}
+}
+
+// TestMaterialized asks about a view whose windows became what the case says, a minute
+// each from noon on; the last is the newest.
+func TestMaterialized(t *testing.T) {
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	const (
+		both  = `{"start_ts":"2026-11-23T12:00:00Z","end_ts":"2026-11-23T13:00:00Z","feature_views":["drivers"]}`
+		all   = `{"start_ts":"2026-11-23T12:00:00Z","end_ts":"2026-11-23T13:00:00Z"}`
+		since = `{"end_ts":"2026-11-23T13:00:00Z","feature_views":["drivers"]}`
+	)
+	for name, tc := range map[string]struct {
+		states     string // v visible, s staged, - no version yet, r rejected, h held, b rolled back, x expired
+		path, body string
+		status     int
+		want       string
+	}{
+		"all are read":             {"vv", "/materialize", both, 200, "null"},
+		"of any view":              {"vv", "/materialize", all, 200, "null"},
+		"in the background":        {"vv", "/materialize?async=true", all, 202, `{"feature_views":["drivers"],"status":"accepted"}`},
+		"one is open":              {"vs", "/materialize", both, 409, `"error":"window 2026-11-23T12:01:00Z to 2026-11-23T12:02:00Z of view drivers is not judged yet`},
+		"says until when":          {"vs", "/materialize", both, 409, "end_ts of 2026-11-23T12:01:00Z leaves it out"},
+		"no version yet":           {"v-", "/materialize", both, 409, `"feature_views":["drivers"]`},
+		"an open one will be":      {"vs", "/materialize?async=true", both, 202, `accepted`},
+		"one is rejected":          {"rv", "/materialize", both, 409, "version 1 is rejected (`sluice explain vd_1` says why"},
+		"rejected, and background": {"rv", "/materialize?async=1", both, 409, "version 1 is rejected"},
+		"one is held":              {"vh", "/materialize", both, 409, "version 2 is held"},
+		"one is rolled back":       {"bv", "/materialize", both, 409, "version 1 is rolled back"},
+		"up to the newest":         {"rxbv", "/materialize-incremental", since, 200, "null"},
+		"behind the newest":        {"rvr", "/materialize-incremental", since, 409, "version 3 is rejected"},
+		"none was ever published":  {"rr", "/materialize-incremental", since, 409, "version 1 is rejected"},
+		"nothing was written":      {"", "/materialize", both, 422, "view drivers has no rows of that time"},
+		"nothing, of any":          {"", "/materialize-incremental", `{"end_ts":"2026-11-23T13:00:00Z"}`, 422, "no view has rows of that time"},
+		"a word as switch":         {"v", "/materialize?async=perhaps", both, 422, `"loc":["body","async"]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(_ *Config, d *Deps) {
+				d.Windows = func(_ context.Context, view *feature.View, from, to time.Time, open bool) (windows []WindowFate, err error) {
+					if incremental := strings.Contains(tc.path, "incremental"); from.IsZero() != incremental || !to.Equal(noon.Add(time.Hour)) || open != strings.Contains(tc.path, "async") {
+						t.Errorf("asked for windows from %s to %s, open ones too: %v", from, to, open)
+					}
+					if view.Name != "drivers" {
+						return nil, nil
+					}
+					for i, letter := range tc.states {
+						state := map[rune]feature.State{'v': feature.StateVisible, 's': feature.StateStaged, 'r': feature.StateRejected, 'h': feature.StateHeld, 'b': feature.StateRolledBack, 'x': feature.StateExpired}[letter]
+						start := noon.Add(time.Duration(i) * time.Minute)
+						windows = append(windows, WindowFate{Window: feature.Window{Start: start, End: start.Add(time.Minute)}, Version: feature.Version(i + 1), Verdict: fmt.Sprintf("vd_%d", i+1), State: state})
+					}
+					return windows, nil
+				}
+			})
+			if status, got := f.post(t, tc.path, tc.body); status != tc.status || !strings.Contains(got, tc.want) {
+				t.Errorf("%s %s with windows %s = %d %s, want %d with %s", tc.path, tc.body, tc.states, status, got, tc.status, tc.want)
+			}
+		})
+	}
+}
+
+// TestMaterializedIsRead publishes a moment before: who is told that all is published reads
+// it from then on.
+func TestMaterializedIsRead(t *testing.T) {
+	var f *fixture
+	f = newFixture(t, func(_ *Config, d *Deps) {
+		d.Windows = func(_ context.Context, view *feature.View, _, _ time.Time, _ bool) ([]WindowFate, error) {
+			f.registry.vectors[view.ID] = feature.Vector{Generation: 9, Floor: 1}
+			return []WindowFate{{Version: 1, State: feature.StateVisible}}, nil
+		}
+	})
+	if status, got := f.post(t, "/materialize", `{"disable_event_timestamp":true,"feature_views":["users","users"]}`); status != 200 {
+		t.Fatalf("%d %s", status, got)
+	}
+	if _, got := f.post(t, "/api/v1/views/users/rows", readA); !strings.Contains(got, `"generation":9`) {
+		t.Errorf("read after it = %s, want generation 9", got)
+	}
+}
+
+// TestMaterializeWaits has the log not read in time, and not answer.
+func TestMaterializeWaits(t *testing.T) {
+	for code, want := range map[feature.Code]int{feature.CodeConflict: 409, feature.CodeUnavailable: 503} {
+		f := newFixture(t, func(_ *Config, d *Deps) {
+			d.Windows = func(context.Context, *feature.View, time.Time, time.Time, bool) ([]WindowFate, error) {
+				return nil, &feature.Error{Code: code, Message: "not read"}
+			}
+		})
+		if status, got := f.post(t, "/materialize", `{"disable_event_timestamp":true}`); status != want || !strings.Contains(got, "not read") {
+			t.Errorf("with %s = %d %s, want %d", code, status, got, want)
+		}
 	}
 }
 

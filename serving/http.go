@@ -67,6 +67,9 @@ func (s *Server) Register(mux *http.ServeMux) {
 	for _, pattern := range bulkPatterns {
 		mux.Handle(pattern, auth.RequireOr(s.deps.Authorize, auth.Reader, http.HandlerFunc(s.getBulk), auth.WriteError))
 	}
+	for pattern, incremental := range materializePatterns {
+		mux.Handle(pattern, auth.RequireOr(s.deps.Authorize, auth.Writer, s.materialize(incremental), writeFeastError))
+	}
 	for _, route := range s.routes() {
 		mux.Handle(route.pattern, auth.RequireOr(s.deps.Authorize, route.need, s.handle(&route.door), route.door.refuse))
 	}

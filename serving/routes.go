@@ -1,7 +1,6 @@
 package serving
 
 import (
-	"context"
 	"net/http"
 
 	"sluice/api"
@@ -31,16 +30,9 @@ func (s *Server) reads() []route {
 }
 
 func (s *Server) pushes() []route {
-	materialize := func(incremental bool) door {
-		return door{methodPushHTTP, func(_ context.Context, _ asked, body, dst []byte) ([]byte, error) {
-			return s.materialize(body, dst, incremental)
-		}, writeFeastError}
-	}
 	return []route{
 		{"POST /push", auth.Writer, door{methodPushHTTP, s.push, writeFeastError}},
 		{"POST /write-to-online-store", auth.Writer, door{methodPushHTTP, s.writeToOnlineStore, writeFeastError}},
-		{"POST /materialize", auth.Writer, materialize(false)},
-		{"POST /materialize-incremental", auth.Writer, materialize(true)},
 	}
 }
 
@@ -50,6 +42,9 @@ func Patterns() map[string]auth.Role {
 	patterns := map[string]auth.Role{"GET /health": 0, "GET /api/v1/openapi.yaml": 0}
 	for _, p := range bulkPatterns {
 		patterns[p] = auth.Reader
+	}
+	for p := range materializePatterns {
+		patterns[p] = auth.Writer
 	}
 	for _, r := range (&Server{}).routes() {
 		patterns[r.pattern] = r.need
