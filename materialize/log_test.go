@@ -14,7 +14,7 @@ import (
 type memoryLog struct {
 	mu       sync.Mutex // of held, which views decided side by side forget from
 	parts    map[int32][]logged
-	held     [2][]sketch.Partial // not forgotten yet
+	held     [2][]*holding // not forgotten yet
 	progress [2]feature.Progress
 	expired  bool // the records are gone
 	reads    int  // of windows
@@ -32,16 +32,22 @@ type logged struct {
 func (l *memoryLog) append(view *feature.View, p int32, window feature.Window, layout *sketch.Layout, version feature.Version, w feature.Write) {
 	w.Partition, w.Offset = p, int64(len(l.parts[p]))
 	l.parts[p] = append(l.parts[p], logged{w, window, version, layout})
-	l.held[p] = slices.DeleteFunc(l.held[p], func(x sketch.Partial) bool { return x.Window == window })
-	l.held[p] = append(l.held[p], l.partial(view, p, window, version, layout))
+	l.held[p] = slices.DeleteFunc(l.held[p], func(x *holding) bool { return x.window == window })
+	l.held[p] = append(l.held[p], &holding{window: window, partial: sync.OnceValue(func() sketch.Partial { return l.partial(view, p, window, version, layout, w.Offset+1) })})
 }
 
-// partial profiles what a partition holds of a window.
-func (l *memoryLog) partial(view *feature.View, p int32, window feature.Window, version feature.Version, layout *sketch.Layout) sketch.Partial {
+// holding is what a partition holds of a window, profiled once somebody asks.
+type holding struct {
+	window  feature.Window
+	partial func() sketch.Partial
+}
+
+// partial profiles what a partition holds of a window below an offset.
+func (l *memoryLog) partial(view *feature.View, p int32, window feature.Window, version feature.Version, layout *sketch.Layout, end int64) sketch.Partial {
 	profile := sketch.NewProfile(view, layout, hashKey)
-	partial := sketch.Partial{View: view.Name, Window: window, Version: version, Topic: topic, Partition: p, Epoch: 1, Offset: int64(len(l.parts[p])), Layout: layout.Digest()}
+	partial := sketch.Partial{View: view.Name, Window: window, Version: version, Topic: topic, Partition: p, Epoch: 1, Offset: end, Layout: layout.Digest()}
 	partial.Span = feature.Span{Topic: topic, Partition: p, First: -1, Last: -1}
-	for _, r := range l.parts[p] {
+	for _, r := range l.parts[p][:end] {
 		if r.window != window {
 			continue
 		}
@@ -61,7 +67,12 @@ func (l *memoryLog) partial(view *feature.View, p int32, window feature.Window, 
 	return partial
 }
 
-func (l *memoryLog) partials(p int32) []sketch.Partial { return slices.Clone(l.held[p]) }
+func (l *memoryLog) partials(p int32) (all []sketch.Partial) {
+	for _, h := range l.held[p] {
+		all = append(all, h.partial())
+	}
+	return all
+}
 
 // rows hands over the rows of a window in batches of 100.
 func (l *memoryLog) rows(p int32, window feature.Window, version feature.Version, fn func([]feature.Row) error) error {
@@ -122,7 +133,7 @@ func (l *memoryLog) Forget(_ context.Context, partials []sketch.Partial) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, gone := range partials {
-		l.held[gone.Partition] = slices.DeleteFunc(l.held[gone.Partition], func(x sketch.Partial) bool { return x.Window == gone.Window })
+		l.held[gone.Partition] = slices.DeleteFunc(l.held[gone.Partition], func(x *holding) bool { return x.window == gone.Window })
 	}
 	return nil
 }
