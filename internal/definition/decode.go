@@ -120,7 +120,17 @@ func (d *decoder) pairs(n *yaml.Node, key string, fn func(k, v *yaml.Node, at st
 	}
 }
 
+// elsewhere says of keys that those who come from other stores look for what stands for them.
+var elsewhere = map[string]string{
+	"precompute":        "views that are read together are put in a `group` of each, which is one read for an entity (docs/groups.md)",
+	"precompute_online": "views that are read together are put in a `group` of each, which is one read for an entity (docs/groups.md)",
+}
+
 func (d *decoder) unknown(k *yaml.Node, at string, known []string) {
+	if what := elsewhere[k.Value]; what != "" {
+		d.problem(k, at, "unknown key: %s", what)
+		return
+	}
 	if near := feature.Nearest(k.Value, known); near != "" {
 		d.problem(k, at, "unknown key: did you mean %s?", near)
 		return

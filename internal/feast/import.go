@@ -137,6 +137,7 @@ func (in *importer) services(r *feastcore.Registry) {
 		}
 		seen[spec.GetName()] = true
 		in.Defs.Services = append(in.Defs.Services, feature.Service{Name: spec.GetName(), Features: refs})
+		in.precomputed(spec)
 		for _, p := range spec.GetFeatures() {
 			if alias := p.GetFeatureViewNameAlias(); alias != "" && alias != p.GetFeatureViewName() {
 				in.changed("service", spec.GetName(), "names view "+p.GetFeatureViewName()+" "+shown(alias)+"; its full feature names begin with "+p.GetFeatureViewName()+"__ here")

@@ -56,6 +56,9 @@ func writeView(b *strings.Builder, v *feature.View) {
 		keys = append(keys, name(e.Name))
 	}
 	fmt.Fprintf(b, "  - name: %s\n    entities: [%s]\n", name(v.Name), strings.Join(keys, ", "))
+	if v.Group != "" {
+		fmt.Fprintf(b, "    group: %s\n", name(v.Group))
+	}
 	for _, line := range [][2]string{{"owner", v.Owner}, {"description", v.Description}} {
 		if line[1] != "" {
 			fmt.Fprintf(b, "    %s: %s\n", line[0], inline(line[1]))
