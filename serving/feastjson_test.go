@@ -105,7 +105,7 @@ func TestFeastErrors(t *testing.T) {
 		"features empty":  {`{"features":[],"entities":{}}`, 422, detail("invalid_argument", "features", "the list of features is empty (name at least one feature as view:feature)")},
 		"features number": {`{"features":[1],"entities":{}}`, 422, detail("invalid_argument", "features", "feature 0 is a number (write features as view:feature)")},
 		"ref w/o view":    {`{"features":["f00"],"entities":{}}`, 422, detail("invalid_argument", "features", `feature \"f00\" names no view (write features as view:feature)`)},
-		"feature twice":   {`{"features":["users:f00","users:f00"],"entities":{}}`, 422, detail("invalid_argument", "features", "two columns would be named f00 (set full_feature_names to tell features of several views apart)")},
+		"feature twice":   {`{"features":["users:f00","users:f00"],"entities":{}}`, 422, detail("invalid_argument", "features", "two columns would be named f00 (name each feature once)")},
 		"names collide":   {`{"features":["users:f00","pairs:f00"],"entities":{}}`, 422, detail("invalid_argument", "features", "two columns would be named f00 (set full_feature_names to tell features of several views apart)")},
 		"unknown view":    {`{"features":["user:f00"],"entities":{}}`, 404, exception("FeatureViewNotFoundException", `view \\\"user\\\" is not defined (did you mean users?)`)},
 		"unknown feature": {`{"features":["users:f0"],"entities":{}}`, 404, exception("FeastObjectNotFoundException", `feature \\\"users:f0\\\" is not defined (did you mean users:f00?)`)},

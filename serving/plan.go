@@ -142,7 +142,7 @@ func (b *planner) column(v *view, i int) error {
 func (b *planner) slot(v *view, f *feature.Feature, name string) (int, error) {
 	if b.seen[name] {
 		hint := "name each feature once"
-		if b.form == feastForm {
+		if b.form == feastForm && !b.shows(v, name) {
 			hint = "set full_feature_names to tell features of several views apart"
 		}
 		return 0, invalid(hint, "two columns would be named %s", name)
@@ -156,6 +156,11 @@ func (b *planner) slot(v *view, f *feature.Feature, name string) (int, error) {
 	b.plan.columns = append(b.plan.columns, column{part: at, slot: len(p.features), name: name})
 	p.features = append(p.features, f)
 	return at, nil
+}
+
+// shows reports whether a column of that name is v's.
+func (b *planner) shows(v *view, name string) bool {
+	return slices.ContainsFunc(b.plan.columns, func(c column) bool { return c.name == name && b.plan.parts[c.part].view == v })
 }
 
 // columnNamed returns the name of the column of v's feature, or path, name.
