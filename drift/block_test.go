@@ -95,8 +95,13 @@ func TestBlocks(t *testing.T) {
 // spoiled judges a window with a fault in one column, and returns that column's score.
 func (l learned) spoiled(t *testing.T, fault, column int) feature.Score {
 	t.Helper()
+	return find(t, l.score(t, testLevel, l.spoiledWindow(fault, column)), l.view.Features[column].Name)
+}
+
+// spoiledWindow draws a window with a fault in one column.
+func (l learned) spoiledWindow(fault, column int) WindowProfile {
 	row, first := 0, feature.Null
-	w := l.window(l.reference.Windows+1000, func(v []feature.Value) {
+	return l.window(l.reference.Windows+1000, func(v []feature.Value) {
 		if row == 0 {
 			first = v[column]
 			if first.IsNull() {
@@ -106,7 +111,6 @@ func (l learned) spoiled(t *testing.T, fault, column int) feature.Score {
 		v[column] = blockFaults[fault].spoil(row, v[column], first)
 		row++
 	})
-	return find(t, l.score(t, testLevel, w), l.view.Features[column].Name)
 }
 
 // TestFewRowsBlock wants a unit that is wrong for a third of a hundred rows, and a fifth of them
@@ -131,6 +135,51 @@ func TestFewRowsBlock(t *testing.T) {
 		if s := l.spoiled(t, 0, at("zero_inflated")); s.Effect {
 			t.Errorf("times 100 blocks by method 5: p %.2g %s", s.PValue, s.Text)
 		}
+	}
+}
+
+// TestSmallWindowsBlock wants a wrong unit and a constant of a column that is zero in most rows to
+// block among a hundred rows, whose tails and scale Student's law says little of: in a season, with
+// the degrees of freedom of a phase, and where history's tail varied more than Poisson's law. Before
+// method 7 they did not.
+func TestSmallWindowsBlock(t *testing.T) {
+	const unit, constant = 0, 2
+	at := slices.IndexFunc(columns, func(c column) bool { return c.name == "zero_inflated" })
+	for name, tc := range map[string]struct {
+		seed   uint64
+		regime int
+		fault  int
+	}{
+		"unit, iid":        {900_000_000_030, 0, unit},
+		"unit, wobble":     {900_000_001_441, 1, unit},
+		"unit, season":     {900_000_000_338, 2, unit},
+		"constant, season": {900_000_000_164, 2, constant},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := regimes[tc.regime]
+			l := learn(t, regimeStream(g, tc.seed, 100, 1), g.history)
+			for n := range 10 { // as many windows as before the fault that was missed
+				l.window(g.history+n, nil)
+			}
+			for fault := range tc.fault + 1 {
+				for column := range columns {
+					if blockFaults[fault].number && columns[column].number == nil {
+						continue
+					}
+					w := l.spoiledWindow(fault, column)
+					if fault != tc.fault || column != at {
+						continue
+					}
+					if s := find(t, l.score(t, testLevel, w), l.view.Features[at].Name); !s.Effect {
+						t.Errorf("%s does not block: p %.2g %s", blockFaults[fault].name, s.PValue, s.Text)
+					}
+					l.reference.Method = reaching
+					if s := find(t, l.score(t, testLevel, w), l.view.Features[at].Name); s.Effect {
+						t.Errorf("%s blocks by method 6: p %.2g %s", blockFaults[fault].name, s.PValue, s.Text)
+					}
+				}
+			}
+		})
 	}
 }
 

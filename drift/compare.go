@@ -70,7 +70,8 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 // blocks reports whether a shift past its floor is so unlikely that it may block: since method 5
 // of what the values of a number move also with no more degrees of freedom than a phase has of
 // its own, and not by a tail that a move of the whole feature brought about which could not
-// block were it past its floor. Since method 6 such a move must also reach as far as the values.
+// block were it past its floor. Since method 6 such a move must also reach as far as the values,
+// and since method 7 what is out of reach of any move and of sampling blocks without either.
 func (j *judge) blocks(ref *FeatureReference, f *frame, i int, r rival, shift *moved) bool {
 	if j.reference.Method < sharpened || f.class != numeric || r.spread.Summary == Nulls {
 		past, _ := j.past(&r, j.blocking()/r.tests)
@@ -78,6 +79,9 @@ func (j *judge) blocks(ref *FeatureReference, f *frame, i int, r rival, shift *m
 	}
 	if r.end > 0 && r.spread.Summary.tail() && j.reference.Method >= reaching {
 		r.rise, r.end = j.explained(ref, f, i, r.spread.Summary, r.now, true)
+	}
+	if j.reference.Method >= hurling && (j.flung(f, i, &r, shift) || j.stands(f, i, &r, shift)) {
+		return true
 	}
 	if !j.surely(r) {
 		return false

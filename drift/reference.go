@@ -47,8 +47,12 @@ const sharpened = 5
 // where it takes values as far as they lie, and since which scale has most of the level.
 const reaching = 6
 
+// hurling is the method since which a tail blocks whose values lie where no move of the feature takes
+// them, and a feature that stands still: see flung and stands.
+const hurling = 7
+
 // newest is the method of references that are built now.
-const newest = reaching
+const newest = hurling
 
 // FeatureReference is the part of one feature.
 type FeatureReference struct {
