@@ -34,7 +34,7 @@ func Decode(data []byte) (*feastcore.Registry, error) {
 		return nil, fmt.Errorf("%w: a SQLite database; an SQL registry is written to a file by Feast: `feast registry-dump` shows what it holds, and `feast apply` with a registry of type file writes one", ErrCorrupt)
 	}
 	var r feastcore.Registry
-	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth, DiscardUnknown: true}).Unmarshal(data, &r); err != nil {
+	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if len(Projects(&r)) == 0 {

@@ -48,6 +48,7 @@ func Import(r *feastcore.Registry, project string) (*Result, error) {
 	in.entities(r)
 	in.views(r)
 	in.services(r)
+	in.rest(r)
 	slices.SortFunc(in.Defs.Entities, func(a, b feature.Entity) int { return strings.Compare(a.Name, b.Name) })
 	return &in.Result, nil
 }
@@ -113,6 +114,7 @@ func (in *importer) entities(r *feastcore.Registry) {
 			key = spec.GetName()
 		}
 		in.joins[spec.GetName()] = join{key, spec.GetValueType()}
+		in.undescribed("entity", spec.GetName(), spec.GetDescription(), spec.GetOwner(), spec.GetTags())
 		if key != spec.GetName() && spec.GetName() != dummyEntity {
 			in.changed("entity", spec.GetName(), "is called by its join key, "+shown(key)+", as requests name it")
 		}
@@ -128,6 +130,9 @@ func (in *importer) services(r *feastcore.Registry) {
 			continue
 		}
 		refs, why := in.service(spec)
+		if why == "" {
+			why = olderVersion(r, spec)
+		}
 		if why == "" && seen[spec.GetName()] {
 			why = "the registry has two of the name"
 		}
@@ -138,12 +143,30 @@ func (in *importer) services(r *feastcore.Registry) {
 		seen[spec.GetName()] = true
 		in.Defs.Services = append(in.Defs.Services, feature.Service{Name: spec.GetName(), Features: refs})
 		in.precomputed(spec)
+		in.serviceRest(spec)
 		for _, p := range spec.GetFeatures() {
 			if alias := p.GetFeatureViewNameAlias(); alias != "" && alias != p.GetFeatureViewName() {
 				in.changed("service", spec.GetName(), "names view "+p.GetFeatureViewName()+" "+shown(alias)+"; its full feature names begin with "+p.GetFeatureViewName()+"__ here")
 			}
 		}
 	}
+}
+
+// olderVersion says which view a service reads in another version than the registry's current
+// one, which is what is imported; empty if none.
+func olderVersion(r *feastcore.Registry, spec *feastcore.FeatureServiceSpec) string {
+	current := map[string]int32{}
+	for _, v := range r.GetFeatureViews() {
+		if v.GetSpec().GetProject() == spec.GetProject() {
+			current[v.GetSpec().GetName()] = v.GetMeta().GetCurrentVersionNumber()
+		}
+	}
+	for _, p := range spec.GetFeatures() {
+		if now := current[p.GetFeatureViewName()]; p.VersionTag != nil && p.GetVersionTag() != now {
+			return fmt.Sprintf("it reads version %d of view %s, of which the current one, %d, is imported", p.GetVersionTag(), p.GetFeatureViewName(), now)
+		}
+	}
+	return ""
 }
 
 // service returns a service's features, or why it cannot be.

@@ -1,6 +1,7 @@
 package feast
 
 import (
+	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -85,6 +86,32 @@ func TestImportOfExport(t *testing.T) {
 	v := out.Defs.View("drivers")
 	if v == nil || v.TTL != definitions().Views[0].TTL || v.Source.EventTime != "at" || len(v.Features) != 2 || !slices.Equal(out.Defs.Services[0].Features, definitions().Services[0].Features) {
 		t.Errorf("Import(Export()) = %+v", out.Defs)
+	}
+}
+
+// TestImportOfRest has objects that Feast 0.67 wrote: two permissions, one of another project,
+// a saved data set and a validation reference.
+func TestImportOfRest(t *testing.T) {
+	written, err := hex.DecodeString("5a120a100a08747261696e696e67120473686f706a170a056d617263681208747261696e696e671a0473686f7082011a0a180a08616e616c79737473120473686f7042060a017812017982010f0a0d0a056f746865721204656c7365")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Decode(append(registry(t), written...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Import(r, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range out.LeftOut {
+		if slices.Contains([]string{"saved data set", "validation reference", "permission"}, n.Kind) {
+			got = append(got, n.Kind+" "+n.Name)
+		}
+	}
+	if want := []string{"saved data set training", "validation reference march", "permission analysts"}; !slices.Equal(got, want) {
+		t.Errorf("left out %q, want %q among them", got, want)
 	}
 }
 
