@@ -19,7 +19,7 @@ const benchEntities = 10_000
 // benchServer is a server over the embedded store with two versions of view
 // users, 10,000 entities each. Reads are counted by version and by feature and sampled,
 // as the platform has it.
-func benchServer(b *testing.B, change ...func(*Config, *Deps)) *fixture {
+func benchServer(b testing.TB, change ...func(*Config, *Deps)) *fixture {
 	b.Helper()
 	store, err := embedded.Open(embedded.Options{Path: b.TempDir()})
 	if err != nil {
