@@ -70,6 +70,27 @@ def test_newer_row_wins(written):
     assert read(written, ["live:note"], [2031])["note"] == ["new"]
 
 
+def test_materialize(written):
+    """The SDK has the server materialize, which says whether what was written is read."""
+    span = {"start_date": NOW - timedelta(minutes=1), "end_date": NOW + timedelta(minutes=1)}
+    written.materialize(**span, feature_views=["live"])
+    written.materialize(**span, feature_views=["live"], run_async=True, force=True)
+    written.materialize_incremental(end_date=span["end_date"], feature_views=["live"])
+    with pytest.raises(RuntimeError, match="sluice push live FILE"):
+        written.materialize(start_date=NOW - timedelta(days=900), end_date=NOW - timedelta(days=899), feature_views=["live"])
+    with pytest.raises(RuntimeError, match="did you mean live"):
+        written.materialize(**span, feature_views=["life"])
+
+
+def test_materialize_too_early(own, sluice, tmp_path):
+    file = tmp_path / "visits.jsonl"
+    file.write_text('{"driver_id": 9, "city_id": "BE", "trips": 1, "rating": 1.0, "event_time": "2026-11-23T12:11:30Z"}\n')
+    sluice("push", "visits", str(file))
+    at = NOW + timedelta(minutes=4.5)
+    with pytest.raises(RuntimeError, match=r"conflict \(409\): window .* of view visits is not judged yet"):
+        own.materialize(start_date=at, end_date=at + timedelta(seconds=1), feature_views=["visits"])
+
+
 def test_push_offline_is_refused(own, post):
     answer = post("/push", {"push_source_name": "live", "df": {"driver_id": [1], "event_timestamp": ["2026-11-23T12:00:00"]}, "to": PushMode.OFFLINE.name.lower()})
     assert answer.status_code == 422 and "online_and_offline" in answer.text
