@@ -271,10 +271,15 @@ func (d *drawn) learn(t testing.TB) learned {
 // time, add up to.
 func (d *drawn) quietly(t testing.TB, windows int, n *tally, by map[string]int) (first int) {
 	l := d.learn(t)
+	return l.quietly(t, windows, func(k int) WindowProfile { return d.window(d.regime.history+k, nil) }, n, by)
+}
+
+// quietly does that of so many windows as they are drawn.
+func (l learned) quietly(t testing.TB, windows int, draw func(k int) WindowProfile, n *tally, by map[string]int) (first int) {
 	var recent []WindowProfile
 	since := map[string]time.Time{}
 	for k := range windows {
-		w := d.window(d.regime.history+k, nil)
+		w := draw(k)
 		for _, s := range l.score(t, testLevel, w) {
 			if s.Feature == "" {
 				continue

@@ -22,6 +22,9 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 		if math.IsNaN(now) {
 			continue
 		}
+		if m > 1 && s.Summary == Scale && j.reference.Method >= hurling {
+			s = s.unleaned()
+		}
 		expected, spread, wide := s.expected(j.phases)
 		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), df: j.freedom(s), now: now, expected: expected, tests: weights / j.weight(s.Summary, f)}
 		if (s.Summary.tail() || s.Rare != nil) && r.t > 0 && j.reference.Method >= weighted {
@@ -38,6 +41,9 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			if past, _ := j.past(&r, j.level/r.tests); past {
 				r.t *= 1 - min(1, j.carried(ref, f, shift)/(now-expected))
 			}
+		}
+		if m > 1 && s.Summary == Scale && r.t > 0 && j.reference.Method >= hurling {
+			j.located(ref, f, shift, &r)
 		}
 		if s.Summary == Location {
 			shift.located = r

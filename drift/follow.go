@@ -2,6 +2,7 @@ package drift
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -109,6 +110,52 @@ func (f *Follow) interval(location, scale, extra float64) float64 {
 	v := f.bend(u)
 	variance := f.SD*f.SD*(1+1/float64(f.N)+u*u/f.SumU+v*v/f.SumV) + extra
 	return (scale - f.Mean - f.Linear*u - f.Square*v) / math.Sqrt(variance)
+}
+
+// together is interval of the mean of windows.
+func (f *Follow) together(windows []reduced, extra float64) float64 {
+	m, us, vs, left := 0.0, 0.0, 0.0, 0.0
+	for w := range windows {
+		if location, scale := windows[w].x[Location], windows[w].x[Scale]; !math.IsNaN(location) && !math.IsNaN(scale) {
+			u := location - f.Location
+			v := f.bend(u)
+			m, us, vs, left = m+1, us+u, vs+v, left+scale-f.Mean-f.Linear*u-f.Square*v
+		}
+	}
+	if m == 0 {
+		return math.Inf(1)
+	}
+	us, vs = us/m, vs/m
+	return left / m / math.Sqrt(f.SD*f.SD*(1/m+1/float64(f.N)+us*us/f.SumU+vs*vs/f.SumV)+extra/m)
+}
+
+// located lets a rise of the mean scale of several windows be no less likely than what is left of it
+// once the location of each is known, as that of one window is. Where the location has a season, what
+// goes with it is in the season of scale.
+func (j *judge) located(ref *FeatureReference, f *frame, shift *moved, r *rival) {
+	s := r.spread
+	if s.Follow != nil {
+		extra := s.Unit * max(0, shift.inverse[Scale]-s.Inverse)
+		r.rise, r.end = s.Follow.together(shift.each, extra), s.Follow.DF
+	}
+	if !s.Carried || ref.seasonal(Location) {
+		return
+	}
+	if past, _ := j.past(r, j.level/r.tests); !past {
+		return
+	}
+	sum, m := 0.0, 0.0
+	for w := range shift.each {
+		if at := shift.each[w].x[Location]; !math.IsNaN(at) {
+			sum, m = sum+j.carriedTo(ref, f, shift, at), m+1
+		}
+	}
+	r.t *= 1 - min(1, sum/max(1, m)/(r.now-r.expected))
+}
+
+// seasonal reports whether a summary keeps a season.
+func (f *FeatureReference) seasonal(of Summary) bool {
+	return slices.ContainsFunc(f.Spreads, func(s Spread) bool { return s.Summary == of && s.Season != "" })
 }
 
 // valid reports whether a fit can be judged with.

@@ -213,7 +213,7 @@ func (j *judge) weigh(i int, ref *FeatureReference, f *frame, windows []reduced)
 	shift := moved{now: now, strict: j.reference.Method >= weighted, placed: f.placed, surge: out.surge}
 	if j.reference.Method >= guarded {
 		shift.unlikely, shift.inverse, shift.pooled = -math.Log(j.blocking()/noiseRatio), &inverse, f.n
-		shift.windows = float64(max(1, len(windows)))
+		shift.windows, shift.each = float64(max(1, len(windows))), windows
 		if c := columnOf(j.baseline, j.view, i); c != nil {
 			shift.rows = float64(c.Rows())
 		}

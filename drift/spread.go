@@ -2,6 +2,7 @@ package drift
 
 import (
 	"math"
+	"slices"
 )
 
 // maxProbation is the most windows whose joint excursion a reference remembers.
@@ -136,6 +137,26 @@ func (s *Spread) lean(sampling float64) bool {
 func (s *Spread) lend(share, sampling float64) {
 	s.SD = math.Sqrt((s.SD*s.SD + share*sampling*sampling) / (1 + share))
 	s.DF = int(float64(s.DF) * (1 + share))
+}
+
+// unleaned returns s with the variance that history had, and its degrees of freedom, where sampling
+// was taken for most of it and gives less. Of one window a part that is not sampling is small against
+// sampling; the mean of many windows has the less of sampling, and the same error of history's mean.
+func (s *Spread) unleaned() *Spread {
+	df := max(1, s.N-max(1, len(s.Phases)))
+	if len(s.Moving) == 0 || s.DF <= df {
+		return s
+	}
+	own := s.Moving[0] * math.Sqrt(float64(s.N)/float64(df))
+	if own <= s.SD {
+		return s
+	}
+	out, more := *s, own*own/(s.SD*s.SD)
+	out.SD, out.DF, out.Phases = own, df, slices.Clone(s.Phases)
+	for i := range out.Phases {
+		out.Phases[i].Wide = max(1, out.Phases[i].Wide/more)
+	}
+	return &out
 }
 
 // phaseShrink is how many windows the variance of all counts for in that of a phase.

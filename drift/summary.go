@@ -158,6 +158,7 @@ type moved struct {
 	pooled   float64             // observations of history in bins
 	rows     float64             // the rows of them, with those without a value
 	windows  float64             // that now is the mean of
+	each     []reduced           // those
 	placed   bool                // location and scale are those of times
 	located  rival               // of the location, once it is compared
 	surge    surge               // share and expected share of the bucket that rose

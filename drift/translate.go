@@ -140,11 +140,16 @@ func (f *frame) carries(locations, scales []float64, kept float64) bool {
 // carried returns how much of a rise of scale is what a move of the whole feature to the
 // window's location gives.
 func (j *judge) carried(ref *FeatureReference, f *frame, shift *moved) float64 {
+	return j.carriedTo(ref, f, shift, shift.now[Location])
+}
+
+// carriedTo does that of a location.
+func (j *judge) carriedTo(ref *FeatureReference, f *frame, shift *moved, location float64) float64 {
 	if !f.slides() {
 		return 0
 	}
 	expected := shift.expected[Location]
-	now := expected + ref.kept()*(shift.now[Location]-expected)
+	now := expected + ref.kept()*(location-expected)
 	if math.IsNaN(now) {
 		return 0
 	}
