@@ -202,7 +202,7 @@ func readAll(ctx context.Context, tap *Tap, at source) error {
 		return err
 	}
 	defer w.close()
-	p, err := tap.take(ctx, at, w)
+	p, err := tap.take(ctx, at, w, nil)
 	if err != nil {
 		return err
 	}

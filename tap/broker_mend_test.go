@@ -81,7 +81,7 @@ func transactions(t *testing.T, dir string, n int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.claim(ctx, topics.Profiles, source{"writes", 0}); err != nil {
+		if _, err := w.claim(ctx, topics.Profiles, source{"writes", 0}); err != nil {
 			t.Fatal(err)
 		}
 		w.close()

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/feature"
+	"sluice/quality/sketch"
 )
 
 // stage hands a window's rows to the online store.
@@ -82,14 +83,21 @@ func (p *partition) stageAll(ctx context.Context) error {
 // checkpoint saves the partition's state. Rows are staged and dead letters
 // acknowledged first; then one transaction takes partials, event ids and, last, the
 // progress, which alone is truth. With all,
-// every open window is written, as the first checkpoint of an owner must.
+// every open window is written, as the first checkpoint of an owner must; and where the
+// profiles topic lost what it had, everything else, too.
 func (p *partition) checkpoint(ctx context.Context, out *writer, all bool) error {
 	began := time.Now()
+	p.midway = true
 	if err := p.stageAll(ctx); err != nil {
 		return err
 	}
 	defer p.waited(time.Now())
 	if err := p.letters.wait(); err != nil {
+		return err
+	}
+	p.midway = false
+	closed, err := p.closedAgain(ctx)
+	if err != nil {
 		return err
 	}
 	p.seq++
@@ -99,12 +107,20 @@ func (p *partition) checkpoint(ctx context.Context, out *writer, all bool) error
 	}
 	for name, v := range p.views {
 		for _, w := range v.windows {
-			if w.dirty || all && !w.closed {
-				if err := p.putPartial(ctx, out, name, w); err != nil {
+			if w.dirty || (all || p.saves.again) && !w.closed {
+				if err := p.putWindow(ctx, out, name, w); err != nil {
 					return err
 				}
 			}
 		}
+	}
+	for i := range closed {
+		if err := p.putPartial(ctx, out, &closed[i]); err != nil {
+			return err
+		}
+	}
+	if p.saves.again {
+		p.ids.saved = 0
 	}
 	p.ids.changed(func(slot int, body []byte) {
 		p.put(ctx, out, stateKey{kind: kindIDs, at: p.at, part: slot}, piece{stamp{p.epoch, p.seq}, 1, body}.append(nil))
@@ -113,10 +129,11 @@ func (p *partition) checkpoint(ctx context.Context, out *writer, all bool) error
 	if err != nil {
 		return fmt.Errorf("encode progress of %s: %w", p.at, err)
 	}
-	p.put(ctx, out, stateKey{kind: kindProgress, at: p.at}, progress)
+	last := p.put(ctx, out, stateKey{kind: kindProgress, at: p.at}, progress)
 	if err := out.commit(ctx); err != nil {
 		return fmt.Errorf("checkpoint %s at %d: %w", p.at, p.next, err)
 	}
+	p.saves.done(last.Offset)
 	p.saved()
 	p.tap.metrics.checkpoints.Observe(time.Since(began).Seconds())
 	return nil
@@ -129,7 +146,12 @@ func (p *partition) waited(since time.Time) {
 
 // saved notes that everything is in the log.
 func (p *partition) saved() {
-	for _, v := range p.views {
+	for name, v := range p.views {
+		for _, w := range v.windows {
+			if w.closed {
+				p.saves.close(name, p.at, w)
+			}
+		}
 		maps.DeleteFunc(v.windows, func(_ int64, w *window) bool { return w.closed })
 		for _, w := range v.windows {
 			w.dirty = false
@@ -139,25 +161,31 @@ func (p *partition) saved() {
 	p.changed, p.urgent, p.closing = false, false, 0
 }
 
-func (p *partition) put(ctx context.Context, out *writer, key stateKey, value []byte) {
-	out.put(ctx, &kgo.Record{
+func (p *partition) put(ctx context.Context, out *writer, key stateKey, value []byte) *kgo.Record {
+	r := &kgo.Record{
 		Topic: p.tap.log.cfg.Topics.Profiles, Partition: p.at.partition, Key: key.append(nil), Value: value,
-	})
+	}
+	out.put(ctx, r)
+	return r
 }
 
-func (p *partition) putPartial(ctx context.Context, out *writer, view string, w *window) error {
+func (p *partition) putWindow(ctx context.Context, out *writer, view string, w *window) error {
 	partial, err := w.partial(view, p.at, p.epoch, p.next)
 	if err != nil {
 		return fmt.Errorf("encode profile of %s: %w", view, err)
 	}
-	body, err := encodePartial(&partial)
+	return p.putPartial(ctx, out, &partial)
+}
+
+func (p *partition) putPartial(ctx context.Context, out *writer, partial *sketch.Partial) error {
+	body, err := encodePartial(partial)
 	if err != nil {
 		return err
 	}
-	key := stateKey{kind: kindPartial, at: p.at, view: view, start: w.Start.UnixNano()}
+	key := stateKey{kind: kindPartial, at: p.at, view: partial.View, start: partial.Window.Start.UnixNano()}
 	chunks := slices.Collect(slices.Chunk(body, chunkBytes))
 	if len(chunks) > maxChunks {
-		return fmt.Errorf("partial of %s: %d bytes are more than %d", view, len(body), maxChunks*chunkBytes)
+		return fmt.Errorf("partial of %s: %d bytes are more than %d", partial.View, len(body), maxChunks*chunkBytes)
 	}
 	for i, chunk := range chunks {
 		key.part = i
@@ -174,11 +202,17 @@ func (p *partition) progress() progressRecord {
 			Views: make(map[string]feature.ViewProgress, len(p.views)), Counts: p.counts, Source: slices.Clone(p.source),
 		},
 		TopicID: p.topicID, Seq: p.seq, IDs: p.ids.total, Sealed: map[string][]time.Time{}, Epochs: p.epochs,
+		Open: map[string][]time.Time{}, Base: p.saves.base,
 	}
 	for name, v := range p.views {
 		r.Views[name] = feature.ViewProgress{Watermark: v.watermark, Idle: v.idle, Left: v.left, Clocks: v.clocks.shown()}
 		if len(v.sealed) > 0 {
 			r.Sealed[name] = v.sealed
+		}
+		for _, w := range v.windows {
+			if !w.closed {
+				r.Open[name] = append(r.Open[name], w.Start)
+			}
 		}
 	}
 	return r

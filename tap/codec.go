@@ -213,9 +213,11 @@ type progressRecord struct {
 	feature.Progress
 	TopicID string                 `json:"topic_id,omitempty"` // of the source; empty: not known
 	Seq     uint64                 `json:"seq"`
-	IDs     uint64                 `json:"ids"`    // event ids accepted in all
-	Sealed  map[string][]time.Time `json:"sealed"` // per view: starts of windows that take no rows though the watermark has not closed them
-	Epochs  []epochEnd             `json:"epochs"` // the last checkpoint of earlier owners and of this one, by epoch
+	IDs     uint64                 `json:"ids"`            // event ids accepted in all
+	Sealed  map[string][]time.Time `json:"sealed"`         // per view: starts of windows that take no rows though the watermark has not closed them
+	Epochs  []epochEnd             `json:"epochs"`         // the last checkpoint of earlier owners and of this one, by epoch
+	Open    map[string][]time.Time `json:"open,omitempty"` // per view: starts of the open windows, each of which has a partial
+	Base    uint64                 `json:"base,omitempty"` // what epochs are counted from: the last one of a profiles topic that was lost
 }
 
 // epochEnd says which checkpoint of an owner was its last.

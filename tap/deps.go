@@ -46,7 +46,9 @@ type Deps struct {
 	// Refresh reads the definitions again.
 	Refresh  func(ctx context.Context) error
 	Versions Versions
-	Rows     Rows
+	// Begun may be nil: a partition without progress is read from its start then.
+	Begun Begun
+	Rows  Rows
 	// Layouts returns the layout of a window; nil is an unbinned one. It must give
 	// the same answer for a window on every partition and after a restart.
 	Layouts func(view *feature.View, start time.Time) *sketch.Layout

@@ -2,9 +2,12 @@ package tap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/feature"
@@ -24,8 +27,35 @@ func (l *Log) Follow(ctx context.Context, fn func(Update) error) error {
 	return err
 }
 
+// follow follows the topic, and the one that is made in its place if it is deleted. What
+// was told before stays so: the taps save again what they know.
 func (l *Log) follow(ctx context.Context, fn func(Update) error) error {
+	f := &follower{log: l, fn: fn}
+	for {
+		err := l.followTopic(ctx, f)
+		if !errors.Is(err, kerr.UnknownTopicID) && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(followAgain):
+		}
+	}
+}
+
+const (
+	followAgain = 100 * time.Millisecond // when a topic that was gone is looked for again
+	followLook  = time.Second            // how often is asked whether the topic is still the one that is read
+)
+
+// followTopic reads the topic that there is now, until it is gone.
+func (l *Log) followTopic(ctx context.Context, f *follower) error {
 	topic := l.cfg.Topics.Profiles
+	home, err := l.identify(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", topic, err)
+	}
 	left, err := l.unread(ctx, topic)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", topic, err)
@@ -36,13 +66,13 @@ func (l *Log) follow(ctx context.Context, fn func(Update) error) error {
 		return fmt.Errorf("follow %s: %w", topic, err)
 	}
 	defer client.Close()
-	f := &follower{log: l, fn: fn, left: left, states: map[int32]*assembler{}}
+	f.left, f.states = left, map[int32]*assembler{}
 	if err := f.caughtUp(); err != nil {
 		return err
 	}
-	for {
-		fetches := client.PollRecords(ctx, 10_000)
-		if err := fetchError(ctx, fetches); err != nil {
+	for looked := time.Now(); ; {
+		fetches, err := pollFor(ctx, client, followLook)
+		if err != nil {
 			return fmt.Errorf("follow %s: %w", topic, err)
 		}
 		for iter := fetches.RecordIter(); !iter.Done(); {
@@ -50,7 +80,41 @@ func (l *Log) follow(ctx context.Context, fn func(Update) error) error {
 				return err
 			}
 		}
+		if time.Since(looked) < followLook {
+			continue
+		}
+		if err := l.still(ctx, topic, home); err != nil {
+			return fmt.Errorf("follow %s: %w", topic, err)
+		}
+		looked = time.Now()
 	}
+}
+
+// pollFor returns the next records, none if none come for a while.
+func pollFor(ctx context.Context, client *kgo.Client, most time.Duration) (kgo.Fetches, error) {
+	waiting, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	fetches := client.PollRecords(waiting, 10_000)
+	err := fetchError(ctx, fetches)
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	return fetches, err
+}
+
+// still returns an error if a topic is gone, or is another one than that of the id home.
+// The client that reads it finds out after 12 s.
+func (l *Log) still(ctx context.Context, topic, home string) error {
+	asking, cancel := context.WithTimeout(ctx, followLook)
+	defer cancel()
+	_, err := l.countPartitions(asking, []string{topic})
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return err
+	case err == nil && another(home, l.identity(topic)):
+		return kerr.UnknownTopicID
+	}
+	return nil // who reads it meets what else is wrong
 }
 
 // unread returns, for each partition that holds committed records, the end.

@@ -24,6 +24,7 @@ type TopicInspection struct {
 	Partitions int
 	Replicas   int     // of the partition that has the fewest
 	Leaderless []int32 // partitions that cannot be read or written now
+	Policy     string  // cleanup.policy of the profiles topic; empty for the others, and if it is not told
 }
 
 // Inspect asks the brokers of the log what they are, and about the given topics and
@@ -47,6 +48,11 @@ func (l *Log) Inspect(ctx context.Context, writes ...string) (BrokerInspection, 
 	}
 	for _, name := range names {
 		found.Topics = append(found.Topics, inspectTopic(name, meta.Topics[name]))
+		if last := &found.Topics[len(found.Topics)-1]; name == t.Profiles && !last.Missing {
+			if last.Policy, err = l.policy(ctx); err != nil {
+				return found, fmt.Errorf("inspect log: %w", err)
+			}
+		}
 	}
 	return found, nil
 }

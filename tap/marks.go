@@ -44,15 +44,20 @@ func (p *partition) sync(ctx context.Context) error {
 // it reads every window back that was open when the store's servers changed.
 var errRowsLost = errors.New("rows that the store acknowledged are gone")
 
-// own takes the partition over at its store, and returns what gives it back.
-func (p *partition) own() (disown func()) {
-	marked, ok := p.tap.deps.Rows.(MarkedRows)
-	if !ok {
-		return func() {}
+// own takes the partition over at its store, unless it is its own already.
+func (p *partition) own() {
+	if marked, ok := p.tap.deps.Rows.(MarkedRows); ok && p.marked == nil {
+		p.marked = marked
+		marked.Own(p.at.String(), p.next)
 	}
-	p.marked = marked
-	marked.Own(p.at.String(), p.next)
-	return func() { marked.Disown(p.at.String()) }
+}
+
+// disown gives the partition back at its store; nil has nothing.
+func (p *partition) disown() {
+	if p != nil && p.marked != nil {
+		p.marked.Disown(p.at.String())
+		p.marked = nil
+	}
 }
 
 // send stages rows of a window, with a mark if the store keeps them.

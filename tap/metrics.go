@@ -23,6 +23,7 @@ type metrics struct {
 	checkpoints prometheus.Histogram
 	errors      *prometheus.CounterVec
 	partitions  prometheus.Gauge
+	held        *prometheus.GaugeVec
 	panics      prometheus.Counter
 	foreign     prometheus.Counter
 }
@@ -68,7 +69,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		errors: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "errors_total",
-			Help: "Times that a partition's state was dropped and read again from the log, by reason (fenced, transaction, registry, store, log, topic, other).",
+			Help: "Times that a partition's state was dropped and read again from the log, by reason (fenced, transaction, registry, store, log, topic, profiles, progress, other).",
 		}, []string{"reason"}),
 		panics: auto.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "panics_total",
@@ -78,6 +79,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: namespace, Subsystem: "tap", Name: "partitions",
 			Help: "Partitions of topics of writes that this process reads.",
 		}),
+		held: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "held_partitions",
+			Help: "Partitions of a topic that this process owns and does not read, because their progress is gone from the profiles topic. Labels: topic.",
+		}, []string{"topic"}),
 		foreign: auto.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "foreign_records_total",
 			Help: "Records on the profiles topic that no tap wrote; they are passed over. Those that the topic still holds count again after a restart.",

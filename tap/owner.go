@@ -29,7 +29,11 @@ type owner struct {
 	since    atomic.Int64 // unix nanoseconds: when the last one it took was written, if it is behind
 	offset   atomic.Int64 // of the last checkpoint
 	restored atomic.Bool
+	held     atomic.Bool // its progress is lost: it is not read
 	trouble  atomic.Pointer[error]
+	saved    atomic.Pointer[savedAt]
+	gap      atomic.Pointer[gap]
+	kept     *partition // of a session that ended between two records: what the log may have lost
 }
 
 func (t *Tap) own(at source) *owner {
@@ -54,22 +58,25 @@ const (
 // run reads the partition until soft or hard ends. After an error the state is
 // dropped and restored from the log, after a pause that grows.
 func (o *owner) run(hard, soft context.Context) {
+	defer func() { o.kept.disown() }()
 	pause := firstPause
-	for soft.Err() == nil {
+	for ending := false; !ending; {
 		began := time.Now()
+		ending = soft.Err() != nil // then what may be lost is saved, once
 		err := o.session(hard, soft)
 		o.restored.Store(false)
-		if err == nil || hard.Err() != nil {
+		if err == nil || hard.Err() != nil || soft.Err() != nil && !o.rescues(err) {
 			return
 		}
-		o.trouble.Store(&err)
-		o.tap.metrics.errors.WithLabelValues(reason(err)).Inc()
-		o.tap.deps.Logger.Warn("partition is read again from its last checkpoint", "partition", o.at.String(), "err", err)
+		o.tell(err)
 		if time.Since(began) > lastPause {
 			pause = firstPause
 		}
-		if errors.Is(err, errFenced) {
+		switch {
+		case errors.Is(err, errFenced):
 			pause = max(pause, time.Second) // if somebody else owns it now, the group will say so
+		case o.held.Load():
+			pause = lastPause // somebody has to do something
 		}
 		select {
 		case <-time.After(pause):
@@ -79,27 +86,74 @@ func (o *owner) run(hard, soft context.Context) {
 	}
 }
 
-// session owns the partition once, from claiming it to an error or the end.
-func (o *owner) session(hard, soft context.Context) error {
-	if err := o.tap.log.holdState(soft, o.at); err != nil {
-		if soft.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("%w: %w", errLog, err)
+// rescues reports whether what is known of the partition is to be saved though its session
+// ended in err and the partition goes: the log may have lost what it had.
+func (o *owner) rescues(err error) bool {
+	return o.kept != nil && (errors.Is(err, errStatesGone) || errors.Is(err, errTransaction))
+}
+
+// tell counts and logs why the partition is not read on.
+func (o *owner) tell(err error) {
+	o.trouble.Store(&err)
+	first := !o.held.Load()
+	held := errors.Is(err, ErrProgressLost)
+	o.held.Store(held)
+	if held && !first {
+		return
 	}
+	o.tap.metrics.errors.WithLabelValues(reason(err)).Inc()
+	switch {
+	case held:
+		o.tap.deps.Logger.Error("partition is held: it was read before, and its progress is lost. Put it back with `sluice restore`, or have the partition read from the start of the log with `sluice reread`",
+			"topic", o.at.topic, "partition", o.at.partition, "profiles", o.tap.log.cfg.Topics.Profiles, "err", err)
+	default:
+		o.tap.deps.Logger.Warn("partition is read again from its last checkpoint", "partition", o.at.String(), "err", err)
+	}
+}
+
+// claim makes this process the partition's owner, as of its last checkpoint.
+func (o *owner) claim(soft context.Context, w *writer) (*partition, error) {
+	if err := o.tap.log.holdState(soft, o.at); err != nil {
+		return nil, fmt.Errorf("%w: %w", errLog, err)
+	}
+	if o.held.Load() {
+		if err := o.tap.stillHeld(soft, o.at); err != nil {
+			return nil, err
+		}
+	}
+	return o.tap.take(soft, o.at, w, o.kept)
+}
+
+// session owns the partition once, from claiming it to an error or the end.
+func (o *owner) session(hard, soft context.Context) (err error) {
 	w, err := newWriter(o.tap.log.cfg.Brokers, o.at)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	p, err := o.tap.take(soft, o.at, w)
+	claiming := soft
+	if o.kept != nil {
+		claiming = hard
+	}
+	p, err := o.claim(claiming, w)
 	if err != nil {
-		if soft.Err() != nil {
+		if claiming.Err() != nil {
 			return nil
 		}
 		return err
 	}
-	defer p.own()()
+	if p != o.kept {
+		o.kept.disown()
+	}
+	o.kept = nil
+	p.own()
+	defer func() {
+		if err != nil && !p.midway {
+			o.kept = p
+		} else {
+			p.disown()
+		}
+	}()
 	reader, err := kgo.NewClient(append(append(baseOptions(o.tap.log.cfg.Brokers), readOptions(o.tap.cfg.FetchBytes)...),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // records that are gone unread are to be told of
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.at.topic: {o.at.partition: kgo.NewOffset().At(p.next)}}))...)
@@ -111,6 +165,7 @@ func (o *owner) session(hard, soft context.Context) error {
 		return err
 	}
 	o.restored.Store(true)
+	o.held.Store(false)
 	o.trouble.Store(nil)
 	o.tap.deps.Logger.Info("partition taken", "partition", o.at.String(), "offset", p.next, "epoch", p.epoch)
 	defer func() { o.tap.deps.Logger.Info("partition left", "partition", o.at.String(), "saved", o.offset.Load()) }()
@@ -122,6 +177,8 @@ func (o *owner) save(ctx context.Context, p *partition, w *writer, all bool) err
 		return err
 	}
 	o.offset.Store(p.next)
+	o.saved.Store(&savedAt{p.saves.home, p.saves.whole, p.saves.at})
+	p.noteBegun(ctx)
 	return nil
 }
 
@@ -129,11 +186,15 @@ func (o *owner) save(ctx context.Context, p *partition, w *writer, all bool) err
 func (o *owner) read(hard, soft context.Context, p *partition, w *writer, reader *kgo.Client) error {
 	last := time.Now()
 	for {
+		if err := o.refill(hard, p, w); err != nil {
+			return err
+		}
 		fetches, err := o.poll(soft, reader)
 		if err != nil {
 			return err
 		}
 		o.measure(fetches, p.next)
+		p.midway = true
 		if err := p.begin(); err != nil {
 			return err
 		}
@@ -150,13 +211,21 @@ func (o *owner) read(hard, soft context.Context, p *partition, w *writer, reader
 				if err := o.save(hard, p, w, false); err != nil {
 					return err
 				}
+				p.midway = true
 			}
 		}
 		o.measure(fetches, p.next)
 		if err := p.silence(hard); err != nil {
 			return err
 		}
+		p.midway = false
 		ending := soft.Err() != nil
+		if ending {
+			o.look(hard)
+			if err := o.refill(hard, p, w); err != nil {
+				return err
+			}
+		}
 		if p.urgent || p.changed && (ending || time.Since(last) >= o.tap.cfg.Checkpoint) {
 			if err := o.save(hard, p, w, false); err != nil {
 				return err

@@ -25,12 +25,15 @@ type partition struct {
 	views   map[string]*viewState
 	ids     *idWindow
 	results results
+	saves   saves
 
 	sources   *sources
 	now       time.Time // read once per batch
 	clockSet  bool
 	refreshed bool       // definitions were read again since the batch came
+	midway    bool       // a batch or a save is under way: what is here is no state between two records
 	changed   bool       // since the last checkpoint
+	noted     bool       // the registry knows that the partition is read
 	urgent    bool       // a window closed or idleness changed: checkpoint at once
 	closing   int        // windows that closed since then
 	staged    bool       // rows were staged since the last sync

@@ -58,11 +58,21 @@ func (l *Log) load(ctx context.Context, at source, end int64) (*saved, error) {
 }
 
 // take makes this process the owner of a source partition: it fences the former
-// owner first, and only then reads what that one saved.
-func (t *Tap) take(ctx context.Context, at source, w *writer) (*partition, error) {
-	epoch, end, err := w.claim(ctx, t.log.cfg.Topics.Profiles, at)
+// owner first, and only then reads what that one saved. Kept is what this process has of
+// the partition still, if it has owned it before; nil if it has nothing.
+func (t *Tap) take(ctx context.Context, at source, w *writer, kept *partition) (*partition, error) {
+	profiles := t.log.cfg.Topics.Profiles
+	home, err := t.log.identify(ctx, profiles)
+	if err != nil {
+		return nil, fmt.Errorf("identify %s: %w: %w", profiles, errLog, err)
+	}
+	end, err := w.claim(ctx, profiles, at)
 	if err != nil {
 		return nil, fmt.Errorf("claim %s: %w", at, err)
+	}
+	first, _, err := t.log.bounds(ctx, profiles, at.partition)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errLog, err)
 	}
 	saved, err := t.log.load(ctx, at, end)
 	if err != nil {
@@ -72,27 +82,44 @@ func (t *Tap) take(ctx context.Context, at source, w *writer) (*partition, error
 	if err != nil {
 		return nil, fmt.Errorf("identify %s: %w: %w", at, errLog, err)
 	}
+	if kept.outlives(saved, home, id) {
+		t.deps.Logger.Error("the profiles topic has lost the partition's progress; it is saved again", "partition", at.String(), "offset", kept.next, "epoch", kept.epoch)
+		kept.move(home, first, end)
+		return kept, kept.begin()
+	}
 	p := &partition{
-		tap: t, at: at, topicID: id, epoch: epoch, views: map[string]*viewState{}, ids: newIDWindow(t.cfg.DedupeIDs), results: t.metrics.results(at),
-		letters: letters{log: t.log, partition: at.partition % max(1, t.letterPartitions.Load())},
+		tap: t, at: at, topicID: id, views: map[string]*viewState{}, ids: newIDWindow(t.cfg.DedupeIDs), results: t.metrics.results(at),
+		letters: letters{log: t.log, partition: at.partition % max(1, t.letterPartitions.Load())}, saves: saves{home: home, whole: first},
 	}
 	if err := p.begin(); err != nil {
 		return nil, err
 	}
 	if saved.progress != nil {
-		if err := p.restore(ctx, saved); err != nil {
-			return nil, fmt.Errorf("restore %s: %w", at, err)
-		}
+		err = p.restore(ctx, saved)
+	} else {
+		err = p.fresh(ctx)
 	}
-	p.epochs = append(p.epochs, epochEnd{Epoch: epoch})
-	p.epochs = slices.Clone(p.epochs[max(0, len(p.epochs)-maxEpochs):])
+	if err != nil {
+		return nil, fmt.Errorf("restore %s: %w", at, err)
+	}
+	p.owned(end)
 	return p, p.findStart(ctx, saved.progress == nil)
+}
+
+// outlives reports whether what a process has of a partition, as of its last record, is to
+// go on in place of what the profiles topic has: where that topic lost the last checkpoint,
+// and nobody else has read the partition since.
+func (p *partition) outlives(s *saved, home, topicID string) bool {
+	if p == nil || another(p.topicID, topicID) {
+		return false
+	}
+	return s.progress == nil || another(p.saves.home, home) && s.progress.Epoch == p.epoch
 }
 
 // restore takes over a saved state.
 func (p *partition) restore(ctx context.Context, s *saved) error {
 	p.next, p.counts, p.epochs = s.progress.Offset, s.progress.Counts, s.progress.Epochs
-	p.source = slices.Clone(s.progress.Source)
+	p.source, p.saves.base = slices.Clone(s.progress.Source), s.progress.Base
 	missing, err := p.ids.restore(s.segments, s.progress.IDs)
 	if err != nil {
 		return err
@@ -122,6 +149,9 @@ func (p *partition) restore(ctx context.Context, s *saved) error {
 				return err
 			}
 		}
+	}
+	if err := p.checkWhole(ctx, s); err != nil {
+		return err
 	}
 	for _, partial := range s.partials {
 		if err := p.reopen(ctx, &partial); err != nil {
@@ -163,11 +193,16 @@ func (p *partition) rest(ctx context.Context, v *viewState) error {
 // reopen restores a window from its partial, unless it was closed.
 func (p *partition) reopen(ctx context.Context, partial *sketch.Partial) error {
 	v := p.views[partial.View]
-	if v == nil || v.spec.Closed(partial.Window, v.watermark) || partial.Window != v.spec.Starting(partial.Window.Start) {
+	if v == nil || partial.Window != v.spec.Starting(partial.Window.Start) {
+		return nil
+	}
+	if v.spec.Closed(partial.Window, v.watermark) {
+		p.saves.remember(*partial)
 		return nil
 	}
 	start := partial.Window.Start
 	if _, sealed := slices.BinarySearchFunc(v.sealed, start, time.Time.Compare); sealed {
+		p.saves.remember(*partial)
 		return nil
 	}
 	profile, err := p.profile(ctx, v.view, partial)

@@ -72,7 +72,14 @@ func rigOn(t *testing.T, broker *Broker, partitions int32, views ...feature.View
 	t.Helper()
 	topics := DefaultTopics()
 	topics.Partitions = partitions
-	log, err := NewLog(LogConfig{Brokers: broker.Addrs(), Topics: topics})
+	r := rigAt(t, broker.Addrs(), topics, views...)
+	r.broker = broker
+	return r
+}
+
+func rigAt(t *testing.T, brokers []string, topics Topics, views ...feature.View) *rig {
+	t.Helper()
+	log, err := NewLog(LogConfig{Brokers: brokers, Topics: topics})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +93,7 @@ func rigOn(t *testing.T, broker *Broker, partitions int32, views ...feature.View
 		t.Fatal(err)
 	}
 	r := &rig{
-		T: t, ctx: ctx, broker: broker, log: log, registry: reg, rows: rows, cfg: DefaultConfig(),
+		T: t, ctx: ctx, log: log, registry: reg, rows: rows, cfg: DefaultConfig(),
 		seen: map[source]feature.Progress{}, parts: map[WindowKey]sketch.Partial{}, news: make(chan struct{}),
 	}
 	r.cfg.Checkpoint, r.cfg.Poll = 20*time.Millisecond, 10*time.Millisecond
@@ -240,7 +247,7 @@ func (r *rig) deps() Deps {
 			return r.defs, r.gen
 		},
 		Refresh:  func(context.Context) error { return nil },
-		Versions: r.registry, Rows: r.rows, Clock: &r.clock, HashKey: testKey, Layouts: r.layouts,
+		Versions: r.registry, Begun: r.registry, Rows: r.rows, Clock: &r.clock, HashKey: testKey, Layouts: r.layouts,
 		Registerer: prometheus.NewRegistry(),
 	}
 }

@@ -220,14 +220,19 @@ func (l *Log) putState(ctx context.Context, at source, state State) error {
 		return err
 	}
 	defer w.close()
-	epoch, end, err := w.claim(ctx, l.cfg.Topics.Profiles, at)
+	end, err := w.claim(ctx, l.cfg.Topics.Profiles, at)
 	if err != nil {
 		return err
 	}
-	before, err := l.partialKeys(ctx, at, end)
+	before, now, err := l.partialKeys(ctx, at, end)
 	if err != nil {
 		return err
 	}
+	if now == nil {
+		now = &progressRecord{Base: lostBase()}
+	}
+	progress.Base = max(progress.Base, now.Base)
+	epoch := progress.Base + uint64(end)
 	progress.Epoch, progress.Seq, progress.Epochs = epoch, 1, []epochEnd{{epoch, 1}}
 	last, err := json.Marshal(progress)
 	if err != nil {
@@ -249,21 +254,29 @@ func (l *Log) putState(ctx context.Context, at source, state State) error {
 	return w.commit(ctx)
 }
 
-// partialKeys returns the keys of all pieces of partials of a source partition.
-func (l *Log) partialKeys(ctx context.Context, at source, end int64) ([]stateKey, error) {
+// partialKeys returns the keys of all pieces of partials of a source partition, and its
+// progress; nil if there is none.
+func (l *Log) partialKeys(ctx context.Context, at source, end int64) (keys []stateKey, now *progressRecord, err error) {
 	there := map[stateKey]bool{}
 	start, _, err := l.bounds(ctx, l.cfg.Topics.Profiles, at.partition)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	err = l.readRange(ctx, l.cfg.Topics.Profiles, at.partition, start, end, func(r *kgo.Record) error {
-		if k, err := parseKey(r.Key); err == nil && k.at == at && k.kind == kindPartial {
+		k, err := parseKey(r.Key)
+		switch {
+		case err != nil || k.at != at:
+		case k.kind == kindPartial:
 			there[k] = r.Value != nil
+		case k.kind == kindProgress && r.Value != nil:
+			if p, err := decodeProgress(r.Value); err == nil {
+				now = &p
+			}
 		}
 		return nil
 	})
 	maps.DeleteFunc(there, func(_ stateKey, whole bool) bool { return !whole })
-	return slices.Collect(maps.Keys(there)), err
+	return slices.Collect(maps.Keys(there)), now, err
 }
 
 // putPieces writes the partials and the segments of event ids of a state.

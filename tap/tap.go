@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,7 @@ func (t *Tap) Run(ctx context.Context) error {
 		return fmt.Errorf("tap: join group %s: %w", t.cfg.Group, err)
 	}
 	defer t.leave(group)
+	defer t.guarded(ctx)()
 	tick := time.NewTicker(t.cfg.Poll)
 	defer tick.Stop()
 	hinted := time.Now()
@@ -124,7 +126,7 @@ func (t *Tap) prepare(ctx context.Context, topics []string) error {
 		return err
 	}
 	t.letterPartitions.Store(max(1, counts[t.log.cfg.Topics.DeadLetters]))
-	return nil
+	return t.checkPolicy(ctx)
 }
 
 // newPartitions is how long a partition that was added to a topic may go unread.
@@ -238,6 +240,7 @@ func (t *Tap) follow(ctx context.Context, group *kgo.Client, topics []string) ([
 			removed = append(removed, topic)
 			t.metrics.lag.DeleteLabelValues(topic)
 			t.metrics.behind.DeleteLabelValues(topic)
+			t.metrics.held.DeleteLabelValues(topic)
 		}
 	}
 	group.PauseFetchTopics(added...)
@@ -279,10 +282,16 @@ func (t *Tap) of(topics []string) map[string][]int32 {
 func (t *Tap) report() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now, lags, behind := time.Now(), map[string]time.Duration{}, map[string]int64{}
+	now, lags, behind, held := time.Now(), map[string]time.Duration{}, map[string]int64{}, map[string]int{}
 	for at, o := range t.owners {
 		lags[at.topic] = max(lags[at.topic], o.lag(now))
 		behind[at.topic] += o.behind.Load()
+		if o.held.Load() {
+			held[at.topic]++
+		}
+	}
+	for _, topic := range t.topics() {
+		t.metrics.held.WithLabelValues(topic).Set(float64(held[topic]))
 	}
 	for topic, lag := range lags {
 		t.metrics.lag.WithLabelValues(topic).Set(lag.Seconds())
@@ -310,7 +319,8 @@ func (t *Tap) hint(ctx context.Context, group *kgo.Client) {
 }
 
 // Ready returns nil while the tap reads all partitions that are its own, and else
-// what is missing.
+// what is missing. One whose progress is lost does not count: only people can help it, and
+// a process that is not ready serves nobody. Held tells of it.
 func (t *Tap) Ready() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -318,13 +328,39 @@ func (t *Tap) Ready() error {
 		return fmt.Errorf("tap: waiting for group %s to assign partitions", t.cfg.Group)
 	}
 	for at, o := range t.owners {
-		if o.restored.Load() {
+		if o.restored.Load() || o.held.Load() {
 			continue
 		}
 		if err := o.trouble.Load(); err != nil {
 			return fmt.Errorf("tap: partition %s: %w", at, *err)
 		}
 		return fmt.Errorf("tap: partition %s is being restored", at)
+	}
+	return nil
+}
+
+// Held returns nil unless partitions of this process are not read because their progress
+// is lost, and else which.
+func (t *Tap) Held() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var held []string
+	for at, o := range t.owners {
+		if o.held.Load() {
+			held = append(held, at.String())
+		}
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	slices.Sort(held)
+	return fmt.Errorf("%s: %w", strings.Join(held, ", "), ErrProgressLost)
+}
+
+// topics returns the topics that the definitions name; none before there are any.
+func (t *Tap) topics() []string {
+	if s := t.compiled.Load(); s != nil {
+		return s.names()
 	}
 	return nil
 }

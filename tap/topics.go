@@ -38,7 +38,7 @@ func (l *Log) EnsureTopics(ctx context.Context, writes ...string) error {
 		most = max(most, n)
 	}
 	compacted := map[string]*string{
-		"cleanup.policy": kadm.StringPtr("compact"), "min.cleanable.dirty.ratio": kadm.StringPtr("0.2"),
+		"cleanup.policy": kadm.StringPtr(Compacted), "min.cleanable.dirty.ratio": kadm.StringPtr("0.2"),
 		"segment.bytes": kadm.StringPtr(strconv.Itoa(64 << 20)),
 	}
 	if err := l.create(ctx, most, compacted, t.Profiles); err != nil {
@@ -58,11 +58,33 @@ func (l *Log) EnsureTopics(ctx context.Context, writes ...string) error {
 	return nil
 }
 
+// Compacted is the cleanup.policy of the profiles topic.
+const Compacted = "compact"
+
+// policy returns the cleanup.policy of the profiles topic; empty if that is not told.
+func (l *Log) policy(ctx context.Context) (string, error) {
+	topic := l.cfg.Topics.Profiles
+	configs, err := l.admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return "", fmt.Errorf("read settings of topic %s: %w", topic, err)
+	}
+	for _, c := range configs {
+		for _, pair := range c.Configs {
+			if pair.Key == "cleanup.policy" {
+				return pair.MaybeValue(), nil
+			}
+		}
+	}
+	return "", nil
+}
+
 // holdState makes sure that the profiles topic has a partition for the state of a
 // source partition, which may have been added to its topic since.
 func (l *Log) holdState(ctx context.Context, at source) error {
 	counts, err := l.partitions(ctx, l.cfg.Topics.Profiles)
-	if err != nil || at.partition < counts[l.cfg.Topics.Profiles] {
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition): // deleted
+	case err != nil || at.partition < counts[l.cfg.Topics.Profiles]:
 		return err
 	}
 	return l.EnsureTopics(ctx, at.topic)

@@ -32,8 +32,12 @@ func errRegistry(err error) error { return &blamed{"registry", err} }
 func errStore(err error) error    { return &blamed{"store", err} }
 
 // reasonTopic is what the metric says of a topic that was made anew, which is no error of
-// anything that the tap works with.
-const reasonTopic = "topic"
+// anything that the tap works with; reasonProfiles of a checkpoint that the profiles topic
+// lost while the partition was read.
+const (
+	reasonTopic    = "topic"
+	reasonProfiles = "profiles"
+)
 
 // reason names an error for the metric.
 func reason(err error) string {
@@ -41,6 +45,10 @@ func reason(err error) string {
 	switch {
 	case errors.As(err, &b):
 		return b.who
+	case errors.Is(err, errStatesGone):
+		return reasonProfiles
+	case errors.Is(err, ErrProgressLost):
+		return "progress"
 	case errors.Is(err, errFenced):
 		return "fenced"
 	case errors.Is(err, errTransaction):
@@ -146,22 +154,22 @@ func ended(err error) error {
 	return fmt.Errorf("%w: %w", errTransaction, err)
 }
 
-// claim makes this writer the partition's owner and returns its epoch: the place
-// of a record that is committed before anything is read. What an earlier owner
-// left unfinished is settled by then.
-func (w *writer) claim(ctx context.Context, topic string, at source) (epoch uint64, end int64, err error) {
+// claim makes this writer the partition's owner and returns the offset behind a record
+// that is committed before anything is read: the owner's epoch, counted from the base of
+// what is saved. What an earlier owner left unfinished is settled by then.
+func (w *writer) claim(ctx context.Context, topic string, at source) (end int64, err error) {
 	if err := w.begin(); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	r := &kgo.Record{
 		Topic: topic, Partition: at.partition, Key: stateKey{kind: kindClaim, at: at}.append(nil),
 		Value: []byte(time.Now().UTC().Format(time.RFC3339Nano)),
 	}
 	if err := w.client.ProduceSync(ctx, r).FirstErr(); err != nil {
-		return 0, 0, ended(err)
+		return 0, ended(err)
 	}
 	if err := w.commit(ctx); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	return uint64(r.Offset) + 1, r.Offset + 1, nil
+	return r.Offset + 1, nil
 }

@@ -49,6 +49,7 @@ type cli struct {
 
 	Backup  backupCmd  `cmd:"" help:"Write the registry, and where the taps are, into one file."`
 	Restore restoreCmd `cmd:"" help:"Put a backup in place, and fill the online store again from the log."`
+	Reread  rereadCmd  `cmd:"" help:"Have partitions whose progress is lost read from the start of the log."`
 
 	Bench   benchCmd   `cmd:"" help:"Measure a server."`
 	Probe   probeCmd   `cmd:"" help:"Write known values and planted faults all the time, and say whether the gate catches them."`

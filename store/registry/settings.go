@@ -7,18 +7,22 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"sluice/feature"
 )
 
 const (
+	settingsQuery = `SELECT name, value FROM settings WHERE name LIKE $1`
 	settingQuery  = `SELECT value FROM settings WHERE name = $1`
 	upsertSetting = `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 
 	settingClock        = "clock"
 	settingInstallation = "installation"
 	settingFilled       = "filled." // and the name of an online store
+	settingBegun        = "begun."  // and a source partition
 )
 
 // Clock returns the manual clock; the zero time before it is first set.
@@ -132,6 +136,78 @@ func (s *Registry) NoteFilled(ctx context.Context, store string) error {
 		return fmt.Errorf("note that online store %s was filled: %w", store, err)
 	}
 	return nil
+}
+
+// Begun returns under which id a source partition's topic was last read, and whether the
+// partition ever was. The id is empty where it was not known.
+func (s *Registry) Begun(ctx context.Context, topic string, partition int32) (topicID string, begun bool, err error) {
+	err = s.read(ctx, func(ctx context.Context, q querier) (err error) {
+		topicID, begun, err = begunAs(ctx, q, settingOfSource(topic, partition))
+		return err
+	})
+	if err != nil {
+		return "", false, fmt.Errorf("read whether %s/%d was read: %w", topic, partition, err)
+	}
+	return topicID, begun, nil
+}
+
+// NoteBegun notes that a source partition is read whose topic has that id. It is no change
+// if that is known.
+func (s *Registry) NoteBegun(ctx context.Context, topic string, partition int32, topicID string) error {
+	former, begun, err := s.Begun(ctx, topic, partition)
+	if err == nil && begun && former == topicID {
+		return nil
+	}
+	if err == nil {
+		err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+			if err := tx.lock(ctx, lock{space: spaceSettings}); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, upsertSetting, settingOfSource(topic, partition), []byte(topicID))
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("note that %s/%d is read: %w", topic, partition, err)
+	}
+	return nil
+}
+
+// ReadSources calls fn with every source partition that was ever read, and the id that its
+// topic had.
+func (s *Registry) ReadSources(ctx context.Context, fn func(topic string, partition int32, topicID string) error) error {
+	type source struct {
+		name string
+		id   []byte
+	}
+	found, err := all(ctx, s, func(row scanner) (f source, err error) { return f, row.Scan(&f.name, &f.id) }, settingsQuery, settingBegun+"%")
+	for _, f := range found {
+		topic, partition, ok := strings.Cut(f.name[len(settingBegun):], "/") // names of topics have none
+		n, bad := strconv.ParseInt(partition, 10, 32)
+		if !ok || bad != nil {
+			return fmt.Errorf("setting %q: %w", f.name, ErrCorrupt)
+		}
+		if err := fn(topic, int32(n), string(f.id)); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("list the partitions that were read: %w", err)
+	}
+	return nil
+}
+
+func settingOfSource(topic string, partition int32) string {
+	return settingBegun + topic + "/" + strconv.Itoa(int(partition))
+}
+
+func begunAs(ctx context.Context, q querier, name string) (topicID string, begun bool, err error) {
+	var b []byte
+	err = q.QueryRowContext(ctx, settingQuery, name).Scan(&b)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return string(b), err == nil, err
 }
 
 // setting reads a setting of size bytes; nil if it was never made.

@@ -67,6 +67,8 @@ type RegistryStore interface {
 	Clock(ctx context.Context) (time.Time, error)
 	SetClock(ctx context.Context, t time.Time) (time.Time, error)
 	Installation(ctx context.Context) ([16]byte, error)
+	Begun(ctx context.Context, topic string, partition int32) (topicID string, begun bool, err error)
+	NoteBegun(ctx context.Context, topic string, partition int32, topicID string) error
 	Close() error
 }
 
@@ -99,6 +101,7 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"alerts":                          testAlerts,
 		"clock":                           testClock,
 		"installation":                    testInstallation,
+		"partitions that were read":       testBegun,
 		"changed":                         testChanged,
 		"open again":                      testRegistryRestart,
 		"random commits of many deciders": testDeciders,

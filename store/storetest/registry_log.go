@@ -151,6 +151,32 @@ func testInstallation(t *testing.T, r *reg) {
 	}
 }
 
+func testBegun(t *testing.T, r *reg) {
+	ctx := t.Context()
+	check := func(topic string, partition int32, id string, begun bool) {
+		t.Helper()
+		if got, ok, err := r.second().Begun(ctx, topic, partition); got != id || ok != begun || err != nil {
+			t.Errorf("Begun(%s, %d) = %q, %t, %v, want %q, %t", topic, partition, got, ok, err, id, begun)
+		}
+	}
+	note := func(topic string, partition int32, id string) {
+		t.Helper()
+		if err := r.NoteBegun(ctx, topic, partition, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("writes", 1, "", false)
+	note("writes", 1, "first")
+	note("writes", 11, "")
+	note("writes", 1, "first")
+	check("writes", 1, "first", true)
+	check("writes", 11, "", true)
+	check("writes", 0, "", false)
+	check("writes.other", 1, "", false)
+	note("writes", 1, "second")
+	check("writes", 1, "second", true)
+}
+
 func testChanged(t *testing.T, r *reg) {
 	ctx, view := t.Context(), r.view(feature.Optimistic)
 	closed := func(c <-chan struct{}) bool {

@@ -41,6 +41,7 @@ type ledger struct {
 	origins     map[string][]byte // by verdict
 	clock       time.Time
 	id          [16]byte
+	begun       map[string]string // id of the topic by source partition
 	changed     chan struct{}
 	watch       func(view feature.ViewID, v feature.Vector, versions []feature.VersionInfo) // called at every change
 }
@@ -228,6 +229,23 @@ func (l *ledger) Resign(_ context.Context, owner, holder string) error {
 	if l.leases[owner].holder == holder {
 		delete(l.leases, owner)
 	}
+	return nil
+}
+
+func (l *ledger) Begun(_ context.Context, topic string, partition int32) (string, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id, begun := l.begun[fmt.Sprint(topic, "/", partition)]
+	return id, begun, nil
+}
+
+func (l *ledger) NoteBegun(_ context.Context, topic string, partition int32, topicID string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.begun == nil {
+		l.begun = map[string]string{}
+	}
+	l.begun[fmt.Sprint(topic, "/", partition)] = topicID
 	return nil
 }
 

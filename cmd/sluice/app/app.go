@@ -46,6 +46,7 @@ type App struct {
 	gate    *materialize.Gate
 	actions *materialize.Actions
 	board   *materialize.Board
+	tap     *tap.Tap
 	tracer  *tracer
 	health  *admin.Health
 	metrics metricsRegistry

@@ -113,6 +113,8 @@ func topicFindings(found tap.BrokerInspection) (all []Finding) {
 			f.Text = "is made at the first run"
 		case len(t.Leaderless) > 0:
 			f.OK, f.Text, f.Do = false, fmt.Sprintf("partitions %v have no leader", t.Leaderless), "start the brokers that hold them"
+		case t.Policy != "" && t.Policy != tap.Compacted:
+			f.OK, f.Text, f.Do = false, "cleanup.policy is "+t.Policy, "set its cleanup.policy to "+tap.Compacted+" alone: how far the writes were read is deleted otherwise"
 		case found.Brokers >= 3 && t.Replicas < 3:
 			f.OK, f.Do = false, "give it three replicas: one broker less would stop the topic or lose acknowledged records"
 		}

@@ -42,6 +42,8 @@ func TestLogFindings(t *testing.T) {
 		"an old one":    {tap.BrokerInspection{Brokers: 1, Version: "v3.9"}, "kafka false"},
 		"few replicas":  {tap.BrokerInspection{Brokers: 3, Version: "v4.3", Topics: []tap.TopicInspection{{Name: "w", Partitions: 4, Replicas: 1}}}, "kafka true, topic w false"},
 		"no leader":     {tap.BrokerInspection{Brokers: 3, Version: "v4.3", Topics: []tap.TopicInspection{{Name: "w", Partitions: 4, Replicas: 3, Leaderless: []int32{2}}}}, "kafka true, topic w false"},
+		"cut":           {tap.BrokerInspection{Brokers: 1, Version: "v4.3", Topics: []tap.TopicInspection{{Name: "p", Partitions: 4, Replicas: 1, Policy: "compact,delete"}}}, "kafka true, topic p false"},
+		"compacted":     {tap.BrokerInspection{Brokers: 1, Version: "v4.3", Topics: []tap.TopicInspection{{Name: "p", Partitions: 4, Replicas: 1, Policy: "compact"}}}, "kafka true, topic p true"},
 		"not made yet":  {tap.BrokerInspection{Brokers: 3, Version: "v4.3", Topics: []tap.TopicInspection{{Name: "w", Missing: true}}}, "kafka true, topic w true"},
 	} {
 		t.Run(name, func(t *testing.T) {

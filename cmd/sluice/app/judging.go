@@ -148,12 +148,21 @@ func (a *App) checkView(view *feature.View) error {
 	return errors.Join(err, a.cfg.hasOnline(view))
 }
 
+// heldPartitions returns which partitions the tap of this process does not read.
+func (a *App) heldPartitions() error {
+	if a.tap == nil {
+		return nil
+	}
+	return a.tap.Held()
+}
+
 // checks are what the status of a server looks at.
 func (a *App) checks() []control.Check {
 	p := a.parts
 	return append([]control.Check{
 		{Name: "ready", Run: func(context.Context) error { return a.Ready() }},
 		{Name: "registry", Run: func(ctx context.Context) error { _, err := p.registry.Vectors(ctx); return err }},
+		{Name: "progress", Run: func(context.Context) error { return a.heldPartitions() }},
 		{Name: "log", Run: func(ctx context.Context) error { _, err := p.log.Partitions(ctx, p.topics.writes); return err }},
 	}, p.rowChecks()...)
 }

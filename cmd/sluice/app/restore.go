@@ -200,7 +200,30 @@ func (r *restoration) anew(ctx context.Context, now []tap.State, ids, gone map[s
 		}
 		r.result.Anew = append(r.result.Anew, fmt.Sprintf("%s/%d", s.Topic, s.Partition))
 	}
-	return nil
+	return r.begun(ctx, now)
+}
+
+// begun has the partitions read from their start that the registry of the archive knows as
+// read, but neither the archive nor the log has a state of: the backup was made while they
+// were begun, and the taps would hold them.
+func (r *restoration) begun(ctx context.Context, now []tap.State) error {
+	return r.parts.registry.ReadSources(ctx, func(topic string, partition int32, topicID string) error {
+		if slices.ContainsFunc(slices.Concat(now, r.states), func(s tap.State) bool { return s.Topic == topic && s.Partition == partition }) {
+			return nil
+		}
+		ids, err := r.parts.log.TopicIDs(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if id, there := ids[topic]; !there || id != topicID {
+			return nil
+		}
+		if err := r.parts.log.PutState(ctx, tap.FirstState(topic, partition, topicID)); err != nil {
+			return err
+		}
+		r.result.Anew = append(r.result.Anew, fmt.Sprintf("%s/%d", topic, partition))
+		return nil
+	})
 }
 
 func topicNames(lists ...[]tap.State) (names []string) {

@@ -160,12 +160,13 @@ func (a *App) buildTap() error {
 	c := a.parts.catalog
 	t, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
 		Definitions: func() (*feature.Definitions, uint64) { return c.Definitions(), c.Generation() },
-		Refresh:     c.Refresh, Versions: a.parts.registry, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
+		Refresh:     c.Refresh, Versions: a.parts.registry, Begun: begun{a.parts.registry, c, a.parts.topics}, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
 		Clock: a.parts.clock, ClockByHand: a.parts.clock.manual, Registerer: a.metrics, Logger: a.opts.Log,
 	})
 	if err != nil {
 		return err
 	}
+	a.tap = t
 	a.add("tap", t.Run)
 	a.health.Add("tap", t.Ready)
 	return nil
