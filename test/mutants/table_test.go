@@ -80,6 +80,41 @@ var mutants = []mutant{
 		pkg:   "./materialize", run: "^TestPoisonedSourceHolds$",
 	},
 	{
+		name: "dead letters of a source are not added up over its partitions", file: "materialize/poison.go",
+		edits: [][2]string{{"N: sum.N + m.N, Dead: sum.Dead + m.Dead}", "N: max(sum.N, m.N), Dead: max(sum.Dead, m.Dead)}"}},
+		pkg:   "./materialize", run: "^TestPoison$",
+	},
+	{
+		name: "dead letters within the lateness of a window are not looked at", file: "materialize/poison.go",
+		edits: [][2]string{{"from.Before(w.End.Add(view.Window.Lateness))", "from.Before(w.End)"}},
+		pkg:   "./materialize", run: "^TestPoison$",
+	},
+	{
+		name: "what is held for its source is published though the source is poisoned still", file: "materialize/poison.go",
+		edits: [][2]string{{"	if d.poison != \"\" {\n		return", "	if d.poison == \"-\" {\n		return"}},
+		pkg:   "./materialize", run: "^TestPoisoned",
+	},
+	{
+		name: "what the profiles topic lost is not saved again", file: "tap/guard.go",
+		edits: [][2]string{{"o.gap.Store(&gap{home, *s, e.end})", "_ = gap{home, *s, e.end}"}},
+		pkg:   "./tap", run: "^TestProfilesLostWhileRunning$/^cut$",
+	},
+	{
+		name: "event ids are not saved again with the rest", file: "tap/checkpoint.go",
+		edits: [][2]string{{"p.ids.saved = 0", "p.ids.saved += 0"}},
+		pkg:   "./tap", run: "^TestProfilesLostWhileRunning$/^made_anew$",
+	},
+	{
+		name: "epochs begin again in another profiles topic", file: "tap/saves.go",
+		edits: [][2]string{{"p.saves.base = max(p.saves.base, p.epoch)", "p.saves.base = min(p.saves.base, p.epoch)"}},
+		pkg:   "./tap", run: "^TestProfilesLostWhileRunning$/^made_anew$",
+	},
+	{
+		name: "a partition whose progress is lost is read from its start", file: "tap/begun.go",
+		edits: [][2]string{{"case begun && !another(former, p.topicID):", "case begun && another(former, former):"}},
+		pkg:   "./tap", run: "^TestProfilesLostWhileStopped$/^cut$",
+	},
+	{
 		name: "-0 and 0 tell rows apart in digests", file: "quality/sketch/hash.go",
 		edits: [][2]string{{"case bits == negativeZero && t.Float():", "case bits == negativeZero && t == 0:"}},
 		pkg:   "./quality/sketch", run: "^TestNegativeZeroIsZeroInDigests$",

@@ -160,6 +160,12 @@ func TestLoopServices(t *testing.T) {
 	})
 }
 
+// TestPoisonedSourceServices is TestPoisonedSource on real parts.
+func TestPoisonedSourceServices(t *testing.T) {
+	set := services.Start(t, "kafka", "redis", "postgres")
+	startFleet(t, directly(set.Brokers(), set.Redis(), false, set.Database(t))).poisoned()
+}
+
 // TestDrillServices is TestDrill on real parts.
 func TestDrillServices(t *testing.T) {
 	set := services.Start(t, "kafka", "redis-cluster", "postgres")
