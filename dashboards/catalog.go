@@ -43,7 +43,7 @@ var Catalog = []Metric{
 		"Records on the profiles topic that no tap wrote. They are passed over; those still there count again after a restart."},
 
 	{"sluice_feature_severity_ratio", Gauge, "gate", []Label{view, feat},
-		"Statistic over its own threshold in the newest judged window, worst over tests; 1 is the threshold."},
+		"Statistic over its own threshold in the newest judged window, worst over tests; 1 is the threshold. The first 10,000 features that are judged have a series each; the rest of a view share feature=other, which shows the one that moved most."},
 	{"sluice_view_score_ratio", Gauge, "gate", []Label{view},
 		"How much of what matters in the view moved in its newest judged window, 0 to 1: severities by importance, the services that name a feature, and how often it is read."},
 	{"sluice_service_score_ratio", Gauge, "gate", []Label{{Name: "service", Most: 100, Help: "name of the feature service"}},

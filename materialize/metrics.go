@@ -29,6 +29,7 @@ type metrics struct {
 	feature   *prometheus.GaugeVec
 	score     *prometheus.GaugeVec
 	service   *prometheus.GaugeVec
+	shown     featureSeries
 	severity  *prometheus.HistogramVec
 	close     *prometheus.HistogramVec
 	decide    prometheus.Histogram
@@ -63,7 +64,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		skew:      gauge("clock_skew_seconds", "How far the clock of a producer is off, the worst of those of a view that wrote within two minutes, by view and direction (ahead, behind); 0 if none is seen to be.", "view", "direction"),
 		tripped:   gauge("source_tripped", "1 while too many records of a view's source were dead letters in the time of its newest judged window, by view.", "view"),
 		objective: gauge("freshness_objective_seconds", "Age at which a view is reported late (freshness.warn), by view; 0 without.", "view"),
-		feature:   gauge("feature_severity_ratio", "Worst severity over the methods in the newest judged window, by view and feature; 1 is the threshold.", "view", "feature"),
+		feature:   gauge("feature_severity_ratio", "Worst severity over the methods in the newest judged window, by view and feature; 1 is the threshold. Features beyond 10,000 share one by view, other.", "view", "feature"),
 		score:     gauge("view_score_ratio", "How much of what matters in a view moved in its newest judged window, 0 to 1, by view: see rules.ViewImpact.", "view"),
 		service:   gauge("service_score_ratio", "How much of what matters to a service moved in the newest judged windows of its views, 0 to 1, by service: see rules.ServiceImpact.", "service"),
 		severity: auto.NewHistogramVec(native("drift_severity_ratio", "Severity of the scores that a verdict shows, by view, test (method) and window (base, probation); 1 is the threshold."),
@@ -112,9 +113,7 @@ func (m *metrics) verdict(view *feature.View, v *rules.Verdict) {
 	}
 	if v.Kind == "window" {
 		m.close.WithLabelValues(label).Observe(max(0, v.DecidedAt.Sub(v.Window.End.Add(view.Window.Lateness)).Seconds()))
-		for _, f := range view.Features {
-			m.feature.WithLabelValues(view.Name, f.Name).Set(worst(v, f.Name))
-		}
+		m.severities(view, v)
 	}
 	for _, r := range v.Reasons {
 		m.severity.WithLabelValues(view.Name, r.Method, label).Observe(r.Severity)
@@ -167,4 +166,5 @@ func (m *metrics) forget(view string) {
 	} {
 		vec.DeletePartialMatch(prometheus.Labels{"view": view})
 	}
+	m.shown.forget(view)
 }
