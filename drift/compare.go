@@ -77,7 +77,9 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 // of what the values of a number move also with no more degrees of freedom than a phase has of
 // its own, and not by a tail that a move of the whole feature brought about which could not
 // block were it past its floor. Since method 6 such a move must also reach as far as the values,
-// and since method 7 what is out of reach of any move and of sampling blocks without either.
+// and since method 7 what is out of reach of any move and of sampling blocks without either, and
+// neither a tail that a factor explains nor a distance that the location does blocks unless the
+// location alarms.
 func (j *judge) blocks(ref *FeatureReference, f *frame, i int, r rival, shift *moved) bool {
 	if j.reference.Method < sharpened || f.class != numeric || r.spread.Summary == Nulls {
 		past, _ := j.past(&r, j.blocking()/r.tests)
@@ -85,6 +87,9 @@ func (j *judge) blocks(ref *FeatureReference, f *frame, i int, r rival, shift *m
 	}
 	if r.end > 0 && r.spread.Summary.tail() && j.reference.Method >= reaching {
 		r.rise, r.end = j.explained(ref, f, i, r.spread.Summary, r.now, true)
+	}
+	if j.reference.Method >= hurling && (borne(r.spread.Summary, shift) || j.multiplied(f, i, r.spread.Summary, shift)) && !j.relocated(shift) {
+		return false
 	}
 	if j.reference.Method >= hurling && (j.flung(f, i, &r, shift) || j.stands(f, i, &r, shift)) {
 		return true
@@ -94,6 +99,15 @@ func (j *judge) blocks(ref *FeatureReference, f *frame, i int, r rival, shift *m
 	}
 	carried := r.spread.Summary.tail() && j.slid(ref, f, i, r.spread.Summary, shift)
 	return !carried || shift.located.spread != nil && j.surely(shift.located)
+}
+
+// relocated reports whether the location alarms.
+func (j *judge) relocated(shift *moved) bool {
+	if shift.located.spread == nil {
+		return false
+	}
+	past, _ := j.past(&shift.located, j.level/shift.located.tests)
+	return past
 }
 
 // surely reports whether a shift is unlikely enough to block, with no more degrees of

@@ -173,3 +173,11 @@ func outwards(end Summary, edge float64, c *sketch.Column) float64 {
 	}
 	return c.Max - edge
 }
+
+// outermost returns the farthest value of a column at an end.
+func outermost(end Summary, c *sketch.Column) float64 {
+	if end == LowEdge {
+		return c.Min
+	}
+	return c.Max
+}
