@@ -206,7 +206,7 @@ func (w *pastWorld) check(t *rapid.T, tb testing.TB) {
 // what is answered is right, and from the floor on everything visible is answered.
 func TestPastAgainstAll(t *testing.T) {
 	told := 0
-	rapid.Check(t, func(rt *rapid.T) {
+	history := func(rt *rapid.T) {
 		w := newPastWorld(t)
 		for range rapid.IntRange(4, 24).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 8).Draw(rt, "step") {
@@ -224,10 +224,13 @@ func TestPastAgainstAll(t *testing.T) {
 		}
 		w.check(rt, t)
 		told += w.told
-	})
-	if told == 0 {
-		t.Error("no read below the floor was ever answered")
 	}
+	for range 10 { // a short run has few histories
+		if rapid.Check(t, history); told > 0 {
+			return
+		}
+	}
+	t.Error("no read below the floor was ever answered")
 }
 
 // TestPast follows one entity through publish, floor, fold and rollback, over both
