@@ -115,10 +115,10 @@ func (r *rig) cutProfiles() {
 	if err != nil {
 		r.Fatal(err)
 	}
-	cut, err := r.log.admin.DeleteRecords(r.ctx, ends.Offsets())
-	if err := errors.Join(err, cut.Error()); err != nil {
-		r.Fatal(err)
-	}
+	eventually(r, func() error { // the policy reaches the broker a moment after it was taken
+		cut, err := r.log.admin.DeleteRecords(r.ctx, ends.Offsets())
+		return errors.Join(err, cut.Error())
+	})
 }
 
 // guarded is a rig with 20 writes in each of two partitions, of which the first half of

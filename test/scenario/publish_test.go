@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -59,6 +60,7 @@ func publishUnderLoad(t *testing.T, h *house) {
 	r.read(t, h)
 	begun := time.Now()
 	for i := 1; i <= *publishRounds; i++ {
+		before := r.windows()
 		h.whole(i)
 		var v verdict
 		h.until(fmt.Sprintf("window %d is judged", i), 5*time.Minute, func() (err error) {
@@ -67,6 +69,14 @@ func publishUnderLoad(t *testing.T, h *house) {
 		})
 		if v.Decision != "publish" {
 			h.fatalf("window %d: %+v, want it published", i, v)
+		}
+		if i%2 == 0 { // of the others some go before anybody has looked
+			h.until(fmt.Sprintf("window %d is read", i), time.Minute, func() error {
+				if r.windows() == before {
+					return errors.New("no read saw it")
+				}
+				return nil
+			})
 		}
 		if err := h.post("/api/v1/views/payments/actions/rollback", map[string]any{"version": v.Version, "by": "tester", "reason": "to be read under"}, nil); err != nil {
 			h.fatalf("rollback of window %d: %v", i, err)
