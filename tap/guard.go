@@ -135,12 +135,17 @@ func (t *Tap) lookFor(ctx context.Context, owners ...*owner) error {
 	if err != nil {
 		return err
 	}
+	var unknown error
 	for i, o := range owners {
-		if e, ok := at[o.at.partition]; ok && saved[i] != nil {
+		switch e, ok := at[o.at.partition]; {
+		case saved[i] == nil:
+		case ok, another(saved[i].home, home): // one that was just made may have no leader yet
 			o.missing(saved[i], home, e)
+		default:
+			unknown = fmt.Errorf("partition %d of %s says nothing of its offsets", o.at.partition, t.log.cfg.Topics.Profiles)
 		}
 	}
-	return nil
+	return unknown
 }
 
 // missing notes what the profiles topic no longer has of what was saved.
