@@ -130,16 +130,20 @@ func cpuTime() int64 {
 	return r.Utime.Nano() + r.Stime.Nano()
 }
 
-// BenchmarkAdd measures whole writes of 10 features as the tap decodes them, 7
-// numbers and 3 strings: everything, sampling too.
-func BenchmarkAdd(b *testing.B) {
-	rng := rand.New(rand.NewPCG(3, 4))
+// mixedWrites returns writes of 10 features, 7 numbers and 3 strings.
+func mixedWrites() (*feature.View, []*feature.Write) {
 	var types []feature.Type
 	for i := range 10 {
 		types = append(types, []feature.Type{feature.Float64, feature.Int64, feature.String}[i%3])
 	}
 	view := testView(types...)
-	writes := randomWrites(rng, view, 20_000)
+	return view, randomWrites(rand.New(rand.NewPCG(3, 4)), view, 20_000)
+}
+
+// BenchmarkAdd measures whole writes of 10 features as the tap decodes them, 7
+// numbers and 3 strings: everything, sampling too.
+func BenchmarkAdd(b *testing.B) {
+	view, writes := mixedWrites()
 	p := profileOf(view, layoutOf(b, view, writes), writes)
 	writes = writes[:blockRows]
 	for way, add := range map[string]func(){
@@ -158,7 +162,7 @@ func BenchmarkAdd(b *testing.B) {
 					w.EventTime = w.EventTime.Add(time.Nanosecond)
 				}
 				add()
-				n += len(writes) * len(types)
+				n += len(writes) * len(view.Features)
 			}
 			report(n)
 		})
@@ -168,13 +172,7 @@ func BenchmarkAdd(b *testing.B) {
 // BenchmarkWindow measures profiles from their first write to their last, of windows of so
 // many: many rows of a small one are sampled.
 func BenchmarkWindow(b *testing.B) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	var types []feature.Type
-	for i := range 10 {
-		types = append(types, []feature.Type{feature.Float64, feature.Int64, feature.String}[i%3])
-	}
-	view := testView(types...)
-	writes := randomWrites(rng, view, 20_000)
+	view, writes := mixedWrites()
 	layout := layoutOf(b, view, writes)
 	for _, rows := range []int{200, 1000, 10_000} {
 		b.Run(fmt.Sprint("rows=", rows), func(b *testing.B) {
@@ -182,7 +180,7 @@ func BenchmarkWindow(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				profileOf(view, layout, writes[:rows])
-				n += rows * len(types)
+				n += rows * len(view.Features)
 			}
 			report(n)
 		})
