@@ -34,7 +34,8 @@ const nearEnd = 3 * time.Minute
 func newLive(s *site) *live {
 	for minutes := 60; ; minutes++ {
 		size, now := time.Duration(minutes)*time.Minute, time.Now().UTC()
-		if base := now.Truncate(size); now.Sub(base) > nearEnd && base.Add(size).Sub(now) > nearEnd {
+		base := time.Unix(0, now.UnixNano()-now.UnixNano()%int64(size)).UTC() // as windows lie; Truncate counts from the year 1
+		if now.Sub(base) > nearEnd && base.Add(size).Sub(now) > nearEnd {
 			return &live{s, size, base}
 		}
 	}
