@@ -48,7 +48,7 @@ const sharpened = 5
 const reaching = 6
 
 // hurling is the method since which a tail blocks whose values lie where no move of the feature takes
-// them, and a feature that stands still: see flung and stands.
+// them, and a feature that stands still, and none that a factor explains: see flung, stands and multiplied.
 const hurling = 7
 
 // newest is the method of references that are built now.

@@ -1,12 +1,11 @@
 package tap
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"time"
 
 	"sluice/feature"
 	"sluice/quality/sketch"
@@ -15,12 +14,12 @@ import (
 // saves is where the profiles topic has the state of a partition, and what has to be saved
 // again should that topic lose it.
 type saves struct {
-	home   string                       // id of the profiles topic; empty: not known
-	whole  int64                        // of its partition: what is saved lies from this offset on
-	at     int64                        // offset of the progress of the last checkpoint
-	base   uint64                       // what epochs are counted from
-	again  bool                         // the topic lost some or all of it: the next checkpoint has everything
-	closed map[WindowKey]sketch.Partial // without profiles: windows that were closed and may not be judged yet
+	home   string                      // id of the profiles topic; empty: not known
+	whole  int64                       // of its partition: what is saved lies from this offset on
+	at     int64                       // offset of the progress of the last checkpoint
+	base   uint64                      // what epochs are counted from
+	again  bool                        // the topic lost some or all of it: the next checkpoint has everything
+	closed map[string][]sketch.Partial // by view, rising, without profiles: windows that were closed and may not be judged yet
 }
 
 // maxClosed is how many closed windows of a view are remembered: more than a gate that is
@@ -36,22 +35,17 @@ func (s *saves) close(view string, at source, w *window) {
 
 func (s *saves) remember(partial sketch.Partial) {
 	if s.closed == nil {
-		s.closed = map[WindowKey]sketch.Partial{}
+		s.closed = map[string][]sketch.Partial{}
 	}
 	partial.Profile = nil
-	s.closed[KeyOf(&partial)] = partial
-	oldest, n := KeyOf(&partial), 0
-	for k := range s.closed {
-		if k.View != partial.View {
-			continue
-		}
-		if n++; k.Start < oldest.Start {
-			oldest = k
-		}
+	windows := s.closed[partial.View]
+	at, known := slices.BinarySearchFunc(windows, partial.Window.Start, func(p sketch.Partial, start time.Time) int { return p.Window.Start.Compare(start) })
+	if known {
+		windows[at] = partial
+		return
 	}
-	if n > maxClosed {
-		delete(s.closed, oldest)
-	}
+	windows = slices.Insert(windows, at, partial)
+	s.closed[partial.View] = slices.Delete(windows, 0, max(0, len(windows)-maxClosed))
 }
 
 // done notes a checkpoint whose progress is at offset.
@@ -79,26 +73,30 @@ func (p *partition) closedAgain(ctx context.Context) (all []sketch.Partial, err 
 	if !p.saves.again {
 		return nil, nil
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(p.saves.closed), func(a, b WindowKey) int { return cmp.Compare(a.Start, b.Start) }) {
-		partial := p.saves.closed[k]
-		open, err := false, error(nil)
-		src := p.sources.reads(p.at.topic, k.View)
-		if src != nil {
-			open, err = p.opens(ctx, src.view, partial.Window)
-		}
-		switch {
-		case err != nil:
-			return nil, err
-		case !open:
-			delete(p.saves.closed, k)
+	for name, windows := range p.saves.closed {
+		src := p.sources.reads(p.at.topic, name)
+		if src == nil {
+			delete(p.saves.closed, name)
 			continue
 		}
-		if err := p.profileAgain(ctx, src.view, &partial); err != nil {
-			return nil, err
+		var left []sketch.Partial
+		for _, partial := range windows {
+			open, err := p.opens(ctx, src.view, partial.Window)
+			if err != nil {
+				return nil, err
+			}
+			if !open {
+				continue
+			}
+			left = append(left, partial)
+			if err := p.profileAgain(ctx, src.view, &partial); err != nil {
+				return nil, err
+			}
+			if partial.Profile != nil {
+				all = append(all, partial)
+			}
 		}
-		if partial.Profile != nil {
-			all = append(all, partial)
-		}
+		p.saves.closed[name] = left
 	}
 	return all, nil
 }

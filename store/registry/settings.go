@@ -181,6 +181,9 @@ func (s *Registry) ReadSources(ctx context.Context, fn func(topic string, partit
 		id   []byte
 	}
 	found, err := all(ctx, s, func(row scanner) (f source, err error) { return f, row.Scan(&f.name, &f.id) }, settingsQuery, settingBegun+"%")
+	if err != nil {
+		return fmt.Errorf("list the partitions that were read: %w", err)
+	}
 	for _, f := range found {
 		topic, partition, ok := strings.Cut(f.name[len(settingBegun):], "/") // names of topics have none
 		n, bad := strconv.ParseInt(partition, 10, 32)
@@ -190,9 +193,6 @@ func (s *Registry) ReadSources(ctx context.Context, fn func(topic string, partit
 		if err := fn(topic, int32(n), string(f.id)); err != nil {
 			return err
 		}
-	}
-	if err != nil {
-		return fmt.Errorf("list the partitions that were read: %w", err)
 	}
 	return nil
 }
