@@ -343,6 +343,60 @@ func TestWobblingScaleAddsUp(t *testing.T) {
 	}
 }
 
+// TestSeasonalEndsAddUp wants none of the first alarms that the ends of values with a hard bound added up to before
+// method 8, where a season moves them: one window with a share there made the mean of several what no move of
+// the whole feature gives that mean, although it gave that window its share.
+func TestSeasonalEndsAddUp(t *testing.T) {
+	count := func(method int) (n int) {
+		for i := range 5 {
+			b := newBench(t, laws[2], regimes[2], 12_701*1_000_003+uint64(2000+i), 1_000_000, benchCopies)
+			reference, baseline := b.learn(t)
+			reference.Method = method
+			var all tally
+			by := map[string]int{}
+			l := learned{&stream{view: b.view, layout: b.layout}, reference, baseline, nil}
+			l.quietly(t, 160, func(k int) WindowProfile { return b.window(b.regime.history+k, nil) }, &all, by)
+			n += by["ADDS UP extremes"] + by["ADDS UP low_extreme"]
+		}
+		return n
+	}
+	if before, now := count(hurling), count(severing); before < 8 || now > 0 {
+		t.Errorf("ends add up to %d first alarms, by method 7 to %d: want none of 8 or more", now, before)
+	}
+}
+
+// TestSeasonalEndsAreFound wants rows far beyond the ends of values that a season moves found by several windows as
+// soon, or nearly, as by the mean of their shares.
+func TestSeasonalEndsAreFound(t *testing.T) {
+	far := func(below func(float64) float64) func(float64) float64 {
+		return func(x float64) float64 { return .995*below(x) + .005*below(10+(x-10)/10) }
+	}
+	count := func(method int) (n int) {
+		for i := range 20 {
+			b := newBench(t, laws[0], regimes[2], 77_000_003+uint64(i), 1000, benchCopies)
+			reference, baseline := b.learn(t)
+			reference.Method = method
+			var windows []WindowProfile
+			for k := range 3 {
+				windows = append(windows, b.window(b.regime.history+k, far))
+			}
+			scores, err := reference.Score(b.view, b.layout, windows, baseline, testLevel)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range scores {
+				if s.Feature != "" && s.PValue <= testLevel {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if before, now := count(hurling), count(severing); before < 20 || now < before*2/3 {
+		t.Errorf("three windows find %d of %d, by method 7 %d: want two thirds of 20 or more", now, 20*benchCopies, before)
+	}
+}
+
 var spoils = []struct {
 	name string
 	law  int

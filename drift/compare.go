@@ -30,7 +30,11 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 		if (s.Summary.tail() || s.Rare != nil) && r.t > 0 && j.reference.Method >= weighted {
 			r.rows = float64(m) / inverse[s.Summary]
 		}
-		if s.Summary.tail() && r.rows > 0 {
+		switch {
+		case !s.Summary.tail() || r.rows == 0:
+		case m > 1 && ref.shifting() && j.reference.Method >= severing:
+			j.sever(ref, f, out.index, shift, &r, false)
+		default:
 			r.rise, r.end = j.explained(ref, f, out.index, s.Summary, now, false)
 		}
 		if s.Follow != nil && r.t > 0 && m == 1 && !math.IsNaN(shift.now[Location]) {
@@ -85,7 +89,10 @@ func (j *judge) blocks(ref *FeatureReference, f *frame, i int, r rival, shift *m
 		past, _ := j.past(&r, j.blocking()/r.tests)
 		return past
 	}
-	if r.end > 0 && r.spread.Summary.tail() && j.reference.Method >= reaching {
+	switch {
+	case r.least > 0:
+		j.sever(ref, f, i, shift, &r, true)
+	case r.end > 0 && r.spread.Summary.tail() && j.reference.Method >= reaching:
 		r.rise, r.end = j.explained(ref, f, i, r.spread.Summary, r.now, true)
 	}
 	if j.reference.Method >= hurling && (borne(r.spread.Summary, shift) || j.multiplied(f, i, r.spread.Summary, shift)) && !j.relocated(shift) {
@@ -129,6 +136,7 @@ type rival struct {
 	rows          float64 // of a tail, or rare nulls, that rise: the windows' rows; 0 for others
 	rise          float64 // Student's statistic of the move that would explain it, or of scale when the location is known,
 	end           int     // with its degrees of freedom; 0: none would
+	least         float64 // of a tail that rises in several windows: the least p-value of the rise, see severally; 0 for others
 }
 
 // pvalue returns the probability of so strong a statistic.
@@ -142,7 +150,7 @@ func (r *rival) pvalue() float64 {
 	if r.end > 0 {
 		p = max(p, min(1, r.spread.sides(r.t)*studentTail(r.rise, float64(r.end))))
 	}
-	return p
+	return max(p, min(1, r.spread.sides(r.t)*r.least))
 }
 
 // past reports whether r's p-value is at most p, and what it is if that had to be worked
@@ -155,7 +163,7 @@ func (j *judge) past(r *rival, p float64) (is bool, pvalue float64) {
 	} else if r.t < 1 { // not worth the law
 		return false, -1
 	}
-	if r.rows == 0 && r.end == 0 {
+	if r.rows == 0 && r.end == 0 && r.least == 0 {
 		return true, -1
 	}
 	pvalue = r.pvalue()
@@ -175,7 +183,7 @@ func (r *rival) strength() float64 {
 func enter(rivals []rival, r rival) []rival {
 	for i := range rivals {
 		o := &rivals[i]
-		if o.spread.Heavy == nil && r.spread.Heavy == nil && o.end == 0 && r.end == 0 && o.rows == 0 && r.rows == 0 && o.tests == r.tests && o.effect == r.effect && o.df == r.df && o.spread.sides(o.t) == r.spread.sides(r.t) && summarySpecs[o.spread.Summary].oneSided == summarySpecs[r.spread.Summary].oneSided {
+		if o.spread.Heavy == nil && r.spread.Heavy == nil && o.end == 0 && r.end == 0 && o.rows == 0 && r.rows == 0 && o.least == 0 && r.least == 0 && o.tests == r.tests && o.effect == r.effect && o.df == r.df && o.spread.sides(o.t) == r.spread.sides(r.t) && summarySpecs[o.spread.Summary].oneSided == summarySpecs[r.spread.Summary].oneSided {
 			if r.strength() > o.strength() {
 				*o = r
 			}

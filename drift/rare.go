@@ -103,6 +103,11 @@ func (r *Rare) atLeast(share, n float64) float64 {
 	return max(leastP, mathext.RegIncBeta(x, size, mean/(mean+size)))
 }
 
+// about returns the probability of more rows than that share of n in the tail, and half that of as many.
+func (r *Rare) about(share, n float64) float64 {
+	return (r.atLeast(share, n) + r.atLeast(share+1/n, n)) / 2
+}
+
 // valid reports whether a law that came from outside can be judged with.
 func (r *Rare) valid() bool {
 	return r.Events >= 0 && r.Rows > 0 && r.Dispersion >= 1 && !math.IsInf(r.Events+r.Rows+r.Dispersion, 0)

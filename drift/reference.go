@@ -51,8 +51,12 @@ const reaching = 6
 // them, and a feature that stands still, and none that a factor explains: see flung, stands and multiplied.
 const hurling = 7
 
+// severing is the method since which the tails of several windows are judged window by window where
+// the feature has a season: see severally.
+const severing = 8
+
 // newest is the method of references that are built now.
-const newest = hurling
+const newest = severing
 
 // FeatureReference is the part of one feature.
 type FeatureReference struct {
