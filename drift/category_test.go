@@ -346,6 +346,23 @@ var categoryFaults = []fault{
 	{name: "5 % unseen, each its own", share: .05, value: newValue, each: true, least: .6},
 }
 
+// TestOneOfALongTailBursts wants a window not blocked in which one value of a long tail came more often than any
+// had: 6.2 % of the rows had unseen values where 3.9 % have on average, which method 7 blocked.
+func TestOneOfALongTailBursts(t *testing.T) {
+	const zipf = 6
+	count := func(method int) int {
+		d := newDrawn(t, kinds[zipf].shares, regimes[2], 12_017*1_000_003+1000*zipf+3, 10_000, benchCopies)
+		l := d.learn(t)
+		l.reference.Method = method
+		var n tally
+		l.quietly(t, 220, func(k int) WindowProfile { return d.window(d.regime.history+k, nil) }, &n, map[string]int{})
+		return n.blocks
+	}
+	if before, now := count(hurling), count(severing); before != 1 || now != 0 {
+		t.Errorf("%d windows are blocked, by method 7 %d: want none of 1", now, before)
+	}
+}
+
 func TestCategoryPower(t *testing.T) {
 	for _, g := range regimes {
 		t.Run(g.name, func(t *testing.T) {

@@ -210,7 +210,7 @@ func (j *judge) weigh(i int, ref *FeatureReference, f *frame, windows []reduced)
 	}
 	out.surge = meanSurge(windows)
 	now, inverse := mean(windows)
-	shift := moved{now: now, strict: j.reference.Method >= weighted, placed: f.placed, surge: out.surge}
+	shift := moved{now: now, strict: j.reference.Method >= weighted, placed: f.placed, surge: out.surge, bursts: j.reference.Method >= severing}
 	if j.reference.Method >= guarded {
 		shift.unlikely, shift.inverse, shift.pooled = -math.Log(j.blocking()/noiseRatio), &inverse, f.n
 		shift.windows, shift.each = float64(max(1, len(windows))), windows

@@ -3,6 +3,8 @@ package drift
 import (
 	"fmt"
 	"math"
+
+	"sluice/quality/sketch"
 )
 
 // Summary is one of the few numbers that a window's column is reduced to. The
@@ -162,6 +164,21 @@ type moved struct {
 	placed   bool                // location and scale are those of times
 	located  rival               // of the location, once it is compared
 	surge    surge               // share and expected share of the bucket that rose
+	bursts   bool                // one unseen value of many may come often: since method 8
+}
+
+// usualUnseen is the share of unseen values from which on a feature is one that has them in every window.
+const usualUnseen = 0.01
+
+// burst returns how much one value adds to the share of unseen ones, where history has that many of them
+// that one of a long tail may come often in a window by itself: less than would block as a surge. Since
+// method 8; 0 otherwise.
+func (m *moved) burst(expected float64) float64 {
+	rise := m.surge.share - m.surge.expected
+	if !m.bursts || m.surge.bucket < sketch.KnownBuckets || expected < usualUnseen || rise >= effectShare {
+		return 0
+	}
+	return max(0, rise)
 }
 
 // large reports whether the shift in s is past its effect floor.
@@ -186,7 +203,7 @@ func (m *moved) large(s Summary) bool {
 	case Nulls:
 		return now-expected >= effectNulls && m.beyondSampling(s, now, expected)
 	case Unseen:
-		return now-expected >= effectUnseen && m.beyondSampling(s, now, expected)
+		return now-expected-m.burst(expected) >= effectUnseen && m.beyondSampling(s, now, expected)
 	case Outliers:
 		return now-expected >= effectOutliers
 	case Share1, Share2, Share3, Share4, Other:
