@@ -11,9 +11,9 @@ func TestReaders(t *testing.T) {
 			{Name: "v", Features: []Feature{{Name: "a"}, {Name: "b"}}, Computed: []Computed{{Name: "c", Reads: []string{"a", "b"}}, {Name: "now"}}},
 			{Name: "w", Features: []Feature{{Name: "a"}}},
 		},
-		Services: []Service{{Name: "s", Features: []string{"v:c", "v:b", "w:a.path"}}, {Name: "t", Features: []string{"v:now"}, Priority: "critical"}},
+		Services: []Service{{Name: "s", Features: []string{"v:c", "v:b", "w:a.path"}}, {Name: "t", Features: []string{"v:now"}, Priority: "critical", Precompute: true}},
 	}
-	if got, want := fmt.Sprint(defs.Readers()), "[{s [v:a v:b w:a.path] } {t [] critical}]"; got != want {
+	if got, want := fmt.Sprint(defs.Readers()), "[{s [v:a v:b w:a.path]  false} {t [] critical true}]"; got != want {
 		t.Errorf("Readers = %s, want %s", got, want)
 	}
 	if got := defs.Services[0].Features[0]; got != "v:c" {

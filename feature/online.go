@@ -45,7 +45,7 @@ func RegroupedError(view, from, to string) error {
 		}
 		return "in group " + group
 	}
-	hint := "leave `group` out"
+	hint := "leave `group` out, and `precompute` of the services that read it"
 	if from != "" {
 		hint = fmt.Sprintf("keep `group: %s`", from)
 	}

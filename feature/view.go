@@ -163,6 +163,8 @@ type Service struct {
 	Name     string   `json:"name"`
 	Features []string `json:"features"`
 	Priority string   `json:"priority,omitempty"` // under overload: one of ServicePriorities; empty is default
+	// Precompute asks for one record for each entity with the rows of all views of the service.
+	Precompute bool `json:"precompute,omitempty"`
 }
 
 // ServicePriorities are the words that Service.Priority may have beside none, highest first.

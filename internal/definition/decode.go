@@ -122,8 +122,7 @@ func (d *decoder) pairs(n *yaml.Node, key string, fn func(k, v *yaml.Node, at st
 
 // elsewhere says of keys that those who come from other stores look for what stands for them.
 var elsewhere = map[string]string{
-	"precompute":        "views that are read together are put in a `group` of each, which is one read for an entity (docs/groups.md)",
-	"precompute_online": "views that are read together are put in a `group` of each, which is one read for an entity (docs/groups.md)",
+	"precompute_online": "`precompute: true` of a service lays the rows of its views together, which is one read for an entity (docs/groups.md)",
 }
 
 func (d *decoder) unknown(k *yaml.Node, at string, known []string) {

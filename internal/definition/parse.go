@@ -33,6 +33,7 @@ func Parse(files []File) (feature.Definitions, error) {
 	}
 	p.rules(files)
 	p.finish()
+	p.precompute()
 	p.validate()
 	if len(p.problems) == 0 {
 		readers(&p.defs)
@@ -140,7 +141,7 @@ func (d *decoder) joinKey(n *yaml.Node, key string) feature.Entity {
 func (p *parser) service(d *decoder) setter {
 	return func(n *yaml.Node, key string) {
 		var s feature.Service
-		d.mapping(n, key, map[string]setter{"name": d.text(&s.Name), "features": d.texts(&s.Features), "priority": d.text(&s.Priority)})
+		d.mapping(n, key, map[string]setter{"name": d.text(&s.Name), "features": d.texts(&s.Features), "priority": d.text(&s.Priority), "precompute": d.truth(&s.Precompute)})
 		if s.Name == "" {
 			d.problem(n, key, "a service needs a name")
 			return

@@ -178,7 +178,7 @@ func planServices(old, next *feature.Definitions) []Change {
 		a, hadIt := before[name]
 		b, hasIt := after[name]
 		switch {
-		case hadIt && hasIt && slices.Equal(a.Features, b.Features) && a.Priority == b.Priority:
+		case hadIt && hasIt && slices.Equal(a.Features, b.Features) && a.Priority == b.Priority && a.Precompute == b.Precompute:
 			continue
 		case !hadIt:
 			c.Op = OpAdd
@@ -191,6 +191,9 @@ func planServices(old, next *feature.Definitions) []Change {
 			}
 			if a.Priority != b.Priority {
 				c.Fields = append(c.Fields, "priority")
+			}
+			if a.Precompute != b.Precompute {
+				c.Fields = append(c.Fields, "precompute")
 			}
 			c.Breaking = slices.ContainsFunc(a.Features, func(f string) bool { return !slices.Contains(b.Features, f) })
 		}

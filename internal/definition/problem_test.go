@@ -16,7 +16,7 @@ func TestProblems(t *testing.T) {
 		"many documents":        {strings.Repeat("---\nproject: a\n", maxDocuments+2), "a.yaml: more than 1000 documents: split it"},
 		"syntax":                {"views: [", "a.yaml:1: did not find expected node content"},
 		"unknown key, near":     {view("  windw: {}"), "a.yaml:5: views.v.windw: unknown key: did you mean window?"},
-		"unknown key, of Feast": {"services: [{name: s, features: [], precompute_online: true}]", "a.yaml:1: services.s.precompute_online: unknown key: views that are read together are put in a `group` of each, which is one read for an entity (docs/groups.md)"},
+		"unknown key, of Feast": {"services: [{name: s, features: [], precompute_online: true}]", "a.yaml:1: services.s.precompute_online: unknown key: `precompute: true` of a service lays the rows of its views together, which is one read for an entity (docs/groups.md)"},
 		"unknown key, far":      {"colour: red", "a.yaml:1: colour: unknown key: want one of alerts_per_week, calendar, entities, project, rules, services, views"},
 		"key twice":             {view("  ttl: 1h\n  ttl: 2h"), "a.yaml:6: views.v.ttl: given twice, first in line 5: keep one"},
 		"merge key":             {view("  <<: {ttl: 1h}"), "a.yaml:5: views.v: merge keys and keys that are no text are not read: write the keys out"},
