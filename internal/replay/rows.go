@@ -29,25 +29,63 @@ func profile(path string, view *feature.View, layout *sketch.Layout, window feat
 	}
 	defer in.Close()
 	p := sketch.NewProfile(view, layout, sketch.HashKey{})
-	w := feature.Write{View: view, EventTime: window.Start, Topic: filepath.Base(path), Values: make([]feature.Value, len(view.Features))}
-	for ; ; w.Offset++ {
+	b := newBlock(feature.Write{View: view, EventTime: window.Start, Topic: filepath.Base(path)}, len(view.Features))
+	for offset := int64(0); ; offset++ {
 		line, _, err := in.Next()
 		if errors.Is(err, io.EOF) {
+			b.flush(p)
 			return p, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		refused, err := r.decode(line, w.Values)
+		refused, err := r.decode(line, b.next(p, offset))
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("read %s: row %d: %w", filepath.Base(path), w.Offset+1, err)
+			return nil, fmt.Errorf("read %s: row %d: %w", filepath.Base(path), offset+1, err)
 		case refused >= 0:
 			p.Refuse(refused)
 		default:
-			p.Add(&w)
+			b.taken++
 		}
 	}
+}
+
+// blockRows is how many rows of a file are profiled at a time.
+const blockRows = 256
+
+// block holds rows until there are enough to be profiled together.
+type block struct {
+	writes []*feature.Write
+	taken  int // of writes
+}
+
+// newBlock returns an empty block of rows like row, with so many values each.
+func newBlock(row feature.Write, values int) *block {
+	b := &block{writes: make([]*feature.Write, blockRows)}
+	rows, all := make([]feature.Write, blockRows), make([]feature.Value, blockRows*values)
+	for i := range rows {
+		rows[i], b.writes[i] = row, &rows[i]
+		rows[i].Values = all[i*values : (i+1)*values : (i+1)*values]
+	}
+	return b
+}
+
+// next returns the values of the next row, which is at that offset and counts once taken is more; a full
+// block is profiled first.
+func (b *block) next(p *sketch.Profile, offset int64) []feature.Value {
+	if b.taken == len(b.writes) {
+		b.flush(p)
+	}
+	w := b.writes[b.taken]
+	w.Offset = offset
+	return w.Values
+}
+
+// flush profiles the rows that were taken.
+func (b *block) flush(p *sketch.Profile) {
+	p.AddBatch(b.writes[:b.taken])
+	b.taken = 0
 }
 
 // rows reads rows of a view.
