@@ -12,6 +12,7 @@ import (
 	"sluice/feature"
 	"sluice/internal/admission"
 	"sluice/internal/auth"
+	"sluice/serving/refusal"
 )
 
 // doorkeeper decides which requests are let in: every request by the rates of its
@@ -81,23 +82,6 @@ func (d *doorkeeper) load() (limit, running, waiting int) {
 	return d.limiter.Limit()
 }
 
-// shedError is the answer to a request that was shed: unlike one that breaks a limit
-// by itself, it may be sent again after a while.
-type shedError struct {
-	problem *feature.Error
-	after   time.Duration
-}
-
-func (e *shedError) Error() string { return e.problem.Message }
-
-func (e *shedError) Unwrap() error { return e.problem }
-
-// HTTPStatus is what HTTP doors answer in place of the code's own status.
-func (e *shedError) HTTPStatus() int { return 429 }
-
-// RetryAfter is how long a client should wait.
-func (e *shedError) RetryAfter() time.Duration { return e.after }
-
 // retryAfter is what a client is told that was shed because of load: as long as it
 // takes the limit to settle, about.
 const retryAfter = time.Second
@@ -126,11 +110,11 @@ func (d *doorkeeper) charge(ctx context.Context) error {
 
 func (d *doorkeeper) overRate(reason int, who, key string, rate float64, after time.Duration) error {
 	d.reads[admission.Default][reason].Inc()
-	return &shedError{problem(feature.CodeLimit, fmt.Sprintf("send fewer requests, or larger ones; try again in %s; %s sets the limit", after.Round(time.Millisecond), key),
-		"%s is over its limit of %g requests/s", who, rate), after}
+	return &refusal.Shed{Problem: refusal.Of(feature.CodeLimit, fmt.Sprintf("send fewer requests, or larger ones; try again in %s; %s sets the limit", after.Round(time.Millisecond), key),
+		"%s is over its limit of %g requests/s", who, rate), After: after}
 }
 
-// enter lets q in, and returns what leave wants. The error is a shedError, or that ctx
+// enter lets q in, and returns what leave wants. The error is a *refusal.Shed, or that ctx
 // has ended.
 func (d *doorkeeper) enter(ctx context.Context, q *query) (admission.Ticket, error) {
 	if d.limiter == nil {
@@ -145,8 +129,8 @@ func (d *doorkeeper) enter(ctx context.Context, q *query) (admission.Ticket, err
 		if reason.err != nil && errors.Is(err, reason.err) {
 			d.reads[p][i].Inc()
 			limit, _, waiting := d.limiter.Limit()
-			return t, &shedError{problem(feature.CodeLimit, "try again in a second, with a back-off that grows; reads of a higher priority go first",
-				"the server is overloaded: %v (priority %s; %d may be at work, %d wait)", reason.err, p, limit, waiting), retryAfter}
+			return t, &refusal.Shed{Problem: refusal.Of(feature.CodeLimit, "try again in a second, with a back-off that grows; reads of a higher priority go first",
+				"the server is overloaded: %v (priority %s; %d may be at work, %d wait)", reason.err, p, limit, waiting), After: retryAfter}
 		}
 	}
 	return t, fmt.Errorf("wait to be let in: %w", err)

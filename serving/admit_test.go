@@ -25,6 +25,7 @@ import (
 	feastserving "sluice/api/feast/serving"
 	feasttypes "sluice/api/feast/types"
 	sluicev1 "sluice/api/sluice/v1"
+	"sluice/serving/refusal"
 )
 
 // slowRows answers when it is told to. Closing free lets all through.
@@ -271,7 +272,7 @@ func TestNoLimit(t *testing.T) {
 	if code, text := f.post(t, "/get-online-features", feastBody); code != 200 {
 		t.Errorf("without a limit: %d %s", code, text)
 	}
-	if shed := (*shedError)(nil); errors.As(f.door.charge(t.Context()), &shed) {
+	if shed := (*refusal.Shed)(nil); errors.As(f.door.charge(t.Context()), &shed) {
 		t.Error("without rates somebody is charged")
 	}
 }

@@ -12,17 +12,8 @@ import (
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/serving/refusal"
 )
-
-// headersError is the answer to a request with too many headers, or too long ones.
-type headersError struct{ problem *feature.Error }
-
-func (e *headersError) Error() string { return e.problem.Message }
-
-func (e *headersError) Unwrap() error { return e.problem }
-
-// HTTPStatus is what HTTP doors answer in place of the code's own status.
-func (e *headersError) HTTPStatus() int { return http.StatusRequestHeaderFieldsTooLarge }
 
 // checkHeaders counts the entries of headers, or of metadata.
 func checkHeaders(headers map[string][]string, most int) error {
@@ -33,7 +24,7 @@ func checkHeaders(headers map[string][]string, most int) error {
 	if n <= most {
 		return nil
 	}
-	return &headersError{problem(feature.CodeLimit, "send fewer; serve.max_headers sets the limit", "%d headers are more than the limit of %d", n, most)}
+	return refusal.HTTP(http.StatusRequestHeaderFieldsTooLarge, refusal.Of(feature.CodeLimit, "send fewer; serve.max_headers sets the limit", "%d headers are more than the limit of %d", n, most))
 }
 
 // headSpare is how many times max_header an HTTP request's head may have, of which the rest
@@ -55,7 +46,7 @@ func checkHead(r *http.Request, most int) error {
 	if n <= most {
 		return nil
 	}
-	return &headersError{problem(feature.CodeLimit, "send fewer, or shorter ones; serve.max_header sets the limit", "%d bytes of headers are more than the limit of %d", n, most)}
+	return refusal.HTTP(http.StatusRequestHeaderFieldsTooLarge, refusal.Of(feature.CodeLimit, "send fewer, or shorter ones; serve.max_header sets the limit", "%d bytes of headers are more than the limit of %d", n, most))
 }
 
 // smallHeads lets requests through whose headers are at most so many, and of so many bytes.
@@ -87,7 +78,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 // connection lives: MaxTime ends it.
 func (s *Server) arrive(ctx context.Context, info *tap.Info) (context.Context, error) {
 	if err := checkHeaders(info.Header, s.config.MaxHeaders); err != nil {
-		return ctx, grpcError(err)
+		return ctx, refusal.GRPC(err)
 	}
 	return s.bound(ctx, info.FullMethodName), nil
 }

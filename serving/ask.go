@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"sluice/internal/admission"
+	"sluice/serving/refusal"
 )
 
 // What clients may say of a request beside its body: headers of HTTP, and the first and the
@@ -30,7 +31,7 @@ func lowered(text string) (admission.Priority, error) {
 	}
 	p, err := admission.ParsePriority(text)
 	if err != nil {
-		return p, invalid("send critical, default or sheddable, or nothing", "header %s is %s", metaPriority, quoted(text))
+		return p, refusal.Invalid("send critical, default or sheddable, or nothing", "header %s is %s", metaPriority, refusal.Quoted(text))
 	}
 	return p, nil
 }
@@ -55,7 +56,7 @@ func declared(text string) (bool, error) {
 	case "true":
 		return true, nil
 	}
-	return false, invalid("send true or false, or nothing", "header %s is %s", metaBackfill, quoted(text))
+	return false, refusal.Invalid("send true or false, or nothing", "header %s is %s", metaBackfill, refusal.Quoted(text))
 }
 
 func declaredHTTP(h headers) (bool, error) { return declared(h.Get(headerBackfill)) }
@@ -84,7 +85,7 @@ func withTimeout(ctx context.Context, h headers) (context.Context, context.Cance
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n == 0 || time.Duration(n)*time.Millisecond > maxTimeout {
-		return ctx, nil, invalid("send whole milliseconds, 1 to 3600000, or nothing", "header %s is %s", name, quoted(text))
+		return ctx, nil, refusal.Invalid("send whole milliseconds, 1 to 3600000, or nothing", "header %s is %s", name, refusal.Quoted(text))
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(n)*time.Millisecond)
 	return ctx, cancel, nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // joinProblem says what is wrong with the names of a request's columns, which
@@ -17,15 +18,15 @@ func (q *query) joinProblem(given []string) error {
 	hint := "the join keys are " + strings.Join(wanted, ", ")
 	for _, name := range given {
 		if !slices.Contains(wanted, name) {
-			return invalid(hint, "%s is no join key of what is asked for", quoted(name))
+			return refusal.Invalid(hint, "%s is no join key of what is asked for", refusal.Quoted(name))
 		}
 	}
 	for _, name := range wanted {
 		if !slices.Contains(given, name) {
-			return invalid(hint, "join key %s is missing", name)
+			return refusal.Invalid(hint, "join key %s is missing", name)
 		}
 	}
-	return invalid(hint, "a join key is given twice")
+	return refusal.Invalid(hint, "a join key is given twice")
 }
 
 // countRows checks the number of values of join key i against the first one's
@@ -33,19 +34,13 @@ func (q *query) joinProblem(given []string) error {
 func (q *query) countRows(i int, name string, rows, limit int) error {
 	switch {
 	case rows > limit:
-		return &rowsError{problem(feature.CodeLimit, "split the request; serve.max_entities sets the limit", "more than the limit of %d entities", limit)}
+		return &refusal.Rows{Limit: refusal.Of(feature.CodeLimit, "split the request; serve.max_entities sets the limit", "more than the limit of %d entities", limit)}
 	case rows == 0:
-		return invalid("give at least one", "join key %s has no values", name)
+		return refusal.Invalid("give at least one", "join key %s has no values", name)
 	case i == 0:
 		q.rows = rows
 	case rows != q.rows:
-		return invalid("give one value a row", "join key %s has %d values, %s has %d", name, rows, q.plan.joins[0].Name, q.rows)
+		return refusal.Invalid("give one value a row", "join key %s has %d values, %s has %d", name, rows, q.plan.joins[0].Name, q.rows)
 	}
 	return nil
-}
-
-// keyProblem says what is wrong with the value of a join key.
-func keyProblem(name string, row int, err error) error {
-	return problem(feature.CodeType, "send join keys in the type that the view declares; nothing is converted from text",
-		"join key %s, row %d: %v", name, row, err)
 }

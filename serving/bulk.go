@@ -14,6 +14,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/serving/refusal"
 )
 
 // bulk is a read of more rows than one request takes, answered in parts. Each part is
@@ -71,7 +72,7 @@ func (b *bulk) replan(c *catalog) error {
 		return x == y && next.parts[x.part].features[x.slot].Type == old.parts[y.part].features[y.slot].Type
 	})
 	if !same {
-		return problem(feature.CodeConflict, "ask for the remaining rows again", "the definitions changed while rows were read")
+		return refusal.Of(feature.CodeConflict, "ask for the remaining rows again", "the definitions changed while rows were read")
 	}
 	b.whole.plan, b.catalog = next, c
 	return nil
@@ -100,9 +101,9 @@ func (s *Server) limitBulk() int { return max(s.config.MaxBulk, s.config.MaxEnti
 
 // bulkOver explains a request of too many rows by the limit that it broke.
 func bulkOver(err error) error {
-	var rows *rowsError
+	var rows *refusal.Rows
 	if errors.As(err, &rows) {
-		return problem(feature.CodeLimit, "split the request; serve.max_bulk sets the limit", "%s", rows.limit.Message)
+		return refusal.Of(feature.CodeLimit, "split the request; serve.max_bulk sets the limit", "%s", rows.Limit.Message)
 	}
 	return err
 }
@@ -138,7 +139,7 @@ func (s *Server) streamWire(stream grpc.ServerStream, in []byte) error {
 		}
 	}
 	if errors.Is(err, errUnusual) {
-		err = invalid("send the message that the .proto file describes", "the request cannot be decoded")
+		err = refusal.Invalid("send the message that the .proto file describes", "the request cannot be decoded")
 	}
 	if err != nil {
 		return bulkOver(err)

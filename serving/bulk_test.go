@@ -16,6 +16,7 @@ import (
 
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // countedRows counts reads, and fails from the one that fails on.
@@ -121,8 +122,8 @@ func TestBulkOver(t *testing.T) {
 		"rows":                {rows, "3 entities are more than the limit of 2", hint},
 		"columns":             {columns, "more than the limit of 2 entities", hint},
 		"wrapped":             {fmt.Errorf("row 1: %w", columns), "more than the limit of 2 entities", hint},
-		"features":            {overLimit("features", 3, 2, "serve.max_features"), "3 features are more than the limit of 2", "split the request; serve.max_features sets the limit"},
-		"the words, no limit": {overLimit("entities", 3, 2, "serve.max_entities"), "3 entities are more than the limit of 2", "split the request; serve.max_entities sets the limit"},
+		"features":            {refusal.OverLimit("features", 3, 2, "serve.max_features"), "3 features are more than the limit of 2", "split the request; serve.max_features sets the limit"},
+		"the words, no limit": {refusal.OverLimit("entities", 3, 2, "serve.max_entities"), "3 entities are more than the limit of 2", "split the request; serve.max_entities sets the limit"},
 	} {
 		var known *feature.Error
 		if got := bulkOver(tc.err); !errors.As(got, &known) || known.Code != feature.CodeLimit || known.Message != tc.message || known.Hint != tc.hint {

@@ -7,6 +7,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/admission"
+	"sluice/serving/refusal"
 )
 
 // catalog is one generation of the definitions, compiled. It is immutable, but
@@ -71,7 +72,7 @@ func (c *catalog) view(name string) (*view, error) {
 	if v, ok := c.byName[name]; ok {
 		return v, nil
 	}
-	return nil, unknown(feature.CodeUnknownView, "view", name, slices.Sorted(maps.Keys(c.byName)))
+	return nil, refusal.Unknown(feature.CodeUnknownView, "view", name, slices.Sorted(maps.Keys(c.byName)))
 }
 
 // service returns the features of the service of that name; the error is
@@ -80,7 +81,7 @@ func (c *catalog) service(name string) ([]string, error) {
 	if refs, ok := c.services[name]; ok {
 		return refs, nil
 	}
-	return nil, unknown(feature.CodeUnknownService, "service", name, slices.Sorted(maps.Keys(c.services)))
+	return nil, refusal.Unknown(feature.CodeUnknownService, "service", name, slices.Sorted(maps.Keys(c.services)))
 }
 
 // feature returns the position of a feature of v; the error is unknown_feature.
@@ -88,7 +89,7 @@ func (v *view) feature(name string) (int, error) {
 	if i, ok := v.byName[name]; ok {
 		return i, nil
 	}
-	return 0, unknown(feature.CodeUnknownFeature, "feature", v.Name+":"+name, prefixed(v.Name+":", slices.Concat(v.names, v.computed.names)))
+	return 0, refusal.Unknown(feature.CodeUnknownFeature, "feature", v.Name+":"+name, prefixed(v.Name+":", slices.Concat(v.names, v.computed.names)))
 }
 
 func prefixed(prefix string, names []string) []string {

@@ -6,6 +6,7 @@ import (
 
 	"sluice/expression"
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // computedSet is the computed features of a view, compiled when they are first asked
@@ -49,7 +50,7 @@ func (b *planner) computed(v *view, i int) error {
 	set, err := v.computed.compile()
 	if err != nil {
 		// Checked when it was applied: another version of this program may know more.
-		return problem(feature.CodeUnavailable, "ask for other features, or a server of the version that applied the definitions",
+		return refusal.Of(feature.CodeUnavailable, "ask for other features, or a server of the version that applied the definitions",
 			"computed feature %s:%s cannot be compiled by this server: %v", v.Name, v.Computed[i].Name, err)
 	}
 	c := &v.Computed[i]
@@ -110,13 +111,13 @@ func (b *planner) context(p *part, name, reader string) (int, error) {
 	at := b.plan.contextOf(name)
 	if at < 0 {
 		if slices.ContainsFunc(b.plan.joins, func(j feature.Entity) bool { return j.Name == name }) {
-			return 0, invalid("ask for them in two requests", "%s is a join key of what is asked for, and a value that %s computes with", name, reader)
+			return 0, refusal.Invalid("ask for them in two requests", "%s is a join key of what is asked for, and a value that %s computes with", name, reader)
 		}
 		b.plan.context = append(b.plan.context, contextValue{name, t, reader})
 		return len(b.plan.context) - 1, nil
 	}
 	if other := b.plan.context[at]; other.typ != t {
-		return 0, invalid("ask for them in two requests", "the context value %s is %s for %s and %s for %s", name, other.typ, other.reader, t, reader)
+		return 0, refusal.Invalid("ask for them in two requests", "the context value %s is %s for %s and %s for %s", name, other.typ, other.reader, t, reader)
 	}
 	return at, nil
 }

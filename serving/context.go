@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // contextValue is a value that a request brings for the computed features of a plan.
@@ -40,10 +41,10 @@ func (q *query) checkContext(have []bool, given []string, hint string) error {
 		hint := fmt.Sprintf(hint, c.name)
 		for _, name := range given {
 			if feature.Nearest(name, []string{c.name}) != "" && q.plan.contextOf(name) < 0 {
-				hint = fmt.Sprintf("%s is given: did you mean %s?", quoted(name), c.name)
+				hint = fmt.Sprintf("%s is given: did you mean %s?", refusal.Quoted(name), c.name)
 			}
 		}
-		return invalid(hint, "context value %s (%s) is missing; %s is computed with it", c.name, c.typ, c.reader)
+		return refusal.Invalid(hint, "context value %s (%s) is missing; %s is computed with it", c.name, c.typ, c.reader)
 	}
 	return nil
 }
@@ -67,14 +68,14 @@ func (p *plan) unknownContext(name string) error {
 	if near := feature.Nearest(name, known); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	} else if len(known) > 0 {
-		hint = "the views that are read declare " + someOf(slices.Compact(known))
+		hint = "the views that are read declare " + refusal.SomeOf(slices.Compact(known))
 	}
-	return invalid(hint, "context value %s is not declared", quoted(name))
+	return refusal.Invalid(hint, "context value %s is not declared", refusal.Quoted(name))
 }
 
 // contextProblem says what is wrong with a context value.
 func contextProblem(name string, row int, err error) error {
-	return problem(feature.CodeType, "send context values in the types that the view declares", "context value %s, row %d: %v", name, row, err)
+	return refusal.Of(feature.CodeType, "send context values in the types that the view declares", "context value %s, row %d: %v", name, row, err)
 }
 
 // startContext makes room for the values of the plan's context.
@@ -98,12 +99,12 @@ func (q *query) bindContext(raw []byte) error {
 	case raw[0] == '{':
 		return q.bindContextObject(raw, 0)
 	case raw[0] != '[':
-		return invalid(`send an object {"name":value}, or a list of one a row`, "context is %s", jsonKind(raw))
+		return refusal.Invalid(`send an object {"name":value}, or a list of one a row`, "context is %s", jsonKind(raw))
 	}
 	rows := 0
 	for row, item := range elements(raw) {
 		if item[0] != '{' {
-			return invalid(`send {"name":value}`, "context of row %d is %s, not an object", row, jsonKind(item))
+			return refusal.Invalid(`send {"name":value}`, "context of row %d is %s, not an object", row, jsonKind(item))
 		}
 		if rows++; rows > q.rows {
 			break
@@ -113,7 +114,7 @@ func (q *query) bindContext(raw []byte) error {
 		}
 	}
 	if rows != q.rows {
-		return invalid("give one object a row, or one object for all", "context has %s objects, keys has %d", countText(rows, q.rows), q.rows)
+		return refusal.Invalid("give one object a row, or one object for all", "context has %s objects, keys has %d", countText(rows, q.rows), q.rows)
 	}
 	return nil
 }
@@ -140,7 +141,7 @@ func (q *query) bindContextObject(object []byte, row int) error {
 		case at < 0:
 			continue
 		case have[at]:
-			return invalid("give it once", "context value %s is given twice", name)
+			return refusal.Invalid("give it once", "context value %s is given twice", name)
 		}
 		v, err := valueOf(q.plan.context[at].typ, value)
 		if err != nil {
@@ -179,11 +180,11 @@ func (q *query) bindContextJSON(object []byte, beside []jsonColumn) error {
 	for _, c := range columns {
 		name := q.plan.context[c.at].name
 		if have[c.at] {
-			return invalid("give it once", "context value %s is given twice", name)
+			return refusal.Invalid("give it once", "context value %s is given twice", name)
 		}
 		have[c.at] = true
 		if c.list[0] != '[' {
-			return invalid("give one value a row, or one for all", "context value %s is %s, not a list", name, jsonKind(c.list))
+			return refusal.Invalid("give one value a row, or one for all", "context value %s is %s, not a list", name, jsonKind(c.list))
 		}
 		for row, item := range elements(c.list) {
 			if row >= q.rows {
@@ -204,7 +205,7 @@ func (q *query) bindContextJSON(object []byte, beside []jsonColumn) error {
 
 // contextCount is the error of a list of n values, counted up to one more than rows.
 func (q *query) contextCount(name string, n int) error {
-	return invalid("give one value a row, or one for all", "context value %s has %s values for %d rows", name, countText(n, q.rows), q.rows)
+	return refusal.Invalid("give one value a row, or one for all", "context value %s has %s values for %d rows", name, countText(n, q.rows), q.rows)
 }
 
 // contextFromColumns takes the values of p's context out of the columns of entities:
@@ -241,7 +242,7 @@ func (q *query) bindContextWire(columns []wireColumn, strict bool) error {
 		case at < 0:
 			continue
 		case have[at]:
-			return invalid("give it once", "context value %s is given twice", name)
+			return refusal.Invalid("give it once", "context value %s is given twice", name)
 		}
 		have[at] = true
 		if err := q.bindContextColumn(at, c.list); err != nil {

@@ -21,6 +21,7 @@ import (
 	feasttypes "sluice/api/feast/types"
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // The targets of this file hold readers and writers that are written by hand against
@@ -75,7 +76,7 @@ func FuzzWireSame(f *testing.F) {
 		if err != nil && strings.Contains(err.Error(), "cannot be decoded") {
 			t.Fatalf("%x (own %v), which the runtime reads: %v", b, own, err)
 		}
-		if (err == nil) != (wantErr == nil) || err != nil && grpcCode(err) != grpcCode(wantErr) || !bytes.Equal(got, want) {
+		if (err == nil) != (wantErr == nil) || err != nil && refusal.GRPCCode(err) != refusal.GRPCCode(wantErr) || !bytes.Equal(got, want) {
 			t.Fatalf("%x (own %v) = %x, %v; as the runtime writes it, %x: %x, %v", b, own, got, err, plain, want, wantErr)
 		}
 		if err == nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // FeastConfig says where Feast's doors answer as Feast's Python server does, for
@@ -89,7 +90,7 @@ func (q *query) asFeast(s *Server) {
 func (q *query) refuseParts() error {
 	for _, a := range q.answers {
 		if a.unread > 0 {
-			return problem(feature.CodeUnavailable, "try again; feast.unread: invalid answers with the others",
+			return refusal.Of(feature.CodeUnavailable, "try again; feast.unread: invalid answers with the others",
 				"view %s: %d of %d rows cannot be read", a.part.view.Name, a.unread, len(a.rows))
 		}
 	}

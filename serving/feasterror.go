@@ -9,18 +9,8 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/serving/refusal"
 )
-
-// located is an error in one member of a body.
-type located struct {
-	where string
-	error
-}
-
-func (l located) Unwrap() error { return l.error }
-
-// at says in which member of the body err lies.
-func at(where string, err error) error { return located{where, err} }
 
 // feastClasses are the exceptions that Feast's SDK raises again from an answer.
 // Each can be made from a message alone.
@@ -56,7 +46,7 @@ func noPushSource(err error) error {
 func noPushSourceGRPC(err error) error {
 	var known *feature.Error
 	if errors.As(err, &known) && known.Code == feature.CodeUnknownView {
-		return invalid(known.Hint, "%s", known.Message)
+		return refusal.Invalid(known.Hint, "%s", known.Message)
 	}
 	return err
 }
@@ -93,9 +83,9 @@ func writeFeastError(w http.ResponseWriter, err error) {
 	if code == http.StatusBadRequest {
 		code = http.StatusUnprocessableEntity
 	}
-	loc, where := []string{"body"}, located{}
-	if errors.As(err, &where) && where.where != "body" {
-		loc = append(loc, where.where)
+	loc, where := []string{"body"}, refusal.Located{}
+	if errors.As(err, &where) && where.Where != "body" {
+		loc = append(loc, where.Where)
 	}
 	writeJSON(w, code, map[string]any{"detail": []any{map[string]any{
 		"type": known.Code, "loc": loc, "msg": text, "input": nil,
@@ -120,7 +110,7 @@ func feastGRPCError(err error) error {
 	if errors.As(err, &known) && feastClasses[known.Code] != "" {
 		class = feastClasses[known.Code]
 	}
-	return status.Error(grpcCode(err), feastException(class, err.Error()))
+	return status.Error(refusal.GRPCCode(err), feastException(class, err.Error()))
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

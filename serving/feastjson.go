@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // jsonRequest is a Feast request taken apart but not decoded. Slices share the
@@ -20,11 +21,11 @@ type jsonRequest struct {
 // know are passed over, as Feast's server does; of one given twice the last holds.
 func (r *jsonRequest) parse(body []byte) error {
 	if !wellFormed(body) {
-		return at("body", notJSON(body, "send JSON in UTF-8"))
+		return refusal.At("body", notJSON(body, "send JSON in UTF-8"))
 	}
 	body = trimmed(body)
 	if body[0] != '{' {
-		return at("body", invalid(`send {"features":[...],"entities":{...}}`, "the body is %s, not an object", jsonKind(body)))
+		return refusal.At("body", refusal.Invalid(`send {"features":[...],"entities":{...}}`, "the body is %s, not an object", jsonKind(body)))
 	}
 	for key, value := range members(body) {
 		if err := r.member(jsonText(key), value); err != nil {
@@ -33,18 +34,18 @@ func (r *jsonRequest) parse(body []byte) error {
 	}
 	switch {
 	case r.features == nil && r.service == "":
-		return at("features", invalid("give features or feature_service", "neither features nor feature_service is given"))
+		return refusal.At("features", refusal.Invalid("give features or feature_service", "neither features nor feature_service is given"))
 	case r.features != nil && r.service != "":
-		return at("features", invalid("give one of the two", "features and feature_service are both given"))
+		return refusal.At("features", refusal.Invalid("give one of the two", "features and feature_service are both given"))
 	case r.entities == nil:
-		return at("entities", invalid(`give {"join_key":[...]}`, "entities is missing"))
+		return refusal.At("entities", refusal.Invalid(`give {"join_key":[...]}`, "entities is missing"))
 	}
 	return nil
 }
 
 func (r *jsonRequest) member(name string, value []byte) error {
 	wrong := func(want string) error {
-		return at(name, invalid("send "+want, "%s is %s", name, jsonKind(value)))
+		return refusal.At(name, refusal.Invalid("send "+want, "%s is %s", name, jsonKind(value)))
 	}
 	null := value[0] == 'n'
 	switch name {
@@ -90,7 +91,7 @@ func (r *jsonRequest) member(name string, value []byte) error {
 func (r *jsonRequest) refs() (refs []string, err error) {
 	for i, item := range elements(r.features) {
 		if item[0] != '"' {
-			return nil, at("features", invalid("write features as view:feature", "feature %d is %s", i, jsonKind(item)))
+			return nil, refusal.At("features", refusal.Invalid("write features as view:feature", "feature %d is %s", i, jsonKind(item)))
 		}
 		refs = append(refs, jsonText(item))
 	}
@@ -108,14 +109,14 @@ func (s *Server) readFeast(ctx context.Context, q *query, body []byte) error {
 		return err
 	}
 	if q.plan, err = s.jsonPlan(q, snap.catalog, &request); err != nil {
-		return at("features", err)
+		return refusal.At("features", err)
 	}
 	beside, err := q.bindJSON(request.entities, s.config.MaxEntities)
 	if err != nil {
-		return at("entities", err)
+		return refusal.At("entities", err)
 	}
 	if err := q.bindContextJSON(request.context, beside); err != nil {
-		return at("request_context", err)
+		return refusal.At("request_context", err)
 	}
 	q.asFeast(s)
 	return s.read(ctx, q, snap, lapsed)
@@ -171,7 +172,7 @@ func (q *query) bindJSON(entities []byte, limit int) (beside []jsonColumn, err e
 			return nil, q.joinProblem(names)
 		}
 		if columns[i][0] != '[' {
-			return nil, invalid("give one value a row", "join key %s is %s, not a list", join.Name, jsonKind(columns[i]))
+			return nil, refusal.Invalid("give one value a row", "join key %s is %s, not a list", join.Name, jsonKind(columns[i]))
 		}
 		rows, err := q.bindJSONColumn(join, columns[i], limit)
 		if err != nil {
@@ -193,7 +194,7 @@ func (q *query) bindJSONColumn(join feature.Entity, list []byte, limit int) (row
 		}
 		from := len(q.arena)
 		if q.arena, err = appendJSONKey(q.arena, join.Type, item); err != nil {
-			return 0, keyProblem(join.Name, rows-1, err)
+			return 0, refusal.Key(join.Name, rows-1, err)
 		}
 		q.keys = append(q.keys, span{from, len(q.arena)})
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // materializePatterns are the doors of Feast's materialize, and whether they are the
@@ -77,7 +78,7 @@ func switchOf(r *http.Request, name string) (bool, error) {
 	case "true", "True", "1":
 		return true, nil
 	default:
-		return false, at(name, invalid("use true or false", "%s: %s", name, quoted(text)))
+		return false, refusal.At(name, refusal.Invalid("use true or false", "%s: %s", name, refusal.Quoted(text)))
 	}
 }
 
@@ -95,7 +96,7 @@ func (s *Server) settle(ctx context.Context, m *materializeRequest) error {
 	views := make([]*view, len(asked))
 	for i, name := range asked {
 		if views[i], err = snap.catalog.view(name); err != nil {
-			return at("feature_views", err)
+			return refusal.At("feature_views", err)
 		}
 	}
 	m.views = make([]string, 0, len(asked))
@@ -171,7 +172,7 @@ func (n *notOnline) Error() string { return n.cause.Error() }
 func (n *notOnline) Unwrap() error { return n.cause }
 
 func notYet(v *feature.View, w WindowFate) error {
-	return &notOnline{v.Name, problem(feature.CodeConflict, "`sluice windows "+v.Name+"` names what holds it open; end_ts of "+stamp(w.Start)+" leaves it out, ?async=true does not wait for it, and a file that was pushed with --seal closes it",
+	return &notOnline{v.Name, refusal.Of(feature.CodeConflict, "`sluice windows "+v.Name+"` names what holds it open; end_ts of "+stamp(w.Start)+" leaves it out, ?async=true does not wait for it, and a file that was pushed with --seal closes it",
 		"window %s to %s of view %s is not judged yet, and its rows are not read before", stamp(w.Start), stamp(w.End), v.Name)}
 }
 
@@ -180,7 +181,7 @@ func blocked(v *feature.View, w WindowFate) error {
 	if w.Verdict != "" {
 		why = "`sluice explain " + w.Verdict + "` says why"
 	}
-	return &notOnline{v.Name, problem(feature.CodeConflict, why+"; reads go on with the versions before it",
+	return &notOnline{v.Name, refusal.Of(feature.CodeConflict, why+"; reads go on with the versions before it",
 		"window %s to %s of view %s is not published: version %d is %s", stamp(w.Start), stamp(w.End), v.Name, w.Version, strings.ReplaceAll(string(w.State), "_", " "))}
 }
 
@@ -204,7 +205,7 @@ func (m *materializeRequest) refusal(view string) error {
 	} else {
 		view = "VIEW"
 	}
-	return feastError{"FeastProviderNotImplementedError", http.StatusUnprocessableEntity, invalid(
+	return feastError{"FeastProviderNotImplementedError", http.StatusUnprocessableEntity, refusal.Invalid(
 		"send the rows: `sluice push "+view+" FILE --seal --wait` loads a file, POST /push or /write-to-online-store rows, and the view's topic a stream; docs/feast.md says more",
 		"nothing is materialized: %s, and the server loads none from a batch source: rows reach the online store when they are written, and are read once their window is judged", of,
 	)}
@@ -213,10 +214,10 @@ func (m *materializeRequest) refusal(view string) error {
 // parseMaterialize reads the body; incremental wants no start_ts.
 func parseMaterialize(body []byte, incremental bool) (*materializeRequest, error) {
 	if !wellFormed(body) {
-		return nil, at("body", notJSON(body, "send JSON in UTF-8"))
+		return nil, refusal.At("body", notJSON(body, "send JSON in UTF-8"))
 	}
 	if body = trimmed(body); body[0] != '{' {
-		return nil, at("body", invalid("send an object", "the body is %s", jsonKind(body)))
+		return nil, refusal.At("body", refusal.Invalid("send an object", "the body is %s", jsonKind(body)))
 	}
 	m := &materializeRequest{incremental: incremental}
 	for key, value := range members(body) {
@@ -229,7 +230,7 @@ func parseMaterialize(body []byte, incremental bool) (*materializeRequest, error
 
 func (m *materializeRequest) member(name string, value []byte) error {
 	wrong := func(want string) error {
-		return at(name, invalid("send "+want, "%s is %s", name, jsonKind(value)))
+		return refusal.At(name, refusal.Invalid("send "+want, "%s is %s", name, jsonKind(value)))
 	}
 	null := value[0] == 'n'
 	switch name {
@@ -250,7 +251,7 @@ func (m *materializeRequest) member(name string, value []byte) error {
 		}
 		for i, item := range elements(value) {
 			if item[0] != '"' {
-				return at(name, invalid("send names of views", "%s: item %d is %s", name, i, jsonKind(item)))
+				return refusal.At(name, refusal.Invalid("send names of views", "%s: item %d is %s", name, i, jsonKind(item)))
 			}
 			m.views = append(m.views, jsonText(item))
 		}
@@ -276,7 +277,7 @@ func (m *materializeRequest) check() (err error) {
 		return err
 	}
 	if !m.from.Before(m.to) {
-		return at("start_ts", invalid("give a start before the end", "start_ts %s is not before end_ts %s", quoted(m.start), quoted(m.end)))
+		return refusal.At("start_ts", refusal.Invalid("give a start before the end", "start_ts %s is not before end_ts %s", refusal.Quoted(m.start), refusal.Quoted(m.end)))
 	}
 	return nil
 }
@@ -286,11 +287,11 @@ var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func momentNamed(name, text string) (time.Time, error) {
 	if text == "" {
-		return time.Time{}, at(name, invalid("give a time in RFC 3339", "%s is missing", name))
+		return time.Time{}, refusal.At(name, refusal.Invalid("give a time in RFC 3339", "%s is missing", name))
 	}
 	moment, err := momentOf(text)
 	if err != nil {
-		return time.Time{}, at(name, invalid("give a time in RFC 3339", "%s: %v", name, err))
+		return time.Time{}, refusal.At(name, refusal.Invalid("give a time in RFC 3339", "%s: %v", name, err))
 	}
 	return moment, nil
 }

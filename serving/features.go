@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // featuresRequest is the body of POST /api/v1/rows, and without features that of
@@ -92,7 +93,7 @@ func (s *Server) featuresPlan(q *query, c *catalog, service string, names []stri
 		q.planKey = append(append(q.planKey[:0], planService, byte(ownForm)), service...)
 	} else {
 		if len(names) > s.config.MaxFeatures {
-			return nil, overLimit("features", len(names), s.config.MaxFeatures, "serve.max_features")
+			return nil, refusal.OverLimit("features", len(names), s.config.MaxFeatures, "serve.max_features")
 		}
 		q.planKey = append(q.planKey[:0], 'l')
 		for _, name := range names {

@@ -18,6 +18,7 @@ import (
 	feastserving "sluice/api/feast/serving"
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // FuzzWireRequest compares the fast reader with the protobuf runtime: what it
@@ -127,10 +128,10 @@ func FuzzWireRead(f *testing.F) {
 		s.renew(t)
 		buffer, err := s.readWire(context.Background(), b, own)
 		if err != nil {
-			if code := grpcCode(err); code != codes.InvalidArgument && code != codes.NotFound && code != codes.ResourceExhausted && code != codes.FailedPrecondition {
+			if code := refusal.GRPCCode(err); code != codes.InvalidArgument && code != codes.NotFound && code != codes.ResourceExhausted && code != codes.FailedPrecondition {
 				t.Fatalf("%x: %v has code %v", b, err, code)
 			}
-			if err := grpcError(err); err == nil {
+			if err := refusal.GRPC(err); err == nil {
 				t.Fatal("no status for an error")
 			}
 			return

@@ -15,6 +15,7 @@ import (
 
 	feastserving "sluice/api/feast/serving"
 	sluicev1 "sluice/api/sluice/v1"
+	"sluice/serving/refusal"
 )
 
 // readBuffer is what a connection reads at once, bytes.
@@ -142,7 +143,7 @@ func typedMethod[In, Out any](name, full string, call func(*Server, context.Cont
 			}
 			out, err := call(s, ctx, in.(*In))
 			if err != nil {
-				return nil, grpcError(err)
+				return nil, refusal.GRPC(err)
 			}
 			return out, nil
 		}
@@ -162,7 +163,7 @@ func decodeTyped(decode func(any) error, to proto.Message) error {
 	}
 	defer raw.free()
 	if err := proto.Unmarshal(raw.data, to); err != nil {
-		return grpcError(invalid("send the message that the .proto file describes", "the request cannot be decoded"))
+		return refusal.GRPC(refusal.Invalid("send the message that the .proto file describes", "the request cannot be decoded"))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	feastserving "sluice/api/feast/serving"
 	"sluice/internal/auth"
+	"sluice/serving/refusal"
 )
 
 // AuthorizeUnary lets through the calls that the token in the metadata key
@@ -21,7 +22,7 @@ func AuthorizeUnary(authorize auth.Authorize) grpc.UnaryServerInterceptor {
 			return nil, feastGRPCError(err)
 		}
 		if err != nil {
-			return nil, grpcError(err)
+			return nil, refusal.GRPC(err)
 		}
 		return handle(ctx, request)
 	}
@@ -32,7 +33,7 @@ func AuthorizeStream(authorize auth.Authorize) grpc.StreamServerInterceptor {
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 		ctx, err := authorizeCall(stream.Context(), authorize, info.FullMethod)
 		if err != nil {
-			return grpcError(err)
+			return refusal.GRPC(err)
 		}
 		return handle(srv, knownStream{stream, ctx})
 	}

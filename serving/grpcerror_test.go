@@ -16,6 +16,7 @@ import (
 	feasttypes "sluice/api/feast/types"
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 func TestGRPCErrors(t *testing.T) {
@@ -56,7 +57,7 @@ func TestGRPCErrors(t *testing.T) {
 			st := status.Convert(err)
 			reason := ""
 			for _, d := range st.Details() {
-				if info, ok := d.(*errdetails.ErrorInfo); ok && info.Domain == domain {
+				if info, ok := d.(*errdetails.ErrorInfo); ok && info.Domain == "sluice" {
 					reason = info.Reason
 				}
 			}
@@ -97,7 +98,7 @@ func TestStoreFails(t *testing.T) {
 				cancel()
 			}
 			_, err = f.readWire(ctx, in, false)
-			if got := status.Code(grpcError(err)); got != tc.want {
+			if got := status.Code(refusal.GRPC(err)); got != tc.want {
 				t.Errorf("code = %v (%v), want %v", got, err, tc.want)
 			}
 		})

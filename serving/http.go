@@ -14,6 +14,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/serving/refusal"
 )
 
 // httpIdle is how long a connection may wait for its next request.
@@ -221,11 +222,11 @@ func answerInTime(ctx context.Context, d *door, in asked, body, dst []byte) ([]b
 // that was refused that clients should neither ask again nor fall back to rows of an
 // earlier read.
 func tellAgain(header http.Header, err error) {
-	if errors.Is(err, ErrRefused) {
+	if errors.Is(err, refusal.ErrFinal) {
 		header.Set(headerRefused, "true")
 	}
-	if shed := (*shedError)(nil); errors.As(err, &shed) {
-		header.Set(headerRetry, strconv.Itoa(int(max(1, math.Ceil(shed.after.Seconds())))))
+	if shed := (*refusal.Shed)(nil); errors.As(err, &shed) {
+		header.Set(headerRetry, strconv.Itoa(int(max(1, math.Ceil(shed.After.Seconds())))))
 	}
 }
 
@@ -240,7 +241,7 @@ func readBody(w http.ResponseWriter, r *http.Request, dst *bytes.Buffer, limit i
 	_, err := dst.ReadFrom(body)
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return problem(feature.CodeTooLarge, "split the request; serve.max_body sets the limit", "the body is longer than the limit of %d bytes", limit)
+		return refusal.Of(feature.CodeTooLarge, "split the request; serve.max_body sets the limit", "the body is longer than the limit of %d bytes", limit)
 	}
 	return bodyError(err)
 }
@@ -249,11 +250,11 @@ func readBody(w http.ResponseWriter, r *http.Request, dst *bytes.Buffer, limit i
 func bodyError(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return invalid("send as many bytes as Content-Length says", "the body ends early")
+		return refusal.Invalid("send as many bytes as Content-Length says", "the body ends early")
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return invalid("send the whole body at once", "the body did not arrive in time")
+		return refusal.Invalid("send the whole body at once", "the body did not arrive in time")
 	case err != nil:
-		return invalid("send the request again", "the body cannot be read")
+		return refusal.Invalid("send the request again", "the body cannot be read")
 	}
 	return nil
 }
@@ -265,7 +266,7 @@ func httpError(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	return problem(feature.CodeUnavailable, "try again", "the request was given up: %v", err)
+	return refusal.Of(feature.CodeUnavailable, "try again", "the request was given up: %v", err)
 }
 
 func (s *Server) getOnlineFeatures(ctx context.Context, in asked, body, dst []byte) ([]byte, error) {
@@ -273,7 +274,7 @@ func (s *Server) getOnlineFeatures(ctx context.Context, in asked, body, dst []by
 	defer q.release()
 	var err error
 	if q.priority, err = loweredHTTP(in); err != nil {
-		return dst, at("body", err)
+		return dst, refusal.At("body", err)
 	}
 	if err := s.readFeast(ctx, q, body); err != nil {
 		return dst, err

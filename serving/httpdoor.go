@@ -57,7 +57,7 @@ func (s *Server) direct(route route) h1.Handler {
 		if s.deps.Authorize != nil {
 			name, err := s.deps.Authorize(auth.Bearer(r.Get("Authorization")), route.need)
 			if err != nil {
-				return refusal(dst, func(w http.ResponseWriter) { d.refuse(w, err) })
+				return gathered(dst, func(w http.ResponseWriter) { d.refuse(w, err) })
 			}
 			if name != auth.Anonymous {
 				ctx = auth.WithName(ctx, name)
@@ -65,7 +65,7 @@ func (s *Server) direct(route route) h1.Handler {
 		}
 		out, err := s.answer(ctx, d, arrived{r}, dst)
 		if err != nil {
-			return refusal(dst, func(w http.ResponseWriter) { d.refuseAll(w, err) })
+			return gathered(dst, func(w http.ResponseWriter) { d.refuseAll(w, err) })
 		}
 		return h1.Answer{Status: http.StatusOK, Header: jsonHeader, Body: out}
 	}
@@ -80,8 +80,8 @@ func (a arrived) Body() ([]byte, error) {
 	return body, bodyError(err)
 }
 
-// refusal returns what write writes. It takes the place of what was appended to dst.
-func refusal(dst []byte, write func(w http.ResponseWriter)) h1.Answer {
+// gathered returns what write writes. It takes the place of what was appended to dst.
+func gathered(dst []byte, write func(w http.ResponseWriter)) h1.Answer {
 	w := &written{h1.Answer{Status: http.StatusOK, Header: http.Header{}, Body: dst}}
 	write(w)
 	return w.Answer

@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // maxText is the longest string, bytes or json value of a push, in bytes.
@@ -102,7 +103,7 @@ func bytesOf(text string) (feature.Value, error) {
 func timeOf(text string) (feature.Value, error) {
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return feature.Null, fmt.Errorf("%s where timestamp is declared; write RFC 3339 or whole Unix seconds", quoted(text))
+		return feature.Null, fmt.Errorf("%s where timestamp is declared; write RFC 3339 or whole Unix seconds", refusal.Quoted(text))
 	}
 	return feature.TimestampValue(at), nil
 }
@@ -113,7 +114,7 @@ func namedFloat(t feature.Type, text string) (feature.Value, error) {
 	f, ok := namedFloats[text]
 	switch {
 	case !ok:
-		return feature.Null, fmt.Errorf("the string %s where %s is declared", quoted(text), t)
+		return feature.Null, fmt.Errorf("the string %s where %s is declared", refusal.Quoted(text), t)
 	case t == feature.Float32:
 		return feature.Float32Value(float32(f)), nil
 	}
@@ -180,9 +181,9 @@ func appendJSONKey(dst []byte, t feature.Type, raw []byte) ([]byte, error) {
 	case err != nil:
 		return dst, err
 	case v.IsNull():
-		return dst, errNullKey
+		return dst, refusal.ErrNullKey
 	case t.Float() && math.IsNaN(v.Float()):
-		return dst, errors.New("NaN; a join key must equal itself")
+		return dst, refusal.ErrNaNKey
 	}
 	return feature.AppendValue(dst, v), nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // spacing is the shortest time between two confirmations, however many changes
@@ -185,7 +186,7 @@ func settled(info feature.VersionInfo) bool {
 func (l *lease) take() (s *snapshot, lapsed bool, err error) {
 	s = l.current.Load()
 	if s == nil {
-		return nil, false, problem(feature.CodeUnavailable, "try again in a moment", "the vectors have not been read yet")
+		return nil, false, refusal.Of(feature.CodeUnavailable, "try again in a moment", "the vectors have not been read yet")
 	}
 	since := time.Since(s.confirmed)
 	if since <= l.config.Lease {
@@ -194,7 +195,7 @@ func (l *lease) take() (s *snapshot, lapsed bool, err error) {
 	if since <= l.config.Lease+l.config.Grace {
 		return s, true, nil
 	}
-	return nil, false, problem(feature.CodeUnavailable, "the registry does not answer; see the server's log",
+	return nil, false, refusal.Of(feature.CodeUnavailable, "the registry does not answer; see the server's log",
 		"what is visible was last confirmed %s ago, longer than the grace of %s", since.Round(time.Second), l.config.Grace)
 }
 

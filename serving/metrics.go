@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"google.golang.org/grpc/codes"
+
+	"sluice/serving/refusal"
 )
 
 const (
@@ -199,10 +201,10 @@ func outcomeOf(err error) outcome {
 	if err == nil {
 		return outcomeOK
 	}
-	if shed := (*shedError)(nil); errors.As(err, &shed) {
+	if shed := (*refusal.Shed)(nil); errors.As(err, &shed) {
 		return outcomeShed
 	}
-	switch grpcCode(err) {
+	switch refusal.GRPCCode(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Internal:
 		return outcomeUnavailable
 	case codes.FailedPrecondition:

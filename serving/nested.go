@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // nested is a slot of a part whose stored value is not the value to return: a json
@@ -25,21 +26,21 @@ func (b *planner) path(v *view, name string) error {
 	}
 	i, ok := v.byName[base]
 	if !ok {
-		hint := "features of it are " + someOf(v.names)
+		hint := "features of it are " + refusal.SomeOf(v.names)
 		if near := feature.Nearest(base, v.names); near != "" {
 			hint = fmt.Sprintf("did you mean %s:%s.%s?", v.Name, near, rest)
 		}
-		return problem(feature.CodeUnknownFeature, hint, "feature %s is not defined", quoted(v.Name+":"+base))
+		return refusal.Of(feature.CodeUnknownFeature, hint, "feature %s is not defined", refusal.Quoted(v.Name+":"+base))
 	}
 	f := &v.Features[i]
 	if f.Type != feature.JSON {
-		return invalid(fmt.Sprintf("ask for %s:%s; only json features have paths", v.Name, base),
-			"feature %s: %s is %s, not json", quoted(v.Name+":"+name), base, f.Type)
+		return refusal.Invalid(fmt.Sprintf("ask for %s:%s; only json features have paths", v.Name, base),
+			"feature %s: %s is %s, not json", refusal.Quoted(v.Name+":"+name), base, f.Type)
 	}
 	path, err := feature.ParsePath(rest)
 	if err != nil {
-		return invalid("write keys and positions with a dot between them, as profile.address.city or items.0.price",
-			"feature %s: %s", quoted(v.Name+":"+name), err)
+		return refusal.Invalid("write keys and positions with a dot between them, as profile.address.city or items.0.price",
+			"feature %s: %s", refusal.Quoted(v.Name+":"+name), err)
 	}
 	at, err := b.slot(v, &feature.Feature{ID: f.ID, Name: name}, b.columnNamed(v, name))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // Partial is an error of Rows.Read that concerns some of the keys alone: the
@@ -149,7 +150,7 @@ func (q *query) check(ctx context.Context) error {
 
 // refuseUnread is the answer to policy refuse where rows could not be read.
 func (a *partAnswer) refuseUnread() error {
-	return problem(feature.CodeUnavailable, "try again, or use policy flag to read the others",
+	return refusal.Of(feature.CodeUnavailable, "try again, or use policy flag to read the others",
 		"view %s: %d of %d rows cannot be read", a.part.view.Name, a.unread+a.kept, len(a.rows))
 }
 

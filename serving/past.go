@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // pastVersions names views that are read as if a version of theirs were the newest.
@@ -22,7 +23,7 @@ type pastVersions map[string]feature.Version
 func (p pastVersions) check(of *plan) error {
 	for name := range p {
 		if !slices.ContainsFunc(of.parts, func(q part) bool { return q.view.Name == name }) {
-			return invalid("name only views that the request reads", "as_of_versions names view %s, of which nothing is asked for", quoted(name))
+			return refusal.Invalid("name only views that the request reads", "as_of_versions names view %s, of which nothing is asked for", refusal.Quoted(name))
 		}
 	}
 	return nil
@@ -59,22 +60,22 @@ const pastWait = time.Second
 // that version. The error says why there is nothing that it could show.
 func (s *Server) asOf(ctx context.Context, v *view, shown *served, version feature.Version, lapsed bool) (*served, error) {
 	if lapsed {
-		return nil, problem(feature.CodeUnavailable, "try again, or read what is visible now",
+		return nil, refusal.Of(feature.CodeUnavailable, "try again, or read what is visible now",
 			"view %s as of version %d: what is visible cannot be confirmed, and the past is not read without that", v.Name, version)
 	}
 	if version == 0 {
-		return nil, invalid("versions are numbered from 1", "view %s as of version 0", v.Name)
+		return nil, refusal.Invalid("versions are numbered from 1", "view %s as of version 0", v.Name)
 	}
 	info, err := s.versionInfo(ctx, v, shown, version)
 	if err != nil {
 		return nil, err
 	}
 	if info.State.Dead() {
-		return nil, problem(feature.CodeExpired, "`sluice versions "+v.Name+"` lists those that are visible",
+		return nil, refusal.Of(feature.CodeExpired, "`sluice versions "+v.Name+"` lists those that are visible",
 			"view %s: version %d is %s, and what was taken back is not shown again", v.Name, version, info.State)
 	}
 	if !shown.vector.Sees(version) {
-		return nil, invalid("`sluice versions "+v.Name+"` lists those that are visible", "view %s: version %d is not visible, it is %s", v.Name, version, info.State)
+		return nil, refusal.Invalid("`sluice versions "+v.Name+"` lists those that are visible", "view %s: version %d is not visible, it is %s", v.Name, version, info.State)
 	}
 	past := *shown
 	past.vector = upTo(shown.vector, version)
@@ -97,14 +98,14 @@ func (s *Server) versionInfo(ctx context.Context, v *view, shown *served, versio
 		return info, nil
 	}
 	if s.deps.Version == nil {
-		return feature.VersionInfo{}, problem(feature.CodeUnavailable, "ask a server that has the registry", "view %s: versions at or below the floor are not known here", v.Name)
+		return feature.VersionInfo{}, refusal.Of(feature.CodeUnavailable, "ask a server that has the registry", "view %s: versions at or below the floor are not known here", v.Name)
 	}
 	ctx, cancel := context.WithTimeout(ctx, pastWait)
 	defer cancel()
 	info, err := s.deps.Version(ctx, v.ID, version)
 	switch {
 	case errors.Is(err, feature.ErrNotFound):
-		return info, invalid("`sluice versions "+v.Name+"` lists those there are", "view %s has no version %d", v.Name, version)
+		return info, refusal.Invalid("`sluice versions "+v.Name+"` lists those there are", "view %s has no version %d", v.Name, version)
 	case err != nil:
 		return info, readError(ctx, v, err)
 	}
@@ -150,7 +151,7 @@ func (a *partAnswer) known(ctx context.Context, whole feature.Vector, version fe
 	if unknown == 0 {
 		return nil
 	}
-	return problem(feature.CodeExpired, "every row can be read as of the certified version "+versionText(whole.Floor)+" and later",
+	return refusal.Of(feature.CodeExpired, "every row can be read as of the certified version "+versionText(whole.Floor)+" and later",
 		"view %s as of version %d: %d of %d rows are no longer known, the first is row %d: certified versions are folded into one",
 		v.Name, version, unknown, len(a.chains), first)
 }

@@ -6,6 +6,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/admission"
+	"sluice/serving/refusal"
 )
 
 // form is the form of a reply; it decides what a list of features may hold.
@@ -79,10 +80,10 @@ type column struct {
 // compile makes the plan of a list of features written as view:feature.
 func (c *catalog) compile(refs []string, form form, limit int) (*plan, error) {
 	if len(refs) == 0 {
-		return nil, invalid("name at least one feature as view:feature", "the list of features is empty")
+		return nil, refusal.Invalid("name at least one feature as view:feature", "the list of features is empty")
 	}
 	if len(refs) > limit {
-		return nil, overLimit("features", len(refs), limit, "serve.max_features")
+		return nil, refusal.OverLimit("features", len(refs), limit, "serve.max_features")
 	}
 	b := planner{catalog: c, form: form, plan: &plan{priority: admission.Default}, seen: map[string]bool{}}
 	for _, ref := range refs {
@@ -91,10 +92,10 @@ func (c *catalog) compile(refs []string, form form, limit int) (*plan, error) {
 		}
 	}
 	if len(b.plan.columns) == 0 {
-		return nil, invalid("ask for a view that has features", "%s has no features", quoted(refs[0]))
+		return nil, refusal.Invalid("ask for a view that has features", "%s has no features", refusal.Quoted(refs[0]))
 	}
 	if len(b.plan.columns) > limit {
-		return nil, overLimit("features", len(b.plan.columns), limit, "serve.max_features")
+		return nil, refusal.OverLimit("features", len(b.plan.columns), limit, "serve.max_features")
 	}
 	return b.finish()
 }
@@ -110,7 +111,7 @@ type planner struct {
 func (b *planner) add(ref string) error {
 	viewName, name, ok := strings.Cut(ref, ":")
 	if !ok {
-		return invalid("write features as view:feature", "feature %s names no view", quoted(ref))
+		return refusal.Invalid("write features as view:feature", "feature %s names no view", refusal.Quoted(ref))
 	}
 	v, err := b.catalog.view(viewName)
 	if err != nil {
@@ -145,7 +146,7 @@ func (b *planner) slot(v *view, f *feature.Feature, name string) (int, error) {
 		if b.form == feastForm && !b.shows(v, name) {
 			hint = "set full_feature_names to tell features of several views apart"
 		}
-		return 0, invalid(hint, "two columns would be named %s", name)
+		return 0, refusal.Invalid(hint, "two columns would be named %s", name)
 	}
 	b.seen[name] = true
 	at, err := b.part(v)
@@ -187,7 +188,7 @@ func (b *planner) part(v *view) (int, error) {
 			b.plan.joins = append(b.plan.joins, e)
 		}
 		if b.plan.joins[at].Type != e.Type {
-			return 0, invalid("ask for them in two requests", "join key %s is %s in view %s and %s in another of the request",
+			return 0, refusal.Invalid("ask for them in two requests", "join key %s is %s in view %s and %s in another of the request",
 				e.Name, e.Type, v.Name, b.plan.joins[at].Type)
 		}
 		p.joins = append(p.joins, at)
@@ -214,7 +215,7 @@ func (b *planner) finish() (*plan, error) {
 	}
 	for _, j := range b.plan.joins {
 		if b.seen[j.Name] {
-			return nil, invalid("set full_feature_names to tell them apart", "two columns would be named %s: a join key and a feature", j.Name)
+			return nil, refusal.Invalid("set full_feature_names to tell them apart", "two columns would be named %s: a join key and a feature", j.Name)
 		}
 	}
 	b.plan.metadata, b.plan.tail = feastMetadata(b.plan)

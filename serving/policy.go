@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // policy says what to do with rows outside the view's ttl and with a view whose
@@ -32,13 +33,13 @@ func parsePolicy(name string) (policy, error) {
 			return policy(p), nil
 		}
 	}
-	return 0, invalid("want serve, flag, null, default or refuse", "policy %s is not known", quoted(name))
+	return 0, refusal.Invalid("want serve, flag, null, default or refuse", "policy %s is not known", refusal.Quoted(name))
 }
 
 // check refuses a policy that there is not.
 func (p policy) check() error {
 	if p > policyRefuse {
-		return invalid("want serve, flag, null, default or refuse", "policy %d is not known", p)
+		return refusal.Invalid("want serve, flag, null, default or refuse", "policy %d is not known", p)
 	}
 	return nil
 }
@@ -72,10 +73,10 @@ func (p policy) apply(a *partAnswer, old int64) error {
 		a.withhold(critical)
 	case policyRefuse:
 		if critical {
-			return refused("use policy flag to read it all the same", "view %s: its newest row is %s old, more than freshness.critical of %s",
+			return refusal.Final("use policy flag to read it all the same", "view %s: its newest row is %s old, more than freshness.critical of %s",
 				v.Name, rounded(old), time.Duration(v.critical))
 		}
-		return refused("use policy flag to read them all the same", "view %s: %d of %d rows are older than the ttl of %s, the oldest %s",
+		return refusal.Final("use policy flag to read them all the same", "view %s: %d of %d rows are older than the ttl of %s, the oldest %s",
 			v.Name, a.expired, len(a.rows), time.Duration(a.part.ttl), rounded(a.oldest))
 	}
 	return nil
@@ -163,7 +164,7 @@ func rounded(nanos int64) time.Duration { return time.Duration(nanos).Round(time
 
 // refuseVector is the answer of a view whose vector refuses reads.
 func refuseVector(v *view) error {
-	return refused("publish or approve a newer version", "view %s refuses reads: a rollback left only rows past freshness.critical", v.Name)
+	return refusal.Final("publish or approve a newer version", "view %s refuses reads: a rollback left only rows past freshness.critical", v.Name)
 }
 
 // provenance says where a view's rows come from, as the contract shows it.

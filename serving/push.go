@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // push answers POST /push; the push source is the view's name.
@@ -29,14 +30,14 @@ func (s *Server) pushBody(ctx context.Context, in asked, body []byte, viewMember
 		return err
 	}
 	if err := checkTo(to); err != nil {
-		return at("to", err)
+		return refusal.At("to", err)
 	}
 	t, err := jsonTable(df)
 	if err != nil {
-		return at("df", err)
+		return refusal.At("df", err)
 	}
 	if err := s.pushTable(ctx, name, t, backfill); err != nil {
-		return at("df", err)
+		return refusal.At("df", err)
 	}
 	return nil
 }
@@ -47,14 +48,14 @@ func checkTo(to string) error {
 	case "", "online", "online_and_offline":
 		return nil
 	}
-	return invalid("want online or online_and_offline", "a push to %s is not possible", quoted(to))
+	return refusal.Invalid("want online or online_and_offline", "a push to %s is not possible", refusal.Quoted(to))
 }
 
 // pushTable appends the rows of t to the topic of the view of that name, declared to be of
 // long ago if backfill is set.
 func (s *Server) pushTable(ctx context.Context, name string, t *table, backfill bool) error {
 	if s.deps.Push == nil {
-		return problem(feature.CodeUnavailable, "push to a server that runs a tap", "this server takes no pushes")
+		return refusal.Of(feature.CodeUnavailable, "push to a server that runs a tap", "this server takes no pushes")
 	}
 	snap, _, err := s.take()
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *Server) pushTable(ctx context.Context, name string, t *table, backfill 
 		return err
 	}
 	if t.rows == 0 {
-		return invalid("give at least one row", "there are no rows")
+		return refusal.Invalid("give at least one row", "there are no rows")
 	}
 	columns, err := v.columns(t.names)
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Server) pushTable(ctx context.Context, name string, t *table, backfill 
 	case ctx.Err() != nil:
 		return fmt.Errorf("push to %s: %w", v.Name, ctx.Err())
 	}
-	p := problem(feature.CodeUnavailable, "push again with the same rows", "the log did not take the rows of view %s", v.Name)
+	p := refusal.Of(feature.CodeUnavailable, "push again with the same rows", "the log did not take the rows of view %s", v.Name)
 	return fmt.Errorf("%w: %w", p, err)
 }
 
@@ -110,14 +111,14 @@ func (s *Server) checkColumns(v *view, c columns) error {
 // parsePush takes a push body apart: the view, where to, and the object df.
 func parsePush(body []byte, viewMember string) (name, to string, df []byte, err error) {
 	if !wellFormed(body) {
-		return "", "", nil, at("body", notJSON(body, "send JSON in UTF-8"))
+		return "", "", nil, refusal.At("body", notJSON(body, "send JSON in UTF-8"))
 	}
 	if body = trimmed(body); body[0] != '{' {
-		return "", "", nil, at("body", invalid("send an object", "the body is %s", jsonKind(body)))
+		return "", "", nil, refusal.At("body", refusal.Invalid("send an object", "the body is %s", jsonKind(body)))
 	}
 	text := func(member string, value []byte) (string, error) {
 		if value[0] != '"' {
-			return "", at(member, invalid("send a string", "%s is %s", member, jsonKind(value)))
+			return "", refusal.At(member, refusal.Invalid("send a string", "%s is %s", member, jsonKind(value)))
 		}
 		return jsonText(value), nil
 	}
@@ -135,10 +136,10 @@ func parsePush(body []byte, viewMember string) (name, to string, df []byte, err 
 		}
 	}
 	if name == "" {
-		return "", "", nil, at(viewMember, invalid("give the name of a view", "%s is missing", viewMember))
+		return "", "", nil, refusal.At(viewMember, refusal.Invalid("give the name of a view", "%s is missing", viewMember))
 	}
 	if df == nil || df[0] != '{' {
-		return "", "", nil, at("df", invalid(`give {"column":[...]}`, "df is no object of columns"))
+		return "", "", nil, refusal.At("df", refusal.Invalid(`give {"column":[...]}`, "df is no object of columns"))
 	}
 	return name, to, df, nil
 }
@@ -150,18 +151,18 @@ func jsonTable(df []byte) (*table, error) {
 	for key, value := range members(df) {
 		name := jsonText(key)
 		if value[0] != '[' {
-			return nil, invalid("give one value a row", "column %s is %s, not a list", quoted(name), jsonKind(value))
+			return nil, refusal.Invalid("give one value a row", "column %s is %s, not a list", refusal.Quoted(name), jsonKind(value))
 		}
 		var column [][]byte
 		for _, cell := range elements(value) {
 			column = append(column, cell)
 		}
 		if len(cells) > 0 && len(column) != len(cells[0]) {
-			return nil, invalid("give one value a row", "column %s has %d values, %s has %d", quoted(name), len(column), quoted(t.names[0]), len(cells[0]))
+			return nil, refusal.Invalid("give one value a row", "column %s has %d values, %s has %d", refusal.Quoted(name), len(column), refusal.Quoted(t.names[0]), len(cells[0]))
 		}
 		for _, other := range t.names {
 			if other == name {
-				return nil, invalid("name each column once", "column %s is given twice", quoted(name))
+				return nil, refusal.Invalid("name each column once", "column %s is given twice", refusal.Quoted(name))
 			}
 		}
 		t.names, cells, t.rows = append(t.names, name), append(cells, column), len(column)
@@ -187,7 +188,7 @@ func jsonTable(df []byte) (*table, error) {
 func jsonFromText(text string) (feature.Value, error) {
 	raw := []byte(text)
 	if !wellFormed(raw) {
-		return feature.Null, fmt.Errorf("%s is the text of no JSON value", quoted(text))
+		return feature.Null, fmt.Errorf("%s is the text of no JSON value", refusal.Quoted(text))
 	}
 	if raw = trimmed(raw); string(raw) == "null" {
 		return feature.Null, nil

@@ -14,6 +14,7 @@ import (
 	feastserving "sluice/api/feast/serving"
 	feasttypes "sluice/api/feast/types"
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 func (s *Server) pushGRPC(ctx context.Context, in *feastserving.PushRequest) (*feastserving.PushResponse, error) {
@@ -42,7 +43,7 @@ func (s *Server) pushRow(ctx context.Context, name string, text map[string]strin
 	case err != nil:
 		return err
 	case len(text) > 0 && len(typed) > 0:
-		return invalid("give one of the two", "features and typed_features are both given")
+		return refusal.Invalid("give one of the two", "features and typed_features are both given")
 	case len(typed) > 0:
 		return s.pushTable(ctx, name, typedTable(typed), backfill)
 	}
@@ -71,12 +72,12 @@ func parseText(t feature.Type, text string) (feature.Value, error) {
 	}
 	quotedText, err := json.Marshal(text)
 	if err != nil {
-		return feature.Null, fmt.Errorf("%s: %w", quoted(text), err)
+		return feature.Null, fmt.Errorf("%s: %w", refusal.Quoted(text), err)
 	}
 	if t == feature.Bytes || t == feature.Timestamp || t.Float() {
 		return valueOf(t, quotedText)
 	}
-	return feature.Null, fmt.Errorf("%s where %s is declared", quoted(text), t)
+	return feature.Null, fmt.Errorf("%s where %s is declared", refusal.Quoted(text), t)
 }
 
 // typedTable is one row of typed values.

@@ -1,13 +1,13 @@
 package serving
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // table is rows to push: columns by name, cells read as the type that the view
@@ -50,7 +50,7 @@ func (v *view) columns(names []string) (columns, error) {
 	for _, e := range v.Entities {
 		at := find(e.Name)
 		if at < 0 {
-			return c, invalid("the columns are "+v.columnNames(), "join key %s of view %s has no column", e.Name, v.Name)
+			return c, refusal.Invalid("the columns are "+v.columnNames(), "join key %s of view %s has no column", e.Name, v.Name)
 		}
 		c.joins = append(c.joins, at)
 	}
@@ -66,7 +66,7 @@ func (v *view) columns(names []string) (columns, error) {
 		}
 	}
 	if c.time < 0 {
-		return c, invalid("the columns are "+v.columnNames(), "view %s needs a column of event times", v.Name)
+		return c, refusal.Invalid("the columns are "+v.columnNames(), "view %s needs a column of event times", v.Name)
 	}
 	for i, name := range names {
 		if !used[i] && !slices.Contains(passedOver, name) {
@@ -82,7 +82,7 @@ func (c columns) known(v *view) error {
 	if len(c.rest) == 0 {
 		return nil
 	}
-	return unknown(feature.CodeUnknownFeature, "column", c.rest[0], slices.Concat(v.names, entityNames(v.Entities)))
+	return refusal.Unknown(feature.CodeUnknownFeature, "column", c.rest[0], slices.Concat(v.names, entityNames(v.Entities)))
 }
 
 func entityNames(entities []feature.Entity) (names []string) {
@@ -128,7 +128,7 @@ func (w *writer) record(c columns) (PushRecord, error) {
 	}
 	key, err := feature.NewKey(&w.view.View, keys)
 	if err != nil {
-		return PushRecord{}, invalid("", "row %d: %v", w.row, err)
+		return PushRecord{}, refusal.Invalid("", "row %d: %v", w.row, err)
 	}
 	values, err := w.values(c.features, func(i int) feature.Type { return w.view.Features[i].Type }, true)
 	if err != nil {
@@ -153,10 +153,10 @@ func (w *writer) values(columns []int, typeOf func(i int) feature.Type, null boo
 		}
 		v, err := w.table.value(column, w.row, typeOf(i))
 		if err == nil && v.IsNull() && !null {
-			err = errNullKey
+			err = refusal.ErrNullKey
 		}
 		if err == nil && !null && v.Type().Float() && v.Float() != v.Float() {
-			err = errors.New("NaN; a join key must equal itself")
+			err = refusal.ErrNaNKey
 		}
 		if err != nil {
 			return nil, w.problem(column, err)
@@ -167,8 +167,8 @@ func (w *writer) values(columns []int, typeOf func(i int) feature.Type, null boo
 }
 
 func (w *writer) problem(column int, err error) error {
-	return problem(feature.CodeType, "send values in the type that the view declares; nothing is converted",
-		"column %s, row %d: %v", quoted(w.table.names[column]), w.row, err)
+	return refusal.Of(feature.CodeType, "send values in the type that the view declares; nothing is converted",
+		"column %s, row %d: %v", refusal.Quoted(w.table.names[column]), w.row, err)
 }
 
 // appendWrite appends a write as the log carries it: flat under the source's
@@ -218,5 +218,5 @@ func momentOf(text string) (time.Time, error) {
 			return at.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%s is no time; write RFC 3339", quoted(text))
+	return time.Time{}, fmt.Errorf("%s is no time; write RFC 3339", refusal.Quoted(text))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // read lets q in and fills its answers, unless the server is overloaded.
@@ -89,7 +90,7 @@ func readError(ctx context.Context, v *view, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("read %s: %w", v.Name, ctx.Err())
 	}
-	p := problem(feature.CodeUnavailable, "try again; if it stays, see the server's log", "the rows of view %s cannot be read", v.Name)
+	p := refusal.Of(feature.CodeUnavailable, "try again; if it stays, see the server's log", "the rows of view %s cannot be read", v.Name)
 	return fmt.Errorf("%w: %w", p, err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // rowsRequest is the body of POST /api/v1/views/{view}/rows.
@@ -39,7 +40,7 @@ func decodeBody(body []byte, to any, want string) error {
 		return misfit(err, want)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return invalid(want, "the body holds more than one value")
+		return refusal.Invalid(want, "the body holds more than one value")
 	}
 	return nil
 }
@@ -87,12 +88,12 @@ func (s *Server) getRows(ctx context.Context, in asked, body, dst []byte) ([]byt
 // rowsPlan returns the plan of features of v, all of them if none are named.
 func (s *Server) rowsPlan(q *query, c *catalog, v *view, names []string) (*plan, error) {
 	if len(names) > s.config.MaxFeatures {
-		return nil, overLimit("features", len(names), s.config.MaxFeatures, "serve.max_features")
+		return nil, refusal.OverLimit("features", len(names), s.config.MaxFeatures, "serve.max_features")
 	}
 	if len(names) == 0 {
 		names = []string{"*"}
 	} else if slices.Contains(names, "*") {
-		return nil, unknown(feature.CodeUnknownFeature, "feature", v.Name+":*", nil)
+		return nil, refusal.Unknown(feature.CodeUnknownFeature, "feature", v.Name+":*", nil)
 	}
 	q.planKey = append(append(q.planKey[:0], 'r'), v.Name...)
 	for _, name := range names {
@@ -108,10 +109,10 @@ func (s *Server) rowsPlan(q *query, c *catalog, v *view, names []string) (*plan,
 // bindRows fills q's join keys from one object a row.
 func (q *query) bindRows(keys []map[string]json.RawMessage, limit int) error {
 	if len(keys) == 0 {
-		return invalid(`give at least one, as {"join_key":value}`, "keys is empty")
+		return refusal.Invalid(`give at least one, as {"join_key":value}`, "keys is empty")
 	}
 	if len(keys) > limit {
-		return &rowsError{overLimit("entities", len(keys), limit, "serve.max_entities")}
+		return &refusal.Rows{Limit: refusal.OverLimit("entities", len(keys), limit, "serve.max_entities")}
 	}
 	q.rows = len(keys)
 	for _, join := range q.plan.joins {
@@ -128,7 +129,7 @@ func (q *query) bindRows(keys []map[string]json.RawMessage, limit int) error {
 			from := len(q.arena)
 			var err error
 			if q.arena, err = appendJSONKey(q.arena, join.Type, raw); err != nil {
-				return keyProblem(join.Name, row, err)
+				return refusal.Key(join.Name, row, err)
 			}
 			q.keys = append(q.keys, span{from, len(q.arena)})
 		}
@@ -139,7 +140,7 @@ func (q *query) bindRows(keys []map[string]json.RawMessage, limit int) error {
 func inRow(row int, err error) error {
 	var known *feature.Error
 	if errors.As(err, &known) {
-		return problem(known.Code, known.Hint, "row %d: %s", row, known.Message)
+		return refusal.Of(known.Code, known.Hint, "row %d: %s", row, known.Message)
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"sluice/feature"
 	"sluice/internal/h1"
 	"sluice/internal/h2"
+	"sluice/serving/refusal"
 )
 
 // Server answers reads and pushes. Run keeps its snapshot; HTTP, Register,
@@ -99,11 +100,11 @@ func (s *Server) take() (*snapshot, bool, error) {
 // most.
 func (s *Server) observe(method method, begun time.Time, err error) {
 	s.metrics.observe(method, begun, err)
-	if code := grpcCode(err); err == nil || code != codes.Unavailable && code != codes.Internal {
+	if code := refusal.GRPCCode(err); err == nil || code != codes.Unavailable && code != codes.Internal {
 		return
 	}
-	if where := (located{}); errors.As(err, &where) {
-		err = where.error
+	if where := (refusal.Located{}); errors.As(err, &where) {
+		err = where.Err
 	}
 	if known := (*feature.Error)(nil); errors.As(err, &known) && error(known) == err {
 		return // the client was told all there is
@@ -127,7 +128,7 @@ func (s *Server) readWire(ctx context.Context, in []byte, own bool) (mem.Buffer,
 		}
 	}
 	if errors.Is(err, errUnusual) {
-		err = invalid("send the message that the .proto file describes", "the request cannot be decoded")
+		err = refusal.Invalid("send the message that the .proto file describes", "the request cannot be decoded")
 	}
 	if err != nil {
 		return nil, err
@@ -179,7 +180,7 @@ func (s *Server) prepareWire(q *query, in []byte, own bool, limit int) (snap *sn
 	case own:
 		form = ownForm
 		if q.wire.flag > uint64(policyRefuse) {
-			return nil, false, invalid("want POLICY_SERVE to POLICY_REFUSE", "policy %d is not known", q.wire.flag)
+			return nil, false, refusal.Invalid("want POLICY_SERVE to POLICY_REFUSE", "policy %d is not known", q.wire.flag)
 		}
 		q.policy = policy(q.wire.flag)
 		if err := q.policy.check(); err != nil {

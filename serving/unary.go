@@ -16,6 +16,7 @@ import (
 	feastserving "sluice/api/feast/serving"
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/internal/h2"
+	"sluice/serving/refusal"
 )
 
 // NewDoor returns the server of the gRPC door: reads are answered from their bytes, and
@@ -70,7 +71,7 @@ func (s *Server) unary(method string, own bool) h2.Unary {
 		if s.deps.Authorize != nil {
 			known, err := authorizeCall(ctx, s.deps.Authorize, method)
 			if err != nil {
-				return nil, grpcError(err)
+				return nil, refusal.GRPC(err)
 			}
 			ctx = known
 		}
@@ -97,10 +98,10 @@ func (s *Server) readCall(ctx context.Context, message []byte, own bool) (reply 
 
 // callError gives err a status, and says how long to wait if the request was shed.
 func callError(err error) error {
-	if shed := (*shedError)(nil); errors.As(err, &shed) {
-		return retryError{grpcError(err), shed.after}
+	if shed := (*refusal.Shed)(nil); errors.As(err, &shed) {
+		return retryError{refusal.GRPC(err), shed.After}
 	}
-	return grpcError(err)
+	return refusal.GRPC(err)
 }
 
 // retryError is an error whose client is told how long to wait before it tries again.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // errUnusual reports wire bytes that the fast readers leave to the protobuf
@@ -80,8 +81,6 @@ func cutScalar(b []byte) (wireScalar, error) {
 	return v, nil
 }
 
-var errNullKey = errors.New("null; a join key has a value")
-
 // appendKey appends v as the serialized value of a join key of type t. Integers
 // go into any integer type that holds them, a float64 into a float32 only if it
 // is one; nothing else is converted.
@@ -89,7 +88,7 @@ func (v wireScalar) appendKey(dst []byte, t feature.Type) ([]byte, error) {
 	mismatch := func() error { return fmt.Errorf("%s where %s is declared", kindNames[v.kind], t) }
 	switch {
 	case v.kind == 0:
-		return dst, errNullKey
+		return dst, refusal.ErrNullKey
 	case t == feature.String && v.kind == kindString, t == feature.Bytes && v.kind == kindBytes:
 		dst = protowire.AppendTag(dst, v.kind, protowire.BytesType)
 		return protowire.AppendBytes(dst, v.text), nil
@@ -125,7 +124,7 @@ func (v wireScalar) appendFloat(dst []byte, t feature.Type, mismatch func() erro
 func appendFloatKey(dst []byte, t feature.Type, f float64) ([]byte, error) {
 	switch {
 	case math.IsNaN(f):
-		return dst, errors.New("NaN; a join key must equal itself")
+		return dst, refusal.ErrNaNKey
 	case t == feature.Float64:
 		return feature.AppendValue(dst, feature.Float64Value(f)), nil
 	case float64(float32(f)) != f:

@@ -13,6 +13,7 @@ import (
 	feastserving "sluice/api/feast/serving"
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
+	"sluice/serving/refusal"
 )
 
 // wireRequest is a GetOnlineFeatures or GetFeatures request taken apart but not
@@ -140,11 +141,11 @@ func usual(b []byte, own bool) ([]byte, error) {
 	}
 	// Fields that are not known, at any depth, are of newer clients, and passed over.
 	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(b, message); err != nil {
-		return nil, fmt.Errorf("%w: %w", invalid("send the message that the .proto file describes", "the request cannot be decoded"), err)
+		return nil, fmt.Errorf("%w: %w", refusal.Invalid("send the message that the .proto file describes", "the request cannot be decoded"), err)
 	}
 	out, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", invalid("send the message that the .proto file describes", "the request cannot be decoded"), err)
+		return nil, fmt.Errorf("%w: %w", refusal.Invalid("send the message that the .proto file describes", "the request cannot be decoded"), err)
 	}
 	return out, nil
 }
@@ -187,7 +188,7 @@ func (q *query) bindWireColumn(join feature.Entity, list []byte, limit int) (row
 		}
 		from := len(q.arena)
 		if q.arena, err = scalar.appendKey(q.arena, join.Type); err != nil {
-			return 0, keyProblem(join.Name, rows, err)
+			return 0, refusal.Key(join.Name, rows, err)
 		}
 		q.keys, b = append(q.keys, span{from, len(q.arena)}), rest
 	}
@@ -207,7 +208,7 @@ func wireNames(columns []wireColumn) []string {
 func unusualKey(value []byte, name string, row int, err error) error {
 	number, _, n := protowire.ConsumeTag(value)
 	if n > 0 && kindNames[number] == "" && number != kindNull {
-		return keyProblem(name, row, fmt.Errorf("a value of kind %d; join keys are scalars", number))
+		return refusal.Key(name, row, fmt.Errorf("a value of kind %d; join keys are scalars", number))
 	}
 	return err
 }

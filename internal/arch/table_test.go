@@ -20,8 +20,9 @@ var allowed = map[string][]string{
 	"tap":            {"feature", "quality", "quality/sketch"},
 	"store":          {"feature", "quality/sketch"},
 	"materialize":    {"feature", "quality/sketch", "rules"},
-	"serving":        {"feature", "expression", "api", "internal/auth", "internal/admission", "internal/h1", "internal/h2"},
+	"serving":        {"feature", "expression", "api", "internal/auth", "internal/admission", "internal/h1", "internal/h2", "serving/refusal"},
 
+	"serving/refusal":       {"feature"},
 	"serving/feastregistry": {"feature", "api", "internal/feast"},
 
 	"internal/admin":      {"feature"},
