@@ -5,37 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"sluice/feature"
 	"sluice/internal/auth"
 	"sluice/serving/refusal"
 )
-
-// notJSON says why body is not well formed, and where; hint says what to send.
-func notJSON(body []byte, hint string) *feature.Error {
-	if skipSpace(body, 0) == len(body) {
-		return refusal.Invalid(hint, "the body is empty")
-	}
-	for at := 0; at < len(body); {
-		r, n := utf8.DecodeRune(body[at:])
-		if r == utf8.RuneError && n == 1 {
-			return refusal.Invalid(hint, "the body is no JSON: it is no UTF-8 at byte %d", at)
-		}
-		at += n
-	}
-	var value json.RawMessage
-	var syntax *json.SyntaxError
-	err := json.Unmarshal(body, &value)
-	switch {
-	case !errors.As(err, &syntax):
-	case strings.HasPrefix(err.Error(), "unexpected end"):
-		return refusal.Invalid(hint, "the body is no JSON: it ends too early")
-	default:
-		return refusal.Invalid(hint, "the body is no JSON: %s, at byte %d", err.Error(), max(0, syntax.Offset-1))
-	}
-	return refusal.Invalid(hint, "the body is no JSON")
-}
 
 // misfit says what of a body that is JSON is not as it should be, by the error of its
 // decoder.

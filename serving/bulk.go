@@ -14,6 +14,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -212,9 +213,9 @@ func (s *Server) getBulk(w http.ResponseWriter, r *http.Request) {
 	}
 	var known *feature.Error
 	if errors.As(err, &known) {
-		line := appendJSONString([]byte(`{"error":{"code":`), string(known.Code))
-		line = appendJSONString(append(line, `,"message":`...), known.Message)
-		line = appendJSONString(append(line, `,"hint":`...), known.Hint)
+		line := jsonform.AppendString([]byte(`{"error":{"code":`), string(known.Code))
+		line = jsonform.AppendString(append(line, `,"message":`...), known.Message)
+		line = jsonform.AppendString(append(line, `,"hint":`...), known.Hint)
 		_, _ = w.Write(append(line, "}}\n"...)) // the client may be gone; there is nobody else to tell
 	}
 }

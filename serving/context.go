@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -91,7 +92,7 @@ func (q *query) startContext() {
 func (q *query) bindContext(raw []byte) error {
 	q.startContext()
 	if len(raw) > 0 {
-		raw = trimmed(raw)
+		raw = jsonform.Trimmed(raw)
 	}
 	switch {
 	case len(raw) == 0 || raw[0] == 'n':
@@ -99,12 +100,12 @@ func (q *query) bindContext(raw []byte) error {
 	case raw[0] == '{':
 		return q.bindContextObject(raw, 0)
 	case raw[0] != '[':
-		return refusal.Invalid(`send an object {"name":value}, or a list of one a row`, "context is %s", jsonKind(raw))
+		return refusal.Invalid(`send an object {"name":value}, or a list of one a row`, "context is %s", jsonform.Kind(raw))
 	}
 	rows := 0
-	for row, item := range elements(raw) {
+	for row, item := range jsonform.Elements(raw) {
 		if item[0] != '{' {
-			return refusal.Invalid(`send {"name":value}`, "context of row %d is %s, not an object", row, jsonKind(item))
+			return refusal.Invalid(`send {"name":value}`, "context of row %d is %s, not an object", row, jsonform.Kind(item))
 		}
 		if rows++; rows > q.rows {
 			break
@@ -131,8 +132,8 @@ func countText(n, most int) string {
 func (q *query) bindContextObject(object []byte, row int) error {
 	have := make([]bool, len(q.plan.context))
 	var given []string
-	for key, value := range members(object) {
-		name := jsonText(key)
+	for key, value := range jsonform.Members(object) {
+		name := jsonform.Text(key)
 		given = append(given, name)
 		at := q.plan.contextOf(name)
 		switch {
@@ -143,7 +144,7 @@ func (q *query) bindContextObject(object []byte, row int) error {
 		case have[at]:
 			return refusal.Invalid("give it once", "context value %s is given twice", name)
 		}
-		v, err := valueOf(q.plan.context[at].typ, value)
+		v, err := jsonform.ValueOf(q.plan.context[at].typ, value)
 		if err != nil {
 			return contextProblem(name, row, err)
 		}
@@ -170,9 +171,9 @@ func (q *query) bindContextJSON(object []byte, beside []jsonColumn) error {
 	var given []string
 	columns := beside
 	if object != nil {
-		for key, value := range members(object) {
-			given = append(given, jsonText(key))
-			if at := q.plan.contextOf(jsonText(key)); at >= 0 {
+		for key, value := range jsonform.Members(object) {
+			given = append(given, jsonform.Text(key))
+			if at := q.plan.contextOf(jsonform.Text(key)); at >= 0 {
 				columns = append(columns, jsonColumn{at, value})
 			}
 		}
@@ -184,13 +185,13 @@ func (q *query) bindContextJSON(object []byte, beside []jsonColumn) error {
 		}
 		have[c.at] = true
 		if c.list[0] != '[' {
-			return refusal.Invalid("give one value a row, or one for all", "context value %s is %s, not a list", name, jsonKind(c.list))
+			return refusal.Invalid("give one value a row, or one for all", "context value %s is %s, not a list", name, jsonform.Kind(c.list))
 		}
-		for row, item := range elements(c.list) {
+		for row, item := range jsonform.Elements(c.list) {
 			if row >= q.rows {
 				return q.contextCount(name, row+1)
 			}
-			v, err := valueOf(q.plan.context[c.at].typ, item)
+			v, err := jsonform.ValueOf(q.plan.context[c.at].typ, item)
 			if err != nil {
 				return contextProblem(name, row, err)
 			}
@@ -330,8 +331,8 @@ func converted(t feature.Type, v feature.Value) (feature.Value, error) {
 			return feature.Null, mismatch()
 		case t == feature.String && !utf8.ValidString(v.Text()):
 			return feature.Null, errUnusual
-		case len(v.Text()) > maxText:
-			return feature.Null, tooLong(len(v.Text()))
+		case len(v.Text()) > jsonform.MaxText:
+			return feature.Null, jsonform.TooLong(len(v.Text()))
 		}
 		return v, nil
 	case feature.Bool:
@@ -358,7 +359,7 @@ func integerAs(t feature.Type, n int64) (feature.Value, error) {
 		return feature.Int32Value(int32(n)), nil
 	case t == feature.Int64:
 		return feature.Int64Value(n), nil
-	case n < minSecond || n > maxSecond:
+	case n < jsonform.MinSecond || n > jsonform.MaxSecond:
 		return feature.Null, fmt.Errorf("%d seconds are outside the years 1 to 9999; are they milliseconds?", n)
 	}
 	return feature.UnixSecondsValue(n), nil

@@ -3,7 +3,6 @@ package serving
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -21,6 +19,7 @@ import (
 	feasttypes "sluice/api/feast/types"
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -204,8 +203,8 @@ func FuzzFeastRequest(f *testing.F) {
 			return
 		}
 		entities := map[string]json.RawMessage{}
-		for key, value := range members(r.entities) {
-			entities[jsonText(key)] = value
+		for key, value := range jsonform.Members(r.entities) {
+			entities[jsonform.Text(key)] = value
 		}
 		if r.service != want.service || !slices.Equal(refs, want.refs) || r.full != want.full || !sameJSON(entities, want.entities) {
 			t.Fatalf("%q is %q %q %v %s by hand, %+v with encoding/json", body, r.service, refs, r.full, entities, want)
@@ -223,7 +222,7 @@ type feastDocument struct {
 // decodedFeast is the oracle of FuzzFeastRequest: of members given twice the last holds,
 // null is as if left out, but for entities.
 func decodedFeast(body []byte) (out feastDocument, err error) {
-	if !json.Valid(body) || !wellFormed(body) {
+	if !json.Valid(body) || !jsonform.WellFormed(body) {
 		return out, io.ErrUnexpectedEOF
 	}
 	for _, m := range objectMembers(body) {
@@ -313,116 +312,9 @@ func sameJSON(a, b map[string]json.RawMessage) bool {
 	return true
 }
 
-// FuzzValueText writes any stored value as JSON by hand and with encoding/json, in both
-// styles: they read as the same.
-func FuzzValueText(f *testing.F) {
-	for i, v := range values {
-		f.Add(feature.AppendValue(nil, v), i%2 == 0)
-	}
-	for _, v := range []feature.Value{float(math.NaN()), float(math.Inf(-1)), float(math.Copysign(0, -1)), feature.Float32Value(math.MaxFloat32), feature.StringValue("\u2028<\x00\"\\/"), feature.UnixSecondsValue(maxSecond + 1)} {
-		f.Add(feature.AppendValue(nil, v), true)
-	}
-	f.Fuzz(func(t *testing.T, cell []byte, own bool) {
-		v, err := feature.DecodeValue(cell)
-		if err != nil || v.IsNull() || strings.Contains(fmt.Sprint(v.Type()), "json") {
-			return // json is checked where it is stored
-		}
-		style := feastStyle
-		if own {
-			style = ownStyle
-		}
-		// The stored form of a value is the one that feature writes.
-		got := appendJSON(nil, feature.AppendValue(nil, v), v.Type(), style)
-		want, err := json.Marshal(goValue(v, style))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !reflect.DeepEqual(readExactly(t, got), readExactly(t, want)) {
-			t.Fatalf("%v of type %s in style %d is %s, encoding/json writes %s", v, v.Type(), style, got, want)
-		}
-	})
-}
-
-// goValue is v as encoding/json is to write it.
-func goValue(v feature.Value, style jsonStyle) any {
-	t := v.Type()
-	switch {
-	case t.IsList():
-		list := []any{}
-		for _, item := range v.List() {
-			list = append(list, goValue(item, style))
-		}
-		return list
-	case t.Float():
-		switch x := v.Float(); {
-		case math.IsNaN(x):
-			return "NaN"
-		case math.IsInf(x, 1):
-			return "Infinity"
-		case math.IsInf(x, -1):
-			return "-Infinity"
-		default:
-			return x
-		}
-	case t == feature.String:
-		return v.Text()
-	case t == feature.Bytes:
-		return base64.StdEncoding.EncodeToString([]byte(v.Text()))
-	case t == feature.Bool:
-		return v.Bool()
-	case t == feature.Timestamp:
-		if n := v.Int(); style == feastStyle || n < minSecond || n > maxSecond {
-			return n
-		}
-		return time.Unix(v.Int(), 0).UTC().Format(time.RFC3339)
-	}
-	return v.Int()
-}
-
-// readExactly reads JSON with encoding/json; numbers with a point or an exponent are
-// float64, others are text.
-func readExactly(t *testing.T, text []byte) any {
-	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var out any
-	if err := d.Decode(&out); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	return exact(out)
-}
-
-func exact(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if f, err := v.Float64(); err == nil && (strings.ContainsAny(v.String(), ".eE") || math.Abs(f) < 1<<53) {
-			return fmt.Sprintf("%b", f)
-		}
-		return v.String()
-	case []any:
-		for i := range v {
-			v[i] = exact(v[i])
-		}
-	}
-	return v
-}
-
-// FuzzTimeText writes any instant of Unix nanoseconds.
-func FuzzTimeText(f *testing.F) {
-	for _, seed := range []int64{0, 1, -1, math.MaxInt64, math.MinInt64, 1_764_000_000_123_000_000} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, n int64) {
-		var got time.Time
-		text := appendJSONTime(nil, n)
-		if err := json.Unmarshal(text, &got); err != nil || !got.Equal(time.Unix(0, n)) || len(text)%4 == 0 && strings.Contains(string(text), ".") != (n%1e9 != 0) {
-			t.Fatalf("%d is written as %s, read back as %s, %v", n, text, got, err)
-		}
-	})
-}
-
 // FuzzReplies stores a row of any values and reads it over every door: all of them give
-// the same values, read with the runtime and with encoding/json.
+// the same values, read with the runtime, and over HTTP as package jsonform writes them,
+// which its own tests hold against encoding/json.
 func FuzzReplies(f *testing.F) {
 	f.Add(uint64(1), "a<\"ü", 0.1, int64(-1))
 	f.Add(uint64(2), "\u2028\x00", math.NaN(), int64(math.MaxInt64))
@@ -434,7 +326,7 @@ func FuzzReplies(f *testing.F) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		row := slices.Clone(values)
 		row[0], row[1], row[2], row[3] = feature.Float64Value(x), feature.Float32Value(float32(x)), feature.Int64Value(n), feature.Int32Value(int32(n))
-		row[4], row[5], row[6], row[7] = feature.StringValue(text), feature.BytesValue([]byte(text)), feature.BoolValue(n&1 == 0), feature.UnixSecondsValue(n%maxSecond)
+		row[4], row[5], row[6], row[7] = feature.StringValue(text), feature.BytesValue([]byte(text)), feature.BoolValue(n&1 == 0), feature.UnixSecondsValue(n%jsonform.MaxSecond)
 		row[9] = feature.ListValue(feature.String, []feature.Value{feature.StringValue(text), feature.StringValue("")})
 		row[10] = feature.ListValue(feature.Float64, []feature.Value{feature.Float64Value(x), feature.Float64Value(-x)})
 		for range rng.IntN(4) {
@@ -492,14 +384,8 @@ func FuzzReplies(f *testing.F) {
 			if !bytes.Equal(cell, want) {
 				t.Fatalf("%s is stored as %x and given over gRPC as %x", f.Name, want, cell)
 			}
-			for style, text := range map[jsonStyle]json.RawMessage{ownStyle: own.Rows[0].Values[f.Name], feastStyle: feast.Results[i+1].Values[0]} {
-				expected := []byte("null")
-				if !row[i].IsNull() {
-					if expected, err = json.Marshal(goValue(row[i], style)); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if !reflect.DeepEqual(readExactly(t, text), readExactly(t, expected)) {
+			for style, text := range map[jsonform.Style]json.RawMessage{jsonform.Own: own.Rows[0].Values[f.Name], jsonform.Feast: feast.Results[i+1].Values[0]} {
+				if expected := jsonform.Append(nil, want, f.Type, style); !bytes.Equal(text, expected) {
 					t.Fatalf("%s is %s in style %d, want %s", f.Name, text, style, expected)
 				}
 			}

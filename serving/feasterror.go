@@ -9,6 +9,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -96,7 +97,7 @@ func writeFeastError(w http.ResponseWriter, err error) {
 // writes it.
 func feastException(class, message string) string {
 	text := []byte(`{"module": "feast.errors", "class": "` + class + `", "message": `)
-	return string(append(appendJSONString(text, message), '}'))
+	return string(append(jsonform.AppendString(text, message), '}'))
 }
 
 // feastRegistry is the beginning of the names of methods whose errors Feast's SDK

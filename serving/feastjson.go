@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -20,15 +21,15 @@ type jsonRequest struct {
 // parse reads the body of POST /get-online-features. Members that it does not
 // know are passed over, as Feast's server does; of one given twice the last holds.
 func (r *jsonRequest) parse(body []byte) error {
-	if !wellFormed(body) {
-		return refusal.At("body", notJSON(body, "send JSON in UTF-8"))
+	if !jsonform.WellFormed(body) {
+		return refusal.At("body", jsonform.Malformed(body, "send JSON in UTF-8"))
 	}
-	body = trimmed(body)
+	body = jsonform.Trimmed(body)
 	if body[0] != '{' {
-		return refusal.At("body", refusal.Invalid(`send {"features":[...],"entities":{...}}`, "the body is %s, not an object", jsonKind(body)))
+		return refusal.At("body", refusal.Invalid(`send {"features":[...],"entities":{...}}`, "the body is %s, not an object", jsonform.Kind(body)))
 	}
-	for key, value := range members(body) {
-		if err := r.member(jsonText(key), value); err != nil {
+	for key, value := range jsonform.Members(body) {
+		if err := r.member(jsonform.Text(key), value); err != nil {
 			return err
 		}
 	}
@@ -45,7 +46,7 @@ func (r *jsonRequest) parse(body []byte) error {
 
 func (r *jsonRequest) member(name string, value []byte) error {
 	wrong := func(want string) error {
-		return refusal.At(name, refusal.Invalid("send "+want, "%s is %s", name, jsonKind(value)))
+		return refusal.At(name, refusal.Invalid("send "+want, "%s is %s", name, jsonform.Kind(value)))
 	}
 	null := value[0] == 'n'
 	switch name {
@@ -64,7 +65,7 @@ func (r *jsonRequest) member(name string, value []byte) error {
 		if value[0] != '"' {
 			return wrong("the name of a service")
 		}
-		r.service = jsonText(value)
+		r.service = jsonform.Text(value)
 	case "entities":
 		if value[0] != '{' {
 			return wrong(`an object {"join_key":[...]}`)
@@ -89,11 +90,11 @@ func (r *jsonRequest) member(name string, value []byte) error {
 
 // refs returns the features of the list.
 func (r *jsonRequest) refs() (refs []string, err error) {
-	for i, item := range elements(r.features) {
+	for i, item := range jsonform.Elements(r.features) {
 		if item[0] != '"' {
-			return nil, refusal.At("features", refusal.Invalid("write features as view:feature", "feature %d is %s", i, jsonKind(item)))
+			return nil, refusal.At("features", refusal.Invalid("write features as view:feature", "feature %d is %s", i, jsonform.Kind(item)))
 		}
-		refs = append(refs, jsonText(item))
+		refs = append(refs, jsonform.Text(item))
 	}
 	return refs, nil
 }
@@ -154,15 +155,15 @@ func (s *Server) jsonPlan(q *query, c *catalog, request *jsonRequest) (*plan, er
 func (q *query) bindJSON(entities []byte, limit int) (beside []jsonColumn, err error) {
 	columns := make([][]byte, len(q.plan.joins))
 	var names []string
-	for key, value := range members(entities) {
-		name := jsonText(key)
+	for key, value := range jsonform.Members(entities) {
+		name := jsonform.Text(key)
 		if at := q.plan.contextOf(name); at >= 0 {
 			beside = append(beside, jsonColumn{at, value})
 			continue
 		}
 		names = append(names, name)
 		for i, join := range q.plan.joins {
-			if jsonIs(key, join.Name) {
+			if jsonform.Is(key, join.Name) {
 				columns[i] = value
 			}
 		}
@@ -172,7 +173,7 @@ func (q *query) bindJSON(entities []byte, limit int) (beside []jsonColumn, err e
 			return nil, q.joinProblem(names)
 		}
 		if columns[i][0] != '[' {
-			return nil, refusal.Invalid("give one value a row", "join key %s is %s, not a list", join.Name, jsonKind(columns[i]))
+			return nil, refusal.Invalid("give one value a row", "join key %s is %s, not a list", join.Name, jsonform.Kind(columns[i]))
 		}
 		rows, err := q.bindJSONColumn(join, columns[i], limit)
 		if err != nil {
@@ -188,12 +189,12 @@ func (q *query) bindJSON(entities []byte, limit int) (beside []jsonColumn, err e
 // bindJSONColumn appends the values of one join key and returns how many there
 // are, counted up to one more than limit.
 func (q *query) bindJSONColumn(join feature.Entity, list []byte, limit int) (rows int, err error) {
-	for _, item := range elements(list) {
+	for _, item := range jsonform.Elements(list) {
 		if rows++; rows > limit {
 			return rows, nil
 		}
 		from := len(q.arena)
-		if q.arena, err = appendJSONKey(q.arena, join.Type, item); err != nil {
+		if q.arena, err = jsonform.AppendKey(q.arena, join.Type, item); err != nil {
 			return 0, refusal.Key(join.Name, rows-1, err)
 		}
 		q.keys = append(q.keys, span{from, len(q.arena)})

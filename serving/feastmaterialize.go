@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -213,15 +214,15 @@ func (m *materializeRequest) refusal(view string) error {
 
 // parseMaterialize reads the body; incremental wants no start_ts.
 func parseMaterialize(body []byte, incremental bool) (*materializeRequest, error) {
-	if !wellFormed(body) {
-		return nil, refusal.At("body", notJSON(body, "send JSON in UTF-8"))
+	if !jsonform.WellFormed(body) {
+		return nil, refusal.At("body", jsonform.Malformed(body, "send JSON in UTF-8"))
 	}
-	if body = trimmed(body); body[0] != '{' {
-		return nil, refusal.At("body", refusal.Invalid("send an object", "the body is %s", jsonKind(body)))
+	if body = jsonform.Trimmed(body); body[0] != '{' {
+		return nil, refusal.At("body", refusal.Invalid("send an object", "the body is %s", jsonform.Kind(body)))
 	}
 	m := &materializeRequest{incremental: incremental}
-	for key, value := range members(body) {
-		if err := m.member(jsonText(key), value); err != nil {
+	for key, value := range jsonform.Members(body) {
+		if err := m.member(jsonform.Text(key), value); err != nil {
 			return nil, err
 		}
 	}
@@ -230,7 +231,7 @@ func parseMaterialize(body []byte, incremental bool) (*materializeRequest, error
 
 func (m *materializeRequest) member(name string, value []byte) error {
 	wrong := func(want string) error {
-		return refusal.At(name, refusal.Invalid("send "+want, "%s is %s", name, jsonKind(value)))
+		return refusal.At(name, refusal.Invalid("send "+want, "%s is %s", name, jsonform.Kind(value)))
 	}
 	null := value[0] == 'n'
 	switch name {
@@ -240,7 +241,7 @@ func (m *materializeRequest) member(name string, value []byte) error {
 		}
 		to := map[string]*string{"start_ts": &m.start, "end_ts": &m.end}[name]
 		if *to = ""; !null {
-			*to = jsonText(value)
+			*to = jsonform.Text(value)
 		}
 	case "feature_views":
 		if m.views = nil; null {
@@ -249,11 +250,11 @@ func (m *materializeRequest) member(name string, value []byte) error {
 		if value[0] != '[' {
 			return wrong("a list of names of views")
 		}
-		for i, item := range elements(value) {
+		for i, item := range jsonform.Elements(value) {
 			if item[0] != '"' {
-				return refusal.At(name, refusal.Invalid("send names of views", "%s: item %d is %s", name, i, jsonKind(item)))
+				return refusal.At(name, refusal.Invalid("send names of views", "%s: item %d is %s", name, i, jsonform.Kind(item)))
 			}
-			m.views = append(m.views, jsonText(item))
+			m.views = append(m.views, jsonform.Text(item))
 		}
 	case "disable_event_timestamp":
 		if value[0] != 't' && value[0] != 'f' && !null {

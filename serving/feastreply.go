@@ -1,5 +1,7 @@
 package serving
 
+import "sluice/serving/jsonform"
+
 // epoch is the event time of what has none, as Feast's server writes it.
 const epoch = `"1970-01-01T00:00:00Z"`
 
@@ -13,15 +15,15 @@ func (q *query) appendFeastJSON(dst []byte) []byte {
 		}
 		dst = append(dst, `{"values":[`...)
 		for row := range q.rows {
-			dst = appendJSON(comma(dst, row), q.key(i, row), join.Type, feastStyle)
+			dst = jsonform.Append(jsonform.Comma(dst, row), q.key(i, row), join.Type, jsonform.Feast)
 		}
 		dst = append(dst, `],"statuses":[`...)
 		for row := range q.rows {
-			dst = append(comma(dst, row), `"PRESENT"`...)
+			dst = append(jsonform.Comma(dst, row), `"PRESENT"`...)
 		}
 		dst = append(dst, `],"event_timestamps":[`...)
 		for row := range q.rows {
-			dst = append(comma(dst, row), epoch...)
+			dst = append(jsonform.Comma(dst, row), epoch...)
 		}
 		dst = append(dst, `]}`...)
 	}
@@ -38,9 +40,9 @@ func (q *query) appendFeastJSON(dst []byte) []byte {
 func (a *partAnswer) writeTimes() {
 	a.times = a.times[:0]
 	for row, r := range a.rows {
-		a.times = comma(a.times, row)
+		a.times = jsonform.Comma(a.times, row)
 		if r.state.hasTime() {
-			a.times = appendJSONTime(a.times, r.eventTime)
+			a.times = jsonform.AppendTime(a.times, r.eventTime)
 		} else {
 			a.times = append(a.times, epoch...)
 		}
@@ -52,21 +54,14 @@ func (a *partAnswer) appendFeastJSON(dst []byte, slot int, words *statusWords) [
 	slots, t := len(a.part.features), a.part.features[slot].Type
 	dst = append(dst, `{"values":[`...)
 	for row := range a.rows {
-		dst = appendJSON(comma(dst, row), a.cells[row*slots+slot], t, feastStyle)
+		dst = jsonform.Append(jsonform.Comma(dst, row), a.cells[row*slots+slot], t, jsonform.Feast)
 	}
 	dst = append(dst, `],"statuses":[`...)
 	for row := range a.rows {
-		dst = append(comma(dst, row), '"')
+		dst = append(jsonform.Comma(dst, row), '"')
 		dst = append(dst, feastName(words[a.state(row, slot).of(len(a.cells[row*slots+slot]) == 0)])...)
 		dst = append(dst, '"')
 	}
 	dst = append(dst, `],"event_timestamps":[`...)
 	return append(append(dst, a.times...), `]}`...)
-}
-
-func comma(dst []byte, i int) []byte {
-	if i > 0 {
-		dst = append(dst, ',')
-	}
-	return dst
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -118,24 +119,24 @@ func (s *Server) featuresPlan(q *query, c *catalog, service string, names []stri
 func (q *query) appendFeatures(dst []byte) []byte {
 	dst = append(dst, `"rows":[`...)
 	for row := range q.rows {
-		dst = q.appendKey(append(comma(dst, row), '{'), row)
+		dst = q.appendKey(append(jsonform.Comma(dst, row), '{'), row)
 		dst = append(dst, `,"values":{`...)
 		for i, c := range q.plan.columns {
 			a := q.answers[c.part]
-			dst = append(appendJSONString(comma(dst, i), c.name), ':')
-			dst = appendJSON(dst, a.cell(row, c.slot), a.part.features[c.slot].Type, ownStyle)
+			dst = append(jsonform.AppendString(jsonform.Comma(dst, i), c.name), ':')
+			dst = jsonform.Append(dst, a.cell(row, c.slot), a.part.features[c.slot].Type, jsonform.Own)
 		}
 		dst = append(dst, `},"statuses":{`...)
 		for i, c := range q.plan.columns {
 			a := q.answers[c.part]
-			dst = append(appendJSONString(comma(dst, i), c.name), `:"`...)
+			dst = append(jsonform.AppendString(jsonform.Comma(dst, i), c.name), `:"`...)
 			dst = append(append(dst, statusNames[a.state(row, c.slot).of(len(a.cell(row, c.slot)) == 0)]...), '"')
 		}
 		dst = append(dst, `},"event_times":{`...)
 		for i, c := range q.plan.columns {
-			dst = append(appendJSONString(comma(dst, i), c.name), ':')
+			dst = append(jsonform.AppendString(jsonform.Comma(dst, i), c.name), ':')
 			if r := q.answers[c.part].rows[row]; r.state.hasTime() {
-				dst = appendJSONTime(dst, r.eventTime)
+				dst = jsonform.AppendTime(dst, r.eventTime)
 			} else {
 				dst = append(dst, "null"...)
 			}
@@ -144,7 +145,7 @@ func (q *query) appendFeatures(dst []byte) []byte {
 	}
 	dst = append(dst, `],"provenance":{`...)
 	for i, a := range q.answers {
-		dst = append(appendJSONString(comma(dst, i), a.part.view.Name), ':')
+		dst = append(jsonform.AppendString(jsonform.Comma(dst, i), a.part.view.Name), ':')
 		dst = a.provenance.appendJSON(dst)
 	}
 	return append(dst, '}')
@@ -154,8 +155,8 @@ func (q *query) appendFeatures(dst []byte) []byte {
 func (q *query) appendKey(dst []byte, row int) []byte {
 	dst = append(dst, `"key":{`...)
 	for i, join := range q.plan.joins {
-		dst = append(appendJSONString(comma(dst, i), join.Name), ':')
-		dst = appendJSON(dst, q.key(i, row), join.Type, ownStyle)
+		dst = append(jsonform.AppendString(jsonform.Comma(dst, i), join.Name), ':')
+		dst = jsonform.Append(dst, q.key(i, row), join.Type, jsonform.Own)
 	}
 	return append(dst, '}')
 }

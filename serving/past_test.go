@@ -16,6 +16,7 @@ import (
 
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
+	"sluice/serving/jsonform"
 )
 
 // pastWorld is a view whose versions come and go, over a store that sweeps and a list
@@ -187,7 +188,7 @@ func (w *pastWorld) check(t *rapid.T, tb testing.TB) {
 			want := `"values":{"f00":null}`
 			if record, ok := w.right(key, v); ok {
 				if err := feature.EachValue(record.Row, func(_ uint32, value []byte) {
-					want = `"values":{"f00":` + string(appendJSON(nil, value, feature.Float64, ownStyle)) + `}`
+					want = `"values":{"f00":` + string(jsonform.Append(nil, value, feature.Float64, jsonform.Own)) + `}`
 				}); err != nil {
 					t.Fatal(err)
 				}

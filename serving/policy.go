@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -140,7 +141,7 @@ func (p *part) defaultOf(f *feature.Feature) []byte {
 	if len(of.Default) == 0 {
 		return nil
 	}
-	v, err := ParseJSON(of.Type, of.Default)
+	v, err := jsonform.Parse(of.Type, of.Default)
 	if err != nil || v.IsNull() {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -110,20 +111,20 @@ func (s *Server) checkColumns(v *view, c columns) error {
 
 // parsePush takes a push body apart: the view, where to, and the object df.
 func parsePush(body []byte, viewMember string) (name, to string, df []byte, err error) {
-	if !wellFormed(body) {
-		return "", "", nil, refusal.At("body", notJSON(body, "send JSON in UTF-8"))
+	if !jsonform.WellFormed(body) {
+		return "", "", nil, refusal.At("body", jsonform.Malformed(body, "send JSON in UTF-8"))
 	}
-	if body = trimmed(body); body[0] != '{' {
-		return "", "", nil, refusal.At("body", refusal.Invalid("send an object", "the body is %s", jsonKind(body)))
+	if body = jsonform.Trimmed(body); body[0] != '{' {
+		return "", "", nil, refusal.At("body", refusal.Invalid("send an object", "the body is %s", jsonform.Kind(body)))
 	}
 	text := func(member string, value []byte) (string, error) {
 		if value[0] != '"' {
-			return "", refusal.At(member, refusal.Invalid("send a string", "%s is %s", member, jsonKind(value)))
+			return "", refusal.At(member, refusal.Invalid("send a string", "%s is %s", member, jsonform.Kind(value)))
 		}
-		return jsonText(value), nil
+		return jsonform.Text(value), nil
 	}
-	for key, value := range members(body) {
-		switch jsonText(key) {
+	for key, value := range jsonform.Members(body) {
+		switch jsonform.Text(key) {
 		case viewMember:
 			name, err = text(viewMember, value)
 		case "to":
@@ -148,13 +149,13 @@ func parsePush(body []byte, viewMember string) (name, to string, df []byte, err 
 func jsonTable(df []byte) (*table, error) {
 	t := &table{}
 	var cells [][][]byte
-	for key, value := range members(df) {
-		name := jsonText(key)
+	for key, value := range jsonform.Members(df) {
+		name := jsonform.Text(key)
 		if value[0] != '[' {
-			return nil, refusal.Invalid("give one value a row", "column %s is %s, not a list", refusal.Quoted(name), jsonKind(value))
+			return nil, refusal.Invalid("give one value a row", "column %s is %s, not a list", refusal.Quoted(name), jsonform.Kind(value))
 		}
 		var column [][]byte
-		for _, cell := range elements(value) {
+		for _, cell := range jsonform.Elements(value) {
 			column = append(column, cell)
 		}
 		if len(cells) > 0 && len(column) != len(cells[0]) {
@@ -169,16 +170,16 @@ func jsonTable(df []byte) (*table, error) {
 	}
 	t.value = func(column, row int, typ feature.Type) (feature.Value, error) {
 		if cell := cells[column][row]; typ == feature.JSON && cell[0] == '"' {
-			return jsonFromText(jsonText(cell))
+			return jsonFromText(jsonform.Text(cell))
 		}
-		return valueOf(typ, cells[column][row])
+		return jsonform.ValueOf(typ, cells[column][row])
 	}
 	t.moment = func(column, row int) (time.Time, error) {
 		cell := cells[column][row]
 		if cell[0] != '"' {
-			return time.Time{}, fmt.Errorf("%s is no event time; write RFC 3339", jsonKind(cell))
+			return time.Time{}, fmt.Errorf("%s is no event time; write RFC 3339", jsonform.Kind(cell))
 		}
-		return momentOf(jsonText(cell))
+		return momentOf(jsonform.Text(cell))
 	}
 	return t, nil
 }
@@ -187,11 +188,11 @@ func jsonTable(df []byte) (*table, error) {
 // a JSON value, and not a JSON string.
 func jsonFromText(text string) (feature.Value, error) {
 	raw := []byte(text)
-	if !wellFormed(raw) {
+	if !jsonform.WellFormed(raw) {
 		return feature.Null, fmt.Errorf("%s is the text of no JSON value", refusal.Quoted(text))
 	}
-	if raw = trimmed(raw); string(raw) == "null" {
+	if raw = jsonform.Trimmed(raw); string(raw) == "null" {
 		return feature.Null, nil
 	}
-	return jsonOf(raw)
+	return jsonform.JSONOf(raw)
 }

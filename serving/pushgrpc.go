@@ -14,6 +14,7 @@ import (
 	feastserving "sluice/api/feast/serving"
 	feasttypes "sluice/api/feast/types"
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -63,10 +64,10 @@ func textTable(cells map[string]string) *table {
 
 func parseText(t feature.Type, text string) (feature.Value, error) {
 	if t == feature.String {
-		return textOf(text)
+		return jsonform.StringOf(text)
 	}
-	if raw := []byte(text); wellFormed(raw) {
-		if v, err := valueOf(t, trimmed(raw)); err == nil || t.IsList() || t == feature.JSON {
+	if raw := []byte(text); jsonform.WellFormed(raw) {
+		if v, err := jsonform.ValueOf(t, jsonform.Trimmed(raw)); err == nil || t.IsList() || t == feature.JSON {
 			return v, err
 		}
 	}
@@ -75,7 +76,7 @@ func parseText(t feature.Type, text string) (feature.Value, error) {
 		return feature.Null, fmt.Errorf("%s: %w", refusal.Quoted(text), err)
 	}
 	if t == feature.Bytes || t == feature.Timestamp || t.Float() {
-		return valueOf(t, quotedText)
+		return jsonform.ValueOf(t, quotedText)
 	}
 	return feature.Null, fmt.Errorf("%s where %s is declared", refusal.Quoted(text), t)
 }
@@ -105,8 +106,8 @@ func typedValue(t feature.Type, in *feasttypes.Value) (feature.Value, error) {
 		return feature.Null, nil
 	}
 	if text, ok := in.GetVal().(*feasttypes.Value_StringVal); ok && t == feature.JSON {
-		if raw := []byte(text.StringVal); wellFormed(raw) {
-			return jsonOf(raw)
+		if raw := []byte(text.StringVal); jsonform.WellFormed(raw) {
+			return jsonform.JSONOf(raw)
 		}
 	}
 	wire, err := proto.Marshal(in)
@@ -123,13 +124,13 @@ func typedValue(t feature.Type, in *feasttypes.Value) (feature.Value, error) {
 func checkedValue(t feature.Type, v feature.Value) (feature.Value, error) {
 	switch {
 	case v.Type() == t && t == feature.JSON:
-		if raw := []byte(v.Text()); wellFormed(raw) {
-			return jsonOf(raw)
+		if raw := []byte(v.Text()); jsonform.WellFormed(raw) {
+			return jsonform.JSONOf(raw)
 		}
 		return feature.Null, errors.New("a json value that is no JSON")
 	case v.Type() == t:
-		if len(v.Text()) > maxText {
-			return feature.Null, tooLong(len(v.Text()))
+		if len(v.Text()) > jsonform.MaxText {
+			return feature.Null, jsonform.TooLong(len(v.Text()))
 		}
 		return v, nil
 	case t == feature.Int64 && v.Type() == feature.Int32:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -175,9 +176,9 @@ func (w *writer) problem(column int, err error) error {
 // column names on a view's own topic, and with the view's name on the default one.
 func appendWrite(dst []byte, v *view, keys, values []feature.Value, at time.Time) []byte {
 	if v.Source.Topic == "" {
-		dst = appendJSONString(append(dst, `{"view":`...), v.Name)
+		dst = jsonform.AppendString(append(dst, `{"view":`...), v.Name)
 		dst = appendMembers(append(dst, `,"key":{`...), keys, func(i int) string { return v.Entities[i].Name })
-		dst = appendJSONTime(append(dst, `},"event_time":`...), at.UnixNano())
+		dst = jsonform.AppendTime(append(dst, `},"event_time":`...), at.UnixNano())
 		dst = appendMembers(append(dst, `,"values":{`...), values, func(i int) string { return v.names[i] })
 		return append(dst, `}}`...)
 	}
@@ -192,16 +193,16 @@ func appendWrite(dst []byte, v *view, keys, values []feature.Value, at time.Time
 		when = "event_time"
 	}
 	dst = appendMembers(append(dst, '{'), keys, func(i int) string { return column(v.Entities[i].Name) })
-	dst = append(appendJSONString(append(dst, ','), when), ':')
-	dst = append(appendJSONTime(dst, at.UnixNano()), ',')
+	dst = append(jsonform.AppendString(append(dst, ','), when), ':')
+	dst = append(jsonform.AppendTime(dst, at.UnixNano()), ',')
 	dst = appendMembers(dst, values, func(i int) string { return column(v.names[i]) })
 	return append(dst, '}')
 }
 
 func appendMembers(dst []byte, values []feature.Value, name func(i int) string) []byte {
 	for i, v := range values {
-		dst = append(appendJSONString(comma(dst, i), name(i)), ':')
-		dst = appendJSON(dst, feature.AppendValue(nil, v), v.Type(), ownStyle)
+		dst = append(jsonform.AppendString(jsonform.Comma(dst, i), name(i)), ':')
+		dst = jsonform.Append(dst, feature.AppendValue(nil, v), v.Type(), jsonform.Own)
 	}
 	return dst
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"sluice/feature"
+	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
 )
 
@@ -31,8 +32,8 @@ func parseRows(body []byte) (rowsRequest, error) {
 
 // decodeBody reads a body strictly; want says how it should have been written.
 func decodeBody(body []byte, to any, want string) error {
-	if !wellFormed(body) {
-		return notJSON(body, want)
+	if !jsonform.WellFormed(body) {
+		return jsonform.Malformed(body, want)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
@@ -128,7 +129,7 @@ func (q *query) bindRows(keys []map[string]json.RawMessage, limit int) error {
 			}
 			from := len(q.arena)
 			var err error
-			if q.arena, err = appendJSONKey(q.arena, join.Type, raw); err != nil {
+			if q.arena, err = jsonform.AppendKey(q.arena, join.Type, raw); err != nil {
 				return refusal.Key(join.Name, row, err)
 			}
 			q.keys = append(q.keys, span{from, len(q.arena)})
@@ -148,10 +149,10 @@ func inRow(row int, err error) error {
 // appendRows appends the answer in the contract's form get.
 func (q *query) appendRows(dst []byte) []byte {
 	a := q.answers[0]
-	dst = appendJSONString(append(dst, `{"view":`...), a.part.view.Name)
+	dst = jsonform.AppendString(append(dst, `{"view":`...), a.part.view.Name)
 	dst = append(dst, `,"rows":[`...)
 	for row, r := range a.rows {
-		dst = a.appendRow(q.appendKey(append(comma(dst, row), '{'), row), row, r)
+		dst = a.appendRow(q.appendKey(append(jsonform.Comma(dst, row), '{'), row), row, r)
 	}
 	dst = append(dst, `],"provenance":`...)
 	return append(a.provenance.appendJSON(dst), '}')
@@ -163,19 +164,19 @@ func (a *partAnswer) appendRow(dst []byte, row int, r rowAnswer) []byte {
 	cells := a.cells[row*slots : (row+1)*slots]
 	dst = append(dst, `,"values":{`...)
 	for i, f := range a.part.columns() {
-		dst = append(appendJSONString(comma(dst, i), f.Name), ':')
-		dst = appendJSON(dst, cells[i], f.Type, ownStyle)
+		dst = append(jsonform.AppendString(jsonform.Comma(dst, i), f.Name), ':')
+		dst = jsonform.Append(dst, cells[i], f.Type, jsonform.Own)
 	}
 	dst = append(dst, `},"statuses":{`...)
 	for i, f := range a.part.columns() {
-		dst = append(appendJSONString(comma(dst, i), f.Name), `:"`...)
+		dst = append(jsonform.AppendString(jsonform.Comma(dst, i), f.Name), `:"`...)
 		dst = append(append(dst, statusNames[a.state(row, i).of(len(cells[i]) == 0)]...), '"')
 	}
 	dst = append(dst, `},"event_times":{`...)
 	for i, f := range a.part.columns() {
-		dst = append(appendJSONString(comma(dst, i), f.Name), ':')
+		dst = append(jsonform.AppendString(jsonform.Comma(dst, i), f.Name), ':')
 		if r.state.hasTime() {
-			dst = appendJSONTime(dst, r.eventTime)
+			dst = jsonform.AppendTime(dst, r.eventTime)
 		} else {
 			dst = append(dst, "null"...)
 		}
@@ -185,11 +186,11 @@ func (a *partAnswer) appendRow(dst []byte, row int, r rowAnswer) []byte {
 
 func (p *provenance) appendJSON(dst []byte) []byte {
 	dst = strconv.AppendUint(append(dst, `{"version":`...), uint64(p.Version), 10)
-	dst = appendJSONString(append(dst, `,"verdict":`...), p.Verdict)
+	dst = jsonform.AppendString(append(dst, `,"verdict":`...), p.Verdict)
 	dst = strconv.AppendUint(append(dst, `,"generation":`...), p.Generation, 10)
 	dst = strconv.AppendFloat(append(dst, `,"age_seconds":`...), p.AgeSeconds, 'f', -1, 64)
 	dst = strconv.AppendBool(append(dst, `,"stale":`...), p.Stale)
-	dst = appendJSONString(append(dst, `,"fallback":`...), p.Fallback)
+	dst = jsonform.AppendString(append(dst, `,"fallback":`...), p.Fallback)
 	if p.CachedRows > 0 {
 		dst = strconv.AppendInt(append(dst, `,"cached_rows":`...), int64(p.CachedRows), 10)
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"sluice/serving/jsonform"
 )
 
 // Tags of the two reply messages, one byte each.
@@ -42,7 +44,7 @@ func feastMetadata(p *plan) (wire, tail []byte) {
 			tail = append(tail, ',')
 		}
 		list = appendField(list, tagLen1, []byte(name))
-		tail = appendJSONString(tail, name)
+		tail = jsonform.AppendString(tail, name)
 	}
 	for _, j := range p.joins {
 		add(j.Name)

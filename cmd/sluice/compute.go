@@ -13,7 +13,7 @@ import (
 	"sluice/expression"
 	"sluice/feature"
 	"sluice/internal/definition"
-	"sluice/serving"
+	"sluice/serving/jsonform"
 	"sluice/store/tabular"
 )
 
@@ -264,7 +264,7 @@ func (c *computing) one(row *fileRow) error {
 			continue // absent is null, as in a write
 		}
 		in.seen = true
-		v, err := serving.ParseJSON(in.typ, raw)
+		v, err := jsonform.Parse(in.typ, raw)
 		if err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
@@ -286,7 +286,7 @@ func (c *computing) one(row *fileRow) error {
 			}
 			c.failed[i].n++
 		}
-		row.add(name, serving.AppendJSON(nil, v))
+		row.add(name, jsonform.AppendValue(nil, v))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sluice/feature"
-	"sluice/serving"
+	"sluice/serving/jsonform"
 	"sluice/store/tabular"
 )
 
@@ -127,7 +127,7 @@ var (
 
 // parseValue returns a value that is not null.
 func parseValue(t feature.Type, raw []byte) (feature.Value, error) {
-	v, err := serving.ParseJSON(t, raw)
+	v, err := jsonform.Parse(t, raw)
 	if err == nil && v.IsNull() {
 		err = errNull
 	}

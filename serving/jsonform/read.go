@@ -1,4 +1,4 @@
-package serving
+package jsonform
 
 import (
 	"bytes"
@@ -16,20 +16,21 @@ import (
 	"sluice/serving/refusal"
 )
 
-// maxText is the longest string, bytes or json value of a push, in bytes.
-const maxText = 64 << 10
+// MaxText is the longest string, bytes or json value that a request may bring, in bytes.
+const MaxText = 64 << 10
 
-// The seconds of the years 1 and 9999, the ends of RFC 3339.
+// The Unix seconds of the years 1 and 9999, the ends of RFC 3339: the least and the greatest
+// timestamp that a request may bring.
 const (
-	minSecond = -62135596800
-	maxSecond = 253402300799
+	MinSecond = -62135596800
+	MaxSecond = 253402300799
 )
 
-// valueOf reads a JSON value as one of type t; null is feature.Null. Integers are
+// ValueOf reads a JSON value as one of type t; null is feature.Null. Integers are
 // written without point or exponent, bytes in base64, timestamps as RFC 3339 or
 // whole Unix seconds, and floats also as NaN, Infinity and -Infinity in quotes.
 // Nothing else is converted from text. The error says what was wanted and given.
-func valueOf(t feature.Type, raw []byte) (feature.Value, error) {
+func ValueOf(t feature.Type, raw []byte) (feature.Value, error) {
 	first := raw[0]
 	switch {
 	case first == 'n':
@@ -37,27 +38,27 @@ func valueOf(t feature.Type, raw []byte) (feature.Value, error) {
 	case t.IsList() && first == '[':
 		return listOf(t, raw)
 	case t == feature.JSON:
-		return jsonOf(raw)
+		return JSONOf(raw)
 	case first == '"' && t == feature.String:
-		return textOf(jsonText(raw))
+		return StringOf(Text(raw))
 	case first == '"' && t == feature.Bytes:
-		return bytesOf(jsonText(raw))
+		return bytesOf(Text(raw))
 	case first == '"' && t == feature.Timestamp:
-		return timeOf(jsonText(raw))
+		return timeOf(Text(raw))
 	case first == '"' && t.Float():
-		return namedFloat(t, jsonText(raw))
+		return namedFloat(t, Text(raw))
 	case (first == 't' || first == 'f') && t == feature.Bool:
 		return feature.BoolValue(first == 't'), nil
 	case first == '-' || '0' <= first && first <= '9':
 		return numberOf(t, string(raw))
 	}
-	return feature.Null, fmt.Errorf("%s where %s is declared", jsonKind(raw), t)
+	return feature.Null, fmt.Errorf("%s where %s is declared", Kind(raw), t)
 }
 
 func listOf(t feature.Type, raw []byte) (feature.Value, error) {
 	list := []feature.Value{}
-	for i, item := range elements(raw) {
-		v, err := valueOf(t.Elem(), item)
+	for i, item := range Elements(raw) {
+		v, err := ValueOf(t.Elem(), item)
 		if err == nil && v.IsNull() {
 			err = errors.New("null in a list")
 		}
@@ -69,33 +70,37 @@ func listOf(t feature.Type, raw []byte) (feature.Value, error) {
 	return feature.ListValue(t.Elem(), list), nil
 }
 
-func jsonOf(raw []byte) (feature.Value, error) {
+// JSONOf reads well-formed JSON as a value of type json, without the space in it; the error
+// is that it is longer than MaxText.
+func JSONOf(raw []byte) (feature.Value, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
 		return feature.Null, fmt.Errorf("compact: %w", err)
 	}
-	if compact.Len() > maxText {
-		return feature.Null, tooLong(compact.Len())
+	if compact.Len() > MaxText {
+		return feature.Null, TooLong(compact.Len())
 	}
 	return feature.JSONValue(compact.String()), nil
 }
 
-func textOf(text string) (feature.Value, error) {
-	if len(text) > maxText {
-		return feature.Null, tooLong(len(text))
+// StringOf returns text as a value; the error is that it is longer than MaxText.
+func StringOf(text string) (feature.Value, error) {
+	if len(text) > MaxText {
+		return feature.Null, TooLong(len(text))
 	}
 	return feature.StringValue(text), nil
 }
 
-func tooLong(n int) error { return fmt.Errorf("%d bytes, more than %d", n, maxText) }
+// TooLong is the error of a text of n bytes that is longer than MaxText.
+func TooLong(n int) error { return fmt.Errorf("%d bytes, more than %d", n, MaxText) }
 
 func bytesOf(text string) (feature.Value, error) {
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || base64.StdEncoding.EncodedLen(len(b)) != len(text) {
 		return feature.Null, errors.New("a string that is no base64 where bytes is declared")
 	}
-	if len(b) > maxText {
-		return feature.Null, tooLong(len(b))
+	if len(b) > MaxText {
+		return feature.Null, TooLong(len(b))
 	}
 	return feature.BytesValue(b), nil
 }
@@ -146,7 +151,7 @@ func integerOf(t feature.Type, token string) (feature.Value, error) {
 		return feature.Int32Value(int32(n)), nil
 	case t == feature.Int64:
 		return feature.Int64Value(n), nil
-	case n < minSecond || n > maxSecond:
+	case n < MinSecond || n > MaxSecond:
 		return feature.Null, fmt.Errorf("%s seconds are outside the years 1 to 9999; are they milliseconds?", token)
 	}
 	return feature.UnixSecondsValue(n), nil
@@ -174,8 +179,8 @@ func floatOf(t feature.Type, token string) (feature.Value, error) {
 	return feature.Float64Value(f), nil
 }
 
-// appendJSONKey appends the serialized value of a join key.
-func appendJSONKey(dst []byte, t feature.Type, raw []byte) ([]byte, error) {
+// AppendKey appends the serialized value of a join key.
+func AppendKey(dst []byte, t feature.Type, raw []byte) ([]byte, error) {
 	v, err := viewOf(t, raw)
 	switch {
 	case err != nil:
@@ -188,14 +193,14 @@ func appendJSONKey(dst []byte, t feature.Type, raw []byte) ([]byte, error) {
 	return feature.AppendValue(dst, v), nil
 }
 
-// viewOf is valueOf, but a text without escapes or a number is not copied: the value is to
+// viewOf is ValueOf, but a text without escapes or a number is not copied: the value is to
 // be used before raw changes. There is one for each entity of a request.
 func viewOf(t feature.Type, raw []byte) (feature.Value, error) {
 	switch first := raw[0]; {
 	case first == '"' && t == feature.String && bytes.IndexByte(raw, '\\') < 0:
-		return textOf(unsafe.String(&raw[1], len(raw)-2))
+		return StringOf(unsafe.String(&raw[1], len(raw)-2))
 	case first == '-' || '0' <= first && first <= '9':
 		return numberOf(t, unsafe.String(&raw[0], len(raw)))
 	}
-	return valueOf(t, raw)
+	return ValueOf(t, raw)
 }

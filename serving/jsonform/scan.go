@@ -1,4 +1,4 @@
-package serving
+package jsonform
 
 import (
 	"encoding/json"
@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// The readers of this file take JSON that wellFormed accepted, so they meet no
+// The readers of this file take JSON that WellFormed accepted, so they meet no
 // errors and need no depth: they find the ends of values and leave the rest.
 
-// wellFormed reports whether b is one JSON value in valid UTF-8.
-func wellFormed(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
+// WellFormed reports whether b is one JSON value in valid UTF-8.
+func WellFormed(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
 
 // skipSpace returns the position of the first byte from i on that is no space.
 func skipSpace(b []byte, i int) int {
@@ -61,8 +61,8 @@ func skipNested(b []byte, i int) int {
 	}
 }
 
-// members yields the keys, as written, and values of an object.
-func members(object []byte) iter.Seq2[[]byte, []byte] {
+// Members yields the keys, as written, and values of an object.
+func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
 		for i := skipSpace(object, 1); object[i] != '}'; {
 			end := skipString(object, i)
@@ -77,8 +77,8 @@ func members(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// elements yields the positions and values of an array.
-func elements(array []byte) iter.Seq2[int, []byte] {
+// Elements yields the positions and values of an array.
+func Elements(array []byte) iter.Seq2[int, []byte] {
 	return func(yield func(at int, value []byte) bool) {
 		at := 0
 		for i := skipSpace(array, 1); array[i] != ']'; at++ {
@@ -101,14 +101,14 @@ func nextItem(b []byte, i int) int {
 	return i
 }
 
-// trimmed returns the value of b without the space around it.
-func trimmed(b []byte) []byte {
+// Trimmed returns the value of b without the space around it.
+func Trimmed(b []byte) []byte {
 	from := skipSpace(b, 0)
 	return b[from:skipValue(b, from)]
 }
 
-// jsonText returns the text of a string as written.
-func jsonText(raw []byte) string {
+// Text returns the text of a string as written.
+func Text(raw []byte) string {
 	for _, c := range raw {
 		if c == '\\' {
 			var text string
@@ -120,13 +120,13 @@ func jsonText(raw []byte) string {
 	return string(raw[1 : len(raw)-1])
 }
 
-// jsonIs reports whether a string as written is text; escapes are looked through.
-func jsonIs(raw []byte, text string) bool {
-	return string(raw[1:len(raw)-1]) == text || jsonText(raw) == text
+// Is reports whether a string as written is text; escapes are looked through.
+func Is(raw []byte, text string) bool {
+	return string(raw[1:len(raw)-1]) == text || Text(raw) == text
 }
 
-// jsonKind names what a value is, as people say it.
-func jsonKind(raw []byte) string {
+// Kind names what a value is, as people say it.
+func Kind(raw []byte) string {
 	switch raw[0] {
 	case '{':
 		return "an object"

@@ -1,4 +1,4 @@
-package serving
+package jsonform
 
 import (
 	"encoding/base64"
@@ -13,20 +13,22 @@ import (
 	"sluice/feature"
 )
 
-// jsonStyle says how a value is written where Feast and the platform differ.
-type jsonStyle uint8
+// Style says how a value is written where Feast and the platform differ.
+type Style uint8
 
 const (
-	feastStyle jsonStyle = iota // json as a string, timestamps as Unix seconds
-	ownStyle                    // json as it is, timestamps as RFC 3339
+	// Feast writes json as a string, and timestamps as Unix seconds.
+	Feast Style = iota
+	// Own writes json as it is, and timestamps as RFC 3339.
+	Own
 )
 
-// appendJSON appends a serialized value as JSON; null for an empty one. Floats
+// Append appends a serialized value as JSON; null for an empty one. Floats
 // always have a fraction or an exponent, so that readers that infer types keep
 // them floats; what is no number in JSON is "NaN", "Infinity" or "-Infinity".
 // float32 values are written as the float64 that they equal. Type 0 is what the
 // value itself says.
-func appendJSON(dst, value []byte, t feature.Type, style jsonStyle) []byte {
+func Append(dst, value []byte, t feature.Type, style Style) []byte {
 	if len(value) == 0 {
 		return append(dst, "null"...)
 	}
@@ -50,7 +52,7 @@ func appendJSON(dst, value []byte, t feature.Type, style jsonStyle) []byte {
 
 // appendList appends the elements of a list message: packed, or one field each
 // where they are length-delimited.
-func appendList(dst, list []byte, elem feature.Type, style jsonStyle) []byte {
+func appendList(dst, list []byte, elem feature.Type, style Style) []byte {
 	dst = append(dst, '[')
 	first := true
 	each := func(b []byte) []byte {
@@ -80,15 +82,15 @@ func appendList(dst, list []byte, elem feature.Type, style jsonStyle) []byte {
 
 // appendScalar appends the scalar of type t at the front of b, which has no tag,
 // and returns what follows it; nothing if b is cut short.
-func appendScalar(dst, b []byte, t feature.Type, style jsonStyle) (out, rest []byte) {
+func appendScalar(dst, b []byte, t feature.Type, style Style) (out, rest []byte) {
 	switch t {
 	case feature.Float64:
 		if len(b) >= 8 {
-			return appendJSONFloat(dst, math.Float64frombits(binary.LittleEndian.Uint64(b))), b[8:]
+			return appendFloat(dst, math.Float64frombits(binary.LittleEndian.Uint64(b))), b[8:]
 		}
 	case feature.Float32:
 		if len(b) >= 4 {
-			return appendJSONFloat(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))), b[4:]
+			return appendFloat(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))), b[4:]
 		}
 	case feature.String, feature.Bytes, feature.JSON:
 		if text, n := protowire.ConsumeBytes(b); n > 0 {
@@ -102,28 +104,28 @@ func appendScalar(dst, b []byte, t feature.Type, style jsonStyle) (out, rest []b
 	return append(dst, "null"...), nil
 }
 
-func appendText(dst, text []byte, t feature.Type, style jsonStyle) []byte {
+func appendText(dst, text []byte, t feature.Type, style Style) []byte {
 	switch {
 	case t == feature.Bytes:
 		return append(base64.StdEncoding.AppendEncode(append(dst, '"'), text), '"')
-	case t == feature.JSON && style == ownStyle:
+	case t == feature.JSON && style == Own:
 		return append(dst, text...)
 	}
-	return appendJSONString(dst, text)
+	return AppendString(dst, text)
 }
 
-func appendInteger(dst []byte, n int64, t feature.Type, style jsonStyle) []byte {
+func appendInteger(dst []byte, n int64, t feature.Type, style Style) []byte {
 	switch {
 	case t == feature.Bool:
 		return strconv.AppendBool(dst, n != 0)
-	case t == feature.Timestamp && style == ownStyle && n >= minSecond && n <= maxSecond:
+	case t == feature.Timestamp && style == Own && n >= MinSecond && n <= MaxSecond:
 		return append(time.Unix(n, 0).UTC().AppendFormat(append(dst, '"'), time.RFC3339), '"')
 	}
 	return strconv.AppendInt(dst, n, 10)
 }
 
-// appendJSONFloat appends the shortest text that reads back as f.
-func appendJSONFloat(dst []byte, f float64) []byte {
+// appendFloat appends the shortest text that reads back as f.
+func appendFloat(dst []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
 		return append(dst, `"NaN"`...)
@@ -147,10 +149,10 @@ func appendJSONFloat(dst []byte, f float64) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendJSONString appends text as a JSON string. Bytes that are no UTF-8 become
+// AppendString appends text as a JSON string. Bytes that are no UTF-8 become
 // the replacement character; what would end a script or a line in a browser is
 // escaped.
-func appendJSONString[T string | []byte](dst []byte, text T) []byte {
+func AppendString[T string | []byte](dst []byte, text T) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(text); {
@@ -191,12 +193,12 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(append(dst, `\u00`...), hexDigits[c>>4], hexDigits[c&15])
 }
 
-// appendJSONTime appends t, Unix nanoseconds, as RFC 3339 in UTC with 0, 3, 6 or
+// AppendTime appends t, Unix nanoseconds, as RFC 3339 in UTC with 0, 3, 6 or
 // 9 digits of fraction, in quotes.
-func appendJSONTime(dst []byte, t int64) []byte {
-	secs, nanos := splitNanos(t)
-	dst = time.Unix(secs, 0).UTC().AppendFormat(append(dst, '"'), "2006-01-02T15:04:05")
-	digits, width := nanos, 9
+func AppendTime(dst []byte, t int64) []byte {
+	at := time.Unix(0, t).UTC()
+	dst = at.AppendFormat(append(dst, '"'), "2006-01-02T15:04:05")
+	digits, width := int64(at.Nanosecond()), 9
 	for width > 0 && digits%1000 == 0 {
 		digits, width = digits/1000, width-3
 	}
@@ -215,4 +217,12 @@ func pow10(n int) int64 {
 		p *= 10
 	}
 	return p
+}
+
+// Comma begins item i of a list or an object: with a comma, unless it is the first.
+func Comma(dst []byte, i int) []byte {
+	if i > 0 {
+		dst = append(dst, ',')
+	}
+	return dst
 }
