@@ -5,6 +5,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/admission"
+	"sluice/serving/wireform"
 )
 
 // query is a request, and then its answer. It is taken from a pool and put back
@@ -30,7 +31,7 @@ type query struct {
 
 	context [][]feature.Value // by the plan's context: one value a row, or one for all
 
-	wire     wireRequest
+	wire     wireform.Request
 	planKey  []byte
 	keyBytes []byte // of feature.Key, all rows one after the other
 	keyEnds  []int
@@ -117,7 +118,7 @@ func (q *query) release() {
 
 // reset empties q.
 func (q *query) reset() {
-	clear(q.wire.columns)
+	clear(q.wire.Columns)
 	clear(q.context)
 	q.context = q.context[:0]
 	q.plan, q.policy, q.priority, q.rows, q.past, q.words, q.whole, q.scan = nil, 0, 0, 0, nil, nil, false, false

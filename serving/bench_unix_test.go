@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	feastserving "sluice/api/feast/serving"
+	"sluice/serving/wireform"
 )
 
 // The load comes from a process of its own, so that the CPU time of this one is
@@ -139,19 +140,19 @@ func (f *fixture) echo() *grpc.Server {
 	server.RegisterService(&grpc.ServiceDesc{ServiceName: feastService.ServiceName, HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{
 		MethodName: "GetOnlineFeatures",
 		Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-			request := &rawRequest{}
+			request := &wireform.RawRequest{}
 			if err := decode(request); err != nil {
 				return nil, err
 			}
-			defer request.free()
-			if reply, ok := replies.Load(len(request.data)); ok {
-				return rawReply{mem.SliceBuffer(reply.([]byte))}, nil
+			defer request.Free()
+			if reply, ok := replies.Load(len(request.Data)); ok {
+				return wireform.RawReply{Buffer: mem.SliceBuffer(reply.([]byte))}, nil
 			}
-			buffer, err := f.readWire(ctx, request.data, false)
+			buffer, err := f.readWire(ctx, request.Data, false)
 			if err == nil {
-				replies.Store(len(request.data), slices.Clone(buffer.ReadOnlyData()))
+				replies.Store(len(request.Data), slices.Clone(buffer.ReadOnlyData()))
 			}
-			return rawReply{buffer}, err
+			return wireform.RawReply{Buffer: buffer}, err
 		},
 	}}}, f)
 	return server

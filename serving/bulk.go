@@ -16,6 +16,7 @@ import (
 	"sluice/internal/auth"
 	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
+	"sluice/serving/wireform"
 )
 
 // bulk is a read of more rows than one request takes, answered in parts. Each part is
@@ -111,16 +112,16 @@ func bulkOver(err error) error {
 
 // streamMethod describes StreamFeatures, which takes and gives encoded bytes.
 var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: true, Handler: func(srv any, stream grpc.ServerStream) error {
-	request := &rawRequest{}
+	request := &wireform.RawRequest{}
 	if err := stream.RecvMsg(request); err != nil {
 		return err
 	}
-	defer request.free()
+	defer request.Free()
 	nextStretch(stream.Context(), partTime)()
 	s, begun := srv.(*Server), time.Now()
 	err := s.door.charge(stream.Context()) // once: what a stream may ask for is bounded
 	if err == nil {
-		err = s.streamWire(stream, request.data)
+		err = s.streamWire(stream, request.Data)
 	}
 	s.observe(methodBulkGRPC, begun, err)
 	if err == nil {
@@ -133,13 +134,13 @@ var streamMethod = grpc.StreamDesc{StreamName: "StreamFeatures", ServerStreams: 
 func (s *Server) streamWire(stream grpc.ServerStream, in []byte) error {
 	whole := &query{} // too large to be kept
 	snap, _, err := s.prepareWire(whole, in, true, s.limitBulk())
-	if errors.Is(err, errUnusual) {
-		if in, err = usual(in, true); err == nil {
+	if errors.Is(err, wireform.ErrUnusual) {
+		if in, err = wireform.Usual(in, true); err == nil {
 			whole.reset()
 			snap, _, err = s.prepareWire(whole, in, true, s.limitBulk())
 		}
 	}
-	if errors.Is(err, errUnusual) {
+	if errors.Is(err, wireform.ErrUnusual) {
 		err = refusal.Invalid("send the message that the .proto file describes", "the request cannot be decoded")
 	}
 	if err != nil {
@@ -151,7 +152,7 @@ func (s *Server) streamWire(stream grpc.ServerStream, in []byte) error {
 	b := &bulk{server: s, whole: whole, catalog: snap.catalog, plan: func(c *catalog) (*plan, error) { return s.wirePlan(whole, c, ownForm) }}
 	return b.each(stream.Context(), func(first int, part *query) error {
 		defer nextStretch(stream.Context(), partTime)()
-		err := stream.SendMsg(rawReply{pooled(part.sizePart(first), func(dst []byte) []byte { return part.appendPart(dst, first) })})
+		err := stream.SendMsg(wireform.RawReply{Buffer: pooled(part.sizePart(first), func(dst []byte) []byte { return part.appendPart(dst, first) })})
 		return unsent(stream.Context(), first, err)
 	})
 }

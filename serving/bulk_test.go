@@ -17,6 +17,7 @@ import (
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/feature"
 	"sluice/serving/refusal"
+	"sluice/serving/wireform"
 )
 
 // countedRows counts reads, and fails from the one that fails on.
@@ -130,7 +131,7 @@ func TestBulkOver(t *testing.T) {
 			t.Errorf("%s: bulkOver(%v) = %v, want %s (%s)", name, tc.err, got, tc.message, tc.hint)
 		}
 	}
-	if bulkOver(errUnusual) != errUnusual {
+	if bulkOver(wireform.ErrUnusual) != wireform.ErrUnusual {
 		t.Error("another error is changed")
 	}
 }

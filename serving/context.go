@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
-
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"sluice/feature"
 	"sluice/serving/jsonform"
 	"sluice/serving/refusal"
+	"sluice/serving/wireform"
 )
 
 // contextValue is a value that a request brings for the computed features of a plan.
@@ -209,31 +207,32 @@ func (q *query) contextCount(name string, n int) error {
 	return refusal.Invalid("give one value a row, or one for all", "context value %s has %s values for %d rows", name, countText(n, q.rows), q.rows)
 }
 
-// contextFromColumns takes the values of p's context out of the columns of entities:
+// contextFromColumns takes the values of q's plan's context out of the columns of entities:
 // Feast's own clients send them there.
-func (r *wireRequest) contextFromColumns(p *plan) {
-	if len(p.context) == 0 {
+func (q *query) contextFromColumns() {
+	if len(q.plan.context) == 0 {
 		return
 	}
-	keys := r.columns[:0]
-	for _, c := range r.columns {
-		if p.contextOf(string(c.name)) >= 0 {
-			r.context = append(r.context, c)
+	r := &q.wire
+	keys := r.Columns[:0]
+	for _, c := range r.Columns {
+		if q.plan.contextOf(string(c.Name)) >= 0 {
+			r.Context = append(r.Context, c)
 		} else {
 			keys = append(keys, c)
 		}
 	}
-	r.columns = keys
+	r.Columns = keys
 }
 
 // bindContextWire reads the context of a serialized request. Strict refuses names that
 // no view of it declares.
-func (q *query) bindContextWire(columns []wireColumn, strict bool) error {
+func (q *query) bindContextWire(columns []wireform.Column, strict bool) error {
 	if len(q.plan.context) == 0 && !(strict && len(columns) > 0) {
 		return nil
 	}
 	q.startContext()
-	have, given := make([]bool, len(q.plan.context)), wireNames(columns)
+	have, given := make([]bool, len(q.plan.context)), wireform.Names(columns)
 	for i, c := range columns {
 		name := given[i]
 		at := q.plan.contextOf(name)
@@ -246,7 +245,7 @@ func (q *query) bindContextWire(columns []wireColumn, strict bool) error {
 			return refusal.Invalid("give it once", "context value %s is given twice", name)
 		}
 		have[at] = true
-		if err := q.bindContextColumn(at, c.list); err != nil {
+		if err := q.bindContextColumn(at, c.List); err != nil {
 			return err
 		}
 	}
@@ -264,12 +263,12 @@ func (q *query) bindContextColumn(at int, list []byte) error {
 		if row >= q.rows {
 			return q.contextCount(c.name, row+1)
 		}
-		number, value, rest, err := cutField(b)
+		number, value, rest, err := wireform.CutField(b)
 		if err != nil || number != 1 {
-			return errUnusual
+			return wireform.ErrUnusual
 		}
-		v, err := contextFromWire(c.typ, value)
-		if errors.Is(err, errUnusual) {
+		v, err := wireform.ValueOf(c.typ, value)
+		if errors.Is(err, wireform.ErrUnusual) {
 			return err
 		}
 		if err != nil {
@@ -281,100 +280,4 @@ func (q *query) bindContextColumn(at int, list []byte) error {
 		return q.contextCount(c.name, n)
 	}
 	return nil
-}
-
-// contextFromWire reads a serialized feast.types.Value as one of type t. What the
-// protobuf runtime has to look at first is errUnusual.
-func contextFromWire(t feature.Type, b []byte) (feature.Value, error) {
-	if len(b) == 0 {
-		return feature.Null, nil
-	}
-	number, _, n := protowire.ConsumeTag(b)
-	switch {
-	case n < 0:
-		return feature.Null, errUnusual
-	case number == kindNull:
-		return feature.Null, nil
-	}
-	v, err := feature.DecodeValue(b)
-	if err != nil {
-		if kindNames[number] == "" && kindNames[number-10] == "" {
-			return feature.Null, fmt.Errorf("a value of kind %d where %s is declared", number, t)
-		}
-		return feature.Null, errUnusual
-	}
-	return converted(t, v)
-}
-
-// converted returns v as a value of type t: integers go into any number that holds them
-// exactly, a float64 into a float32 only if it is one; nothing else is converted.
-func converted(t feature.Type, v feature.Value) (feature.Value, error) {
-	if t.IsList() && v.Type().IsList() {
-		list := make([]feature.Value, len(v.List()))
-		for i, e := range v.List() {
-			var err error
-			if list[i], err = converted(t.Elem(), e); err != nil {
-				return feature.Null, fmt.Errorf("element %d: %w", i, err)
-			}
-		}
-		return feature.ListValue(t.Elem(), list), nil
-	}
-	mismatch := func() error { return fmt.Errorf("%s where %s is declared", v.Type(), t) }
-	if v.Type().IsList() {
-		return feature.Null, mismatch()
-	}
-	integer := v.Type() == feature.Int32 || v.Type() == feature.Int64 || v.Type() == feature.Timestamp && t == feature.Timestamp
-	switch t {
-	case feature.String, feature.Bytes:
-		switch {
-		case v.Type() != t:
-			return feature.Null, mismatch()
-		case t == feature.String && !utf8.ValidString(v.Text()):
-			return feature.Null, errUnusual
-		case len(v.Text()) > jsonform.MaxText:
-			return feature.Null, jsonform.TooLong(len(v.Text()))
-		}
-		return v, nil
-	case feature.Bool:
-		if v.Type() == t {
-			return v, nil
-		}
-	case feature.Int32, feature.Int64, feature.Timestamp:
-		if integer {
-			return integerAs(t, v.Int())
-		}
-	case feature.Float32, feature.Float64:
-		if integer && v.Type() != feature.Timestamp || v.Type().Float() {
-			return floatAs(t, v, integer)
-		}
-	}
-	return feature.Null, mismatch()
-}
-
-func integerAs(t feature.Type, n int64) (feature.Value, error) {
-	switch {
-	case t == feature.Int32 && n != int64(int32(n)):
-		return feature.Null, fmt.Errorf("%d is outside int32", n)
-	case t == feature.Int32:
-		return feature.Int32Value(int32(n)), nil
-	case t == feature.Int64:
-		return feature.Int64Value(n), nil
-	case n < jsonform.MinSecond || n > jsonform.MaxSecond:
-		return feature.Null, fmt.Errorf("%d seconds are outside the years 1 to 9999; are they milliseconds?", n)
-	}
-	return feature.UnixSecondsValue(n), nil
-}
-
-func floatAs(t feature.Type, v feature.Value, integer bool) (feature.Value, error) {
-	f := v.Float()
-	if n := v.Int(); integer && (n > 1<<53 || n < -1<<53) {
-		return feature.Null, fmt.Errorf("%d is not exact as %s", n, t)
-	}
-	if t == feature.Float64 {
-		return feature.Float64Value(f), nil
-	}
-	if f == f && float64(float32(f)) != f {
-		return feature.Null, fmt.Errorf("%v is no float32", f)
-	}
-	return feature.Float32Value(float32(f)), nil
 }

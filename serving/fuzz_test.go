@@ -3,11 +3,9 @@ package serving
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,78 +18,6 @@ import (
 	"sluice/feature"
 	"sluice/serving/refusal"
 )
-
-// FuzzWireRequest compares the fast reader with the protobuf runtime: what it
-// takes, the runtime takes and reads alike.
-func FuzzWireRequest(f *testing.F) {
-	for _, m := range []proto.Message{
-		feastRequest(columnsOf{"user_id": texts("a", "")}, "users:f00", "users:f01"),
-		feastRequest(columnsOf{"driver_id": longs(1, -1), "user_id": texts("a", "b")}, "pairs:f00"),
-		&feastserving.GetOnlineFeaturesRequest{Kind: &feastserving.GetOnlineFeaturesRequest_FeatureService{FeatureService: "model"}, FullFeatureNames: true, IncludeFeatureViewVersionMetadata: true},
-		ownRequest(columnsOf{"user_id": texts("a")}, sluicev1.Policy_POLICY_NULL, "users:*"),
-		&sluicev1.GetFeaturesRequest{What: ownRequest(nil, 0, "accounts:excess").What, Keys: columnsOf{"user_id": texts("a")}, Context: columnsOf{"amount": longs(1), "merchant": texts("b")}},
-	} {
-		b, err := proto.Marshal(m)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-		f.Add(b[:len(b)/2])
-		f.Add(append(slices.Clone(b), b...))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var r wireRequest
-		if err := r.parse(b); err != nil {
-			if !errors.Is(err, errUnusual) {
-				t.Fatalf("parse error %v is not errUnusual", err)
-			}
-			return
-		}
-		refs, err := r.refs()
-		if err != nil {
-			return
-		}
-		var want feastserving.GetOnlineFeaturesRequest
-		if err := proto.Unmarshal(b, &want); err != nil {
-			if wellFormedColumns(&r) {
-				t.Fatalf("read %x as %+v, the runtime says %v", b, r, err)
-			}
-			return
-		}
-		if !slices.Equal(refs, want.GetFeatures().GetVal()) || string(r.service) != want.GetFeatureService() ||
-			(r.flag != 0) != want.FullFeatureNames || len(r.columns) != len(want.Entities) || len(r.context) != len(want.RequestContext) {
-			t.Fatalf("read %x as %v %+v, want %v", b, refs, r, &want)
-		}
-		for _, c := range r.columns {
-			if got := want.Entities[string(c.name)]; got == nil {
-				t.Fatalf("column %q is not in %v", c.name, &want)
-			}
-		}
-		for _, c := range r.context {
-			if got := want.RequestContext[string(c.name)]; got == nil {
-				t.Fatalf("context %q is not in %v", c.name, &want)
-			}
-		}
-	})
-}
-
-// wellFormedColumns reports whether the values of r, which parse leaves closed,
-// can be read.
-func wellFormedColumns(r *wireRequest) bool {
-	for _, c := range slices.Concat(r.columns, r.context) {
-		for b := c.list; len(b) > 0; {
-			number, value, rest, err := cutField(b)
-			if err != nil || number != 1 {
-				return false
-			}
-			if _, err := cutScalar(value); err != nil {
-				return false
-			}
-			b = rest
-		}
-	}
-	return true
-}
 
 // fuzzFixture is a server whose views hold a few rows.
 func fuzzFixture(t testing.TB) *fixture {

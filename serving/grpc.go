@@ -16,6 +16,7 @@ import (
 	feastserving "sluice/api/feast/serving"
 	sluicev1 "sluice/api/sluice/v1"
 	"sluice/serving/refusal"
+	"sluice/serving/wireform"
 )
 
 // readBuffer is what a connection reads at once, bytes.
@@ -33,7 +34,7 @@ const (
 // of tokens.
 func (s *Server) GRPCOptions() []grpc.ServerOption {
 	options := []grpc.ServerOption{
-		grpc.ForceServerCodecV2(newCodec()),
+		grpc.ForceServerCodecV2(wireform.NewCodec()),
 		grpc.MaxRecvMsgSize(s.config.MaxBody),
 		grpc.MaxConcurrentStreams(uint32(s.config.MaxStreams)),
 		grpc.MaxHeaderListSize(uint32(s.config.MaxHeader)),
@@ -98,17 +99,17 @@ var (
 // readMethod describes a read that is answered from the request's bytes.
 func readMethod(name, full string, own bool) grpc.MethodDesc {
 	return grpc.MethodDesc{MethodName: name, Handler: func(srv any, ctx context.Context, decode func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
-		request := &rawRequest{}
+		request := &wireform.RawRequest{}
 		if err := decode(request); err != nil {
 			return nil, err
 		}
-		defer request.free()
+		defer request.Free()
 		handle := func(ctx context.Context, _ any) (any, error) {
-			buffer, err := srv.(*Server).readCall(ctx, request.data, own)
+			buffer, err := srv.(*Server).readCall(ctx, request.Data, own)
 			if err != nil {
 				return nil, told(ctx, err)
 			}
-			return rawReply{buffer}, nil
+			return wireform.RawReply{Buffer: buffer}, nil
 		}
 		if around == nil {
 			return handle(ctx, nil)
@@ -157,12 +158,12 @@ func typedMethod[In, Out any](name, full string, call func(*Server, context.Cont
 // decodeTyped reads a message. Were it left to grpc's codec, bytes that are none
 // would be answered as Internal, a failure of ours.
 func decodeTyped(decode func(any) error, to proto.Message) error {
-	raw := &rawRequest{}
+	raw := &wireform.RawRequest{}
 	if err := decode(raw); err != nil {
 		return err
 	}
-	defer raw.free()
-	if err := proto.Unmarshal(raw.data, to); err != nil {
+	defer raw.Free()
+	if err := proto.Unmarshal(raw.Data, to); err != nil {
 		return refusal.GRPC(refusal.Invalid("send the message that the .proto file describes", "the request cannot be decoded"))
 	}
 	return nil

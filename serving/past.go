@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"sluice/feature"
 	"sluice/serving/refusal"
 )
@@ -27,30 +25,6 @@ func (p pastVersions) check(of *plan) error {
 		}
 	}
 	return nil
-}
-
-// pastVersions reads the entries of as_of_versions; nil if there are none.
-func (r *wireRequest) pastVersions() (pastVersions, error) {
-	if len(r.past) == 0 {
-		return nil, nil
-	}
-	versions := pastVersions{}
-	for _, entry := range r.past {
-		number, name, rest, err := cutField(entry)
-		if err != nil || number != 1 {
-			return nil, errUnusual
-		}
-		tag, kind, n := protowire.ConsumeTag(rest)
-		if n < 0 || tag != 2 || kind != protowire.VarintType {
-			return nil, errUnusual
-		}
-		version, m := protowire.ConsumeVarint(rest[n:])
-		if m < 0 || n+m != len(rest) {
-			return nil, errUnusual
-		}
-		versions[string(name)] = feature.Version(version)
-	}
-	return versions, nil
 }
 
 // pastWait is how long a read as of a version waits for the registry to tell about it.

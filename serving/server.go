@@ -16,6 +16,7 @@ import (
 	"sluice/internal/h1"
 	"sluice/internal/h2"
 	"sluice/serving/refusal"
+	"sluice/serving/wireform"
 )
 
 // Server answers reads and pushes. Run keeps its snapshot; HTTP, Register,
@@ -121,13 +122,13 @@ func (s *Server) readWire(ctx context.Context, in []byte, own bool) (mem.Buffer,
 	q := newQuery()
 	defer q.release()
 	err := s.fillWire(ctx, q, in, own)
-	if errors.Is(err, errUnusual) {
-		if in, err = usual(in, own); err == nil {
+	if errors.Is(err, wireform.ErrUnusual) {
+		if in, err = wireform.Usual(in, own); err == nil {
 			q.reset()
 			err = s.fillWire(ctx, q, in, own)
 		}
 	}
-	if errors.Is(err, errUnusual) {
+	if errors.Is(err, wireform.ErrUnusual) {
 		err = refusal.Invalid("send the message that the .proto file describes", "the request cannot be decoded")
 	}
 	if err != nil {
@@ -169,7 +170,7 @@ func (s *Server) fillWire(ctx context.Context, q *query, in []byte, own bool) er
 // prepareWire makes q of what in asks for, with at most limit rows, and returns the
 // snapshot that its plan is of.
 func (s *Server) prepareWire(q *query, in []byte, own bool, limit int) (snap *snapshot, lapsed bool, err error) {
-	if err := q.wire.parse(in); err != nil {
+	if err := q.wire.Parse(in); err != nil {
 		return nil, false, err
 	}
 	if snap, lapsed, err = s.take(); err != nil {
@@ -179,17 +180,17 @@ func (s *Server) prepareWire(q *query, in []byte, own bool, limit int) (snap *sn
 	switch {
 	case own:
 		form = ownForm
-		if q.wire.flag > uint64(policyRefuse) {
-			return nil, false, refusal.Invalid("want POLICY_SERVE to POLICY_REFUSE", "policy %d is not known", q.wire.flag)
+		if q.wire.Flag > uint64(policyRefuse) {
+			return nil, false, refusal.Invalid("want POLICY_SERVE to POLICY_REFUSE", "policy %d is not known", q.wire.Flag)
 		}
-		q.policy = policy(q.wire.flag)
+		q.policy = policy(q.wire.Flag)
 		if err := q.policy.check(); err != nil {
 			return nil, false, err
 		}
-		if q.past, err = q.wire.pastVersions(); err != nil {
+		if q.past, err = q.wire.AsOf(); err != nil {
 			return nil, false, err
 		}
-	case q.wire.flag != 0:
+	case q.wire.Flag != 0:
 		form = feastFull
 	}
 	if q.plan, err = s.wirePlan(q, snap.catalog, form); err != nil {
@@ -199,12 +200,12 @@ func (s *Server) prepareWire(q *query, in []byte, own bool, limit int) (snap *sn
 		return nil, false, err
 	}
 	if !own {
-		q.wire.contextFromColumns(q.plan)
+		q.contextFromColumns()
 	}
-	if err := q.bindWire(q.wire.columns, limit); err != nil {
+	if err := q.bindWire(q.wire.Columns, limit); err != nil {
 		return nil, false, err
 	}
-	if err := q.bindContextWire(q.wire.context, own); err != nil {
+	if err := q.bindContextWire(q.wire.Context, own); err != nil {
 		return nil, false, err
 	}
 	return snap, lapsed, nil
@@ -212,9 +213,9 @@ func (s *Server) prepareWire(q *query, in []byte, own bool, limit int) (snap *sn
 
 // wirePlan returns the plan of q.wire, compiled if it is not kept.
 func (s *Server) wirePlan(q *query, c *catalog, form form) (*plan, error) {
-	text, kind := q.wire.features, byte('f')
-	if q.wire.service != nil {
-		text, kind = q.wire.service, planService
+	text, kind := q.wire.Features, byte('f')
+	if q.wire.Service != nil {
+		text, kind = q.wire.Service, planService
 	}
 	q.planKey = append(append(q.planKey[:0], kind, byte(form)), text...)
 	if p := c.plans.get(q.planKey); p != nil {
@@ -222,10 +223,10 @@ func (s *Server) wirePlan(q *query, c *catalog, form form) (*plan, error) {
 	}
 	var refs []string
 	var err error
-	if q.wire.service != nil {
+	if q.wire.Service != nil {
 		refs, err = c.service(string(text))
 	} else {
-		refs, err = q.wire.refs()
+		refs, err = q.wire.Refs()
 	}
 	if err != nil {
 		return nil, err

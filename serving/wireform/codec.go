@@ -1,4 +1,4 @@
-package serving
+package wireform
 
 import (
 	"fmt"
@@ -8,22 +8,23 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// rawRequest is a request as it came; data is valid until free is called.
-type rawRequest struct {
-	data   []byte
+// RawRequest is a request as it came; data is valid until Free is called.
+type RawRequest struct {
+	Data   []byte
 	buffer mem.Buffer
 }
 
-func (r *rawRequest) free() {
+// Free gives the bytes back; it may be called more than once.
+func (r *RawRequest) Free() {
 	if r.buffer != nil {
 		r.buffer.Free()
-		r.data, r.buffer = nil, nil
+		r.Data, r.buffer = nil, nil
 	}
 }
 
-// rawReply is a reply that is encoded already.
-type rawReply struct {
-	buffer mem.Buffer
+// RawReply is a reply that is encoded already.
+type RawReply struct {
+	Buffer mem.Buffer
 }
 
 // codec passes raw requests and replies through, and leaves every other message
@@ -32,15 +33,17 @@ type codec struct {
 	proto encoding.CodecV2
 }
 
-func newCodec() codec { return codec{encoding.GetCodecV2("proto")} }
+// NewCodec returns the codec that passes a *RawRequest and a RawReply through as bytes, and
+// leaves every other message to the protobuf codec.
+func NewCodec() encoding.CodecV2 { return codec{encoding.GetCodecV2("proto")} }
 
 // Name is that of the protobuf codec: the bytes on the wire are the same.
 func (codec) Name() string { return "proto" }
 
 // Marshal gives the reply's buffer away: grpc frees it once it is written.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
-	if reply, ok := v.(rawReply); ok {
-		return mem.BufferSlice{reply.buffer}, nil
+	if reply, ok := v.(RawReply); ok {
+		return mem.BufferSlice{reply.Buffer}, nil
 	}
 	out, err := c.proto.Marshal(v)
 	if err != nil {
@@ -51,9 +54,9 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 
 // Unmarshal lends a raw request its bytes until it is freed.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
-	if request, ok := v.(*rawRequest); ok {
+	if request, ok := v.(*RawRequest); ok {
 		request.buffer = data.MaterializeToBuffer(mem.DefaultBufferPool())
-		request.data = request.buffer.ReadOnlyData()
+		request.Data = request.buffer.ReadOnlyData()
 		return nil
 	}
 	if err := c.proto.Unmarshal(data, v); err != nil {

@@ -1,4 +1,4 @@
-package serving
+package wireform
 
 import (
 	"encoding/binary"
@@ -13,9 +13,9 @@ import (
 	"sluice/serving/refusal"
 )
 
-// errUnusual reports wire bytes that the fast readers leave to the protobuf
+// ErrUnusual reports wire bytes that the fast readers leave to the protobuf
 // runtime: legal perhaps, but not how a client's library writes them.
-var errUnusual = errors.New("unusual encoding")
+var ErrUnusual = errors.New("unusual encoding")
 
 // The kinds of feast.types.Value that a join key may have, by field number.
 const (
@@ -35,25 +35,25 @@ var kindNames = map[protowire.Number]string{
 	kindDouble: "float64", kindFloat: "float32", kindBool: "bool", kindTimestamp: "timestamp",
 }
 
-// wireScalar is a scalar feast.types.Value taken apart.
-type wireScalar struct {
+// Scalar is a scalar feast.types.Value taken apart.
+type Scalar struct {
 	kind protowire.Number // 0: null
 	bits uint64           // numbers, bools, and the bits of floats
 	text []byte           // strings and bytes; shares the request's memory
 }
 
-// cutScalar reads a serialized Value that holds one scalar, or nothing. Anything
-// else that is well formed is errUnusual.
-func cutScalar(b []byte) (wireScalar, error) {
+// CutScalar reads a serialized Value that holds one scalar, or nothing. Anything
+// else that is well formed is ErrUnusual.
+func CutScalar(b []byte) (Scalar, error) {
 	if len(b) == 0 {
-		return wireScalar{}, nil
+		return Scalar{}, nil
 	}
 	number, wire, n := protowire.ConsumeTag(b)
 	if n < 0 {
-		return wireScalar{}, errUnusual
+		return Scalar{}, ErrUnusual
 	}
 	b = b[n:]
-	v := wireScalar{kind: number}
+	v := Scalar{kind: number}
 	want := protowire.VarintType
 	switch number {
 	case kindBytes, kindString:
@@ -70,10 +70,10 @@ func cutScalar(b []byte) (wireScalar, error) {
 	case kindInt32, kindInt64, kindBool, kindTimestamp, kindNull:
 		v.bits, n = protowire.ConsumeVarint(b)
 	default:
-		return wireScalar{}, errUnusual
+		return Scalar{}, ErrUnusual
 	}
 	if wire != want || n != len(b) || number == kindString && !utf8.Valid(v.text) {
-		return wireScalar{}, errUnusual
+		return Scalar{}, ErrUnusual
 	}
 	if number == kindNull {
 		v.kind = 0
@@ -81,10 +81,10 @@ func cutScalar(b []byte) (wireScalar, error) {
 	return v, nil
 }
 
-// appendKey appends v as the serialized value of a join key of type t. Integers
+// AppendKey appends v as the serialized value of a join key of type t. Integers
 // go into any integer type that holds them, a float64 into a float32 only if it
 // is one; nothing else is converted.
-func (v wireScalar) appendKey(dst []byte, t feature.Type) ([]byte, error) {
+func (v Scalar) AppendKey(dst []byte, t feature.Type) ([]byte, error) {
 	mismatch := func() error { return fmt.Errorf("%s where %s is declared", kindNames[v.kind], t) }
 	switch {
 	case v.kind == 0:
@@ -106,7 +106,7 @@ func (v wireScalar) appendKey(dst []byte, t feature.Type) ([]byte, error) {
 	return dst, mismatch()
 }
 
-func (v wireScalar) appendFloat(dst []byte, t feature.Type, mismatch func() error) ([]byte, error) {
+func (v Scalar) appendFloat(dst []byte, t feature.Type, mismatch func() error) ([]byte, error) {
 	var f float64
 	switch v.kind {
 	case kindDouble:
@@ -149,15 +149,15 @@ func appendIntKey(dst []byte, t feature.Type, n int64, mismatch func() error) ([
 	return dst, mismatch()
 }
 
-// cutField reads a length-delimited field from the front of b.
-func cutField(b []byte) (number protowire.Number, value, rest []byte, err error) {
+// CutField reads a length-delimited field from the front of b.
+func CutField(b []byte) (number protowire.Number, value, rest []byte, err error) {
 	tag, n := binary.Uvarint(b)
 	if n <= 0 || tag&7 != uint64(protowire.BytesType) || tag>>3 == 0 || tag>>3 > uint64(protowire.MaxValidNumber) {
-		return 0, nil, nil, errUnusual
+		return 0, nil, nil, ErrUnusual
 	}
 	size, m := binary.Uvarint(b[n:])
 	if m <= 0 || size > uint64(len(b)-n-m) {
-		return 0, nil, nil, errUnusual
+		return 0, nil, nil, ErrUnusual
 	}
 	from := n + m
 	return protowire.Number(tag >> 3), b[from : from+int(size)], b[from+int(size):], nil
