@@ -9,6 +9,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/auth"
+	"sluice/serving/push"
 )
 
 // Rows reads stored rows. The stores embedded and redis provide it.
@@ -55,17 +56,9 @@ type Source interface {
 // VersionFunc returns what is known of a version; feature.ErrNotFound if nothing.
 type VersionFunc func(ctx context.Context, view feature.ViewID, version feature.Version) (feature.VersionInfo, error)
 
-// PushRecord is one write as the log carries it (design, section 3).
-type PushRecord struct {
-	Key   []byte // the entity's key; keeps an entity in one partition
-	Value []byte // JSON: flat on a view's own topic, with the view's name on the default one
-
-	Backfill bool // becomes the header sluice-backfill
-}
-
 // PushFunc appends records to the topic of view, the default one if its source
 // names none, and returns once they are acknowledged.
-type PushFunc func(ctx context.Context, view *feature.View, records []PushRecord) error
+type PushFunc func(ctx context.Context, view *feature.View, records []push.Record) error
 
 // ExposedFunc records how often versions were read: one entry a view and version,
 // with the rows since the entry before it that was taken. It is called about once

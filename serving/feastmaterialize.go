@@ -12,6 +12,7 @@ import (
 
 	"sluice/feature"
 	"sluice/serving/jsonform"
+	"sluice/serving/push"
 	"sluice/serving/refusal"
 )
 
@@ -290,7 +291,7 @@ func momentNamed(name, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, refusal.At(name, refusal.Invalid("give a time in RFC 3339", "%s is missing", name))
 	}
-	moment, err := momentOf(text)
+	moment, err := push.MomentOf(text)
 	if err != nil {
 		return time.Time{}, refusal.At(name, refusal.Invalid("give a time in RFC 3339", "%s: %v", name, err))
 	}

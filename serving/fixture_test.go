@@ -18,6 +18,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/h2"
+	"sluice/serving/push"
 	"sluice/store/memory"
 )
 
@@ -142,7 +143,7 @@ func newFixture(t testing.TB, change ...func(*Config, *Deps)) *fixture {
 	}
 	config, deps := DefaultConfig(), Deps{
 		Rows: f.rows, Source: f.registry, Version: f.registry.Version, Now: func() time.Time { return f.now },
-		Push: func(_ context.Context, _ *feature.View, records []PushRecord) error {
+		Push: func(_ context.Context, _ *feature.View, records []push.Record) error {
 			for _, r := range records {
 				f.pushed = append(f.pushed, string(r.Value))
 				f.keys = append(f.keys, feature.Key(r.Key))

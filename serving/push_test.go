@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -208,27 +207,5 @@ func TestPushGRPC(t *testing.T) {
 	f.pushed = nil
 	if got, err := client.WriteToOnlineStore(t.Context(), &feastserving.WriteToOnlineStoreRequest{FeatureViewName: "drivers", TypedFeatures: typed}); err != nil || !got.Status || !slices.Equal(f.pushed, []string{rowA}) {
 		t.Errorf("WriteToOnlineStore = %v, %v, %v", got, err, f.pushed)
-	}
-}
-
-func TestMomentOf(t *testing.T) {
-	for text, want := range map[string]time.Time{
-		"2026-11-23T12:00:00Z":              start,
-		"2026-11-23T13:00:00+01:00":         start,
-		"2026-11-23T12:00:00":               start,
-		"2026-11-23 12:00:00":               start,
-		"2026-11-23 12:00:00+00:00":         start,
-		"2026-11-23T12:00:00.123456789":     start.Add(123456789),
-		"2026-11-23 14:00:00.5+02:00":       start.Add(500 * time.Millisecond),
-		"2026-11-23":                        start.Add(-12 * time.Hour),
-		"23.11.2026":                        {},
-		"1795435200":                        {},
-		"":                                  {},
-		"2026-11-23T12:00:00 Europe/Berlin": {},
-	} {
-		got, err := momentOf(text)
-		if !got.Equal(want) || (err != nil) != want.IsZero() {
-			t.Errorf("momentOf(%q) = %v, %v, want %v", text, got, err, want)
-		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	feastserving "sluice/api/feast/serving"
 	"sluice/feature"
+	"sluice/serving/push"
 )
 
 // TestPushBackfill declares rows of a push to be of long ago, at every door that takes one.
@@ -19,7 +20,7 @@ func TestPushBackfill(t *testing.T) {
 	const row = `"df":{"user_id":["a","b"],"event_time":["2026-11-23","2026-11-23"]}`
 	var pushed []bool
 	f := newFixture(t, func(_ *Config, d *Deps) {
-		d.Push = func(_ context.Context, _ *feature.View, records []PushRecord) error {
+		d.Push = func(_ context.Context, _ *feature.View, records []push.Record) error {
 			for _, r := range records {
 				pushed = append(pushed, r.Backfill)
 			}

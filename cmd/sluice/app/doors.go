@@ -8,7 +8,7 @@ import (
 	"sluice/feature"
 	"sluice/internal/control"
 	"sluice/materialize"
-	"sluice/serving"
+	"sluice/serving/push"
 	"sluice/tap"
 )
 
@@ -51,8 +51,8 @@ func (a appender) Watermark(ctx context.Context, view *feature.View, t time.Time
 }
 
 // Push appends the rows of Feast's push.
-func (a appender) Push(ctx context.Context, view *feature.View, records []serving.PushRecord) error {
-	if slices.ContainsFunc(records, func(r serving.PushRecord) bool { return r.Backfill }) {
+func (a appender) Push(ctx context.Context, view *feature.View, records []push.Record) error {
+	if slices.ContainsFunc(records, func(r push.Record) bool { return r.Backfill }) {
 		if err := a.room.check(view, roomBackfill); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package serving
+package push
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 	"sluice/serving/refusal"
 )
 
-// table is rows to push: columns by name, cells read as the type that the view
+// Table is rows to push: columns by name, cells read as the type that the view
 // declares.
-type table struct {
+type Table struct {
 	names  []string
 	rows   int
 	value  func(column, row int, t feature.Type) (feature.Value, error)
@@ -27,17 +27,22 @@ var passedOver = []string{"created", "created_timestamp"}
 // view's source names.
 var timeColumns = []string{"event_timestamp", "event_time"}
 
-// columns are the columns of a table by what they hold; -1 where it has none.
-type columns struct {
+// Columns are the columns of a table by what they hold; -1 where it has none.
+type Columns struct {
 	joins, features []int
 	time            int
-	rest            []string // columns that are none of the view's
+	Rest            []string // columns that are none of the view's
 }
 
-// columns finds v's columns among names. Join keys and features are named as in
-// the view or as its source maps them. What is none of the view's is in rest.
-func (v *view) columns(names []string) (columns, error) {
-	c, used := columns{time: -1}, make([]bool, len(names))
+// Columns finds v's columns among those of t, which has rows. Join keys and features are
+// named as in the view or as its source maps them. What is none of the view's is in Rest.
+// The error, of code invalid_argument, names a column that v needs.
+func (t *Table) Columns(v *feature.View) (Columns, error) {
+	names := t.names
+	if t.rows == 0 {
+		return Columns{}, refusal.Invalid("give at least one row", "there are no rows")
+	}
+	c, used := Columns{time: -1}, make([]bool, len(names))
 	find := func(name string) int {
 		at := slices.Index(names, name)
 		if mapped := v.Source.Map[name]; at < 0 && mapped != "" {
@@ -51,12 +56,12 @@ func (v *view) columns(names []string) (columns, error) {
 	for _, e := range v.Entities {
 		at := find(e.Name)
 		if at < 0 {
-			return c, refusal.Invalid("the columns are "+v.columnNames(), "join key %s of view %s has no column", e.Name, v.Name)
+			return c, refusal.Invalid("the columns are "+columnNames(v), "join key %s of view %s has no column", e.Name, v.Name)
 		}
 		c.joins = append(c.joins, at)
 	}
-	for _, name := range v.names {
-		c.features = append(c.features, find(name))
+	for i := range v.Features {
+		c.features = append(c.features, find(v.Features[i].Name))
 	}
 	for _, name := range append([]string{v.Source.EventTime}, timeColumns...) {
 		if at := slices.Index(names, name); at >= 0 && !used[at] {
@@ -67,23 +72,23 @@ func (v *view) columns(names []string) (columns, error) {
 		}
 	}
 	if c.time < 0 {
-		return c, refusal.Invalid("the columns are "+v.columnNames(), "view %s needs a column of event times", v.Name)
+		return c, refusal.Invalid("the columns are "+columnNames(v), "view %s needs a column of event times", v.Name)
 	}
 	for i, name := range names {
 		if !used[i] && !slices.Contains(passedOver, name) {
-			c.rest = append(c.rest, name)
+			c.Rest = append(c.Rest, name)
 		}
 	}
 	return c, nil
 }
 
-// known refuses columns that are none of v's, so that a misspelt one is not taken for
+// Known refuses columns that are none of v's, so that a misspelt one is not taken for
 // a null.
-func (c columns) known(v *view) error {
-	if len(c.rest) == 0 {
+func (c Columns) Known(v *feature.View) error {
+	if len(c.Rest) == 0 {
 		return nil
 	}
-	return refusal.Unknown(feature.CodeUnknownFeature, "column", c.rest[0], slices.Concat(v.names, entityNames(v.Entities)))
+	return refusal.Unknown(feature.CodeUnknownFeature, "column", c.Rest[0], slices.Concat(featureNames(v), entityNames(v.Entities)))
 }
 
 func entityNames(entities []feature.Entity) (names []string) {
@@ -93,56 +98,73 @@ func entityNames(entities []feature.Entity) (names []string) {
 	return names
 }
 
-func (v *view) columnNames() string {
+func featureNames(v *feature.View) (names []string) {
+	for i := range v.Features {
+		names = append(names, v.Features[i].Name)
+	}
+	return names
+}
+
+func columnNames(v *feature.View) string {
 	when := v.Source.EventTime
 	if when == "" {
 		when = timeColumns[0]
 	}
-	return strings.Join(slices.Concat(entityNames(v.Entities), v.names, []string{when}), ", ")
+	return strings.Join(slices.Concat(entityNames(v.Entities), featureNames(v), []string{when}), ", ")
 }
 
-// records returns the rows of t as records for v's topic. The first cell that is
-// not of its column's type is an error of code type that names it.
-func (v *view) records(t *table, columns columns) ([]PushRecord, error) {
-	records := make([]PushRecord, t.rows)
+// Record is one write as the log carries it (design, section 3).
+type Record struct {
+	Key   []byte // the entity's key; keeps an entity in one partition
+	Value []byte // JSON: flat on a view's own topic, with the view's name on the default one
+
+	Backfill bool // becomes the header sluice-backfill
+}
+
+// Records returns the rows of t as records for v's topic, declared to be of long ago if
+// backfill is set; columns are those that Columns found. The first cell that is not of its
+// column's type is an error of code type that names it.
+func (t *Table) Records(v *feature.View, columns Columns, backfill bool) ([]Record, error) {
+	records := make([]Record, t.rows)
 	for row := range records {
 		w := writer{view: v, table: t, row: row}
 		var err error
 		if records[row], err = w.record(columns); err != nil {
 			return nil, err
 		}
+		records[row].Backfill = backfill
 	}
 	return records, nil
 }
 
 // writer makes the record of one row.
 type writer struct {
-	view  *view
-	table *table
+	view  *feature.View
+	table *Table
 	row   int
 }
 
-func (w *writer) record(c columns) (PushRecord, error) {
+func (w *writer) record(c Columns) (Record, error) {
 	keys, err := w.values(c.joins, func(i int) feature.Type { return w.view.Entities[i].Type }, false)
 	if err != nil {
-		return PushRecord{}, err
+		return Record{}, err
 	}
-	key, err := feature.NewKey(&w.view.View, keys)
+	key, err := feature.NewKey(w.view, keys)
 	if err != nil {
-		return PushRecord{}, refusal.Invalid("", "row %d: %v", w.row, err)
+		return Record{}, refusal.Invalid("", "row %d: %v", w.row, err)
 	}
 	values, err := w.values(c.features, func(i int) feature.Type { return w.view.Features[i].Type }, true)
 	if err != nil {
-		return PushRecord{}, err
+		return Record{}, err
 	}
 	at, err := w.table.moment(c.time, w.row)
 	if err == nil && (at.Year() < 1970 || at.Year() > 2261) {
 		err = fmt.Errorf("%s is not in the years 1970 to 2261; check the unit", at.Format(time.RFC3339))
 	}
 	if err != nil {
-		return PushRecord{}, w.problem(c.time, err)
+		return Record{}, w.problem(c.time, err)
 	}
-	return PushRecord{Key: []byte(key), Value: appendWrite(nil, w.view, keys, values, at)}, nil
+	return Record{Key: []byte(key), Value: appendWrite(nil, w.view, keys, values, at)}, nil
 }
 
 // values reads the cells of columns; null only where it may be.
@@ -174,12 +196,12 @@ func (w *writer) problem(column int, err error) error {
 
 // appendWrite appends a write as the log carries it: flat under the source's
 // column names on a view's own topic, and with the view's name on the default one.
-func appendWrite(dst []byte, v *view, keys, values []feature.Value, at time.Time) []byte {
+func appendWrite(dst []byte, v *feature.View, keys, values []feature.Value, at time.Time) []byte {
 	if v.Source.Topic == "" {
 		dst = jsonform.AppendString(append(dst, `{"view":`...), v.Name)
 		dst = appendMembers(append(dst, `,"key":{`...), keys, func(i int) string { return v.Entities[i].Name })
 		dst = jsonform.AppendTime(append(dst, `},"event_time":`...), at.UnixNano())
-		dst = appendMembers(append(dst, `,"values":{`...), values, func(i int) string { return v.names[i] })
+		dst = appendMembers(append(dst, `,"values":{`...), values, func(i int) string { return v.Features[i].Name })
 		return append(dst, `}}`...)
 	}
 	column := func(name string) string {
@@ -195,7 +217,7 @@ func appendWrite(dst []byte, v *view, keys, values []feature.Value, at time.Time
 	dst = appendMembers(append(dst, '{'), keys, func(i int) string { return column(v.Entities[i].Name) })
 	dst = append(jsonform.AppendString(append(dst, ','), when), ':')
 	dst = append(jsonform.AppendTime(dst, at.UnixNano()), ',')
-	dst = appendMembers(dst, values, func(i int) string { return column(v.names[i]) })
+	dst = appendMembers(dst, values, func(i int) string { return column(v.Features[i].Name) })
 	return append(dst, '}')
 }
 
@@ -205,19 +227,4 @@ func appendMembers(dst []byte, values []feature.Value, name func(i int) string) 
 		dst = jsonform.Append(dst, feature.AppendValue(nil, v), v.Type(), jsonform.Own)
 	}
 	return dst
-}
-
-// momentLayouts are how clients write event times; without a zone it is UTC.
-var momentLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", time.DateOnly,
-}
-
-// momentOf reads an event time.
-func momentOf(text string) (time.Time, error) {
-	for _, layout := range momentLayouts {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%s is no time; write RFC 3339", refusal.Quoted(text))
 }
