@@ -60,7 +60,7 @@ func benchServer(b testing.TB, change ...func(*Config, *Deps)) *fixture {
 	f.renew(b)
 	ctx, stop := context.WithCancel(b.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); f.report.run(ctx) }()
+	go func() { defer close(done); f.report.Run(ctx) }()
 	b.Cleanup(func() { stop(); <-done })
 	return f
 }

@@ -7,6 +7,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/admission"
+	"sluice/serving/readership"
 	"sluice/serving/refusal"
 )
 
@@ -19,7 +20,7 @@ type catalog struct {
 	services   map[string][]string // its features, as view:feature
 	priorities map[string]admission.Priority
 	plans      planCache
-	report     *reporter // counts who reads what
+	report     *readership.Reporter // counts who reads what
 }
 
 // view is a compiled view.
@@ -31,10 +32,10 @@ type view struct {
 	byName   map[string]int // feature name to position
 	computed computedSet
 	metrics  *viewMetrics
-	watch    *watch
+	watch    *readership.Watch
 }
 
-func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics, report *reporter) *catalog {
+func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics, report *readership.Reporter) *catalog {
 	c := &catalog{
 		generation: generation, report: report,
 		byName:     make(map[string]*view, len(defs.Views)),
@@ -43,7 +44,7 @@ func newCatalog(defs feature.Definitions, generation uint64, metrics *metrics, r
 	}
 	for i := range defs.Views {
 		v := newView(defs.Views[i], len(c.views))
-		v.metrics, v.watch = metrics.view(v.Name), report.watch(v.ID)
+		v.metrics, v.watch = metrics.view(v.Name), report.Watch(v.ID)
 		c.views, c.byName[v.Name] = append(c.views, v), v
 	}
 	for _, s := range defs.Services {

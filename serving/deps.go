@@ -10,6 +10,7 @@ import (
 	"sluice/feature"
 	"sluice/internal/auth"
 	"sluice/serving/push"
+	"sluice/serving/readership"
 )
 
 // Rows reads stored rows. The stores embedded and redis provide it.
@@ -60,24 +61,6 @@ type VersionFunc func(ctx context.Context, view feature.ViewID, version feature.
 // names none, and returns once they are acknowledged.
 type PushFunc func(ctx context.Context, view *feature.View, records []push.Record) error
 
-// ExposedFunc records how often versions were read: one entry a view and version,
-// with the rows since the entry before it that was taken. It is called about once
-// a second while there are reads, and when Run ends. What it returns an error for
-// comes again, added to what followed; so an error after it has recorded counts
-// twice.
-type ExposedFunc func(ctx context.Context, reads []feature.Exposure) error
-
-// ReadershipFunc records who reads what: what this process counted of views in an hour of
-// the platform's clock, all of it, in place of what it said of that view and hour before.
-// Process is empty. It is called every ten seconds while there are reads, and when Run
-// ends; what it returns an error for comes again, with what followed.
-type ReadershipFunc func(ctx context.Context, list []feature.Readership) error
-
-// ServedFunc takes a sample of the rows that reads returned, of any view, at most
-// Config.SampleRate of a view in a second. It is called from one goroutine; while
-// it does not return rows wait, a bounded number of them. It owns rows.
-type ServedFunc func(ctx context.Context, rows []feature.ServedRow) error
-
 // WindowFate is what became of a window.
 type WindowFate struct {
 	feature.Window
@@ -101,9 +84,9 @@ type Deps struct {
 	Source    Source
 	Version   VersionFunc               // nil: provenance names no verdict
 	Push      PushFunc                  // nil: pushes are refused as unavailable
-	Exposed   ExposedFunc               // nil: reads are not counted by version
-	Readers   ReadershipFunc            // nil: reads are not counted by feature
-	Served    ServedFunc                // nil: nothing is sampled
+	Exposed   readership.ExposedFunc    // nil: reads are not counted by version
+	Readers   readership.ReadersFunc    // nil: reads are not counted by feature
+	Served    readership.ServedFunc     // nil: nothing is sampled
 	Windows   WindowsFunc               // nil: /materialize knows of no rows
 	Authorize auth.Authorize            // nil: everything is allowed
 	Project   func(token string) string // project of the token of that name, empty for none; nil: of no token

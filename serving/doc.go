@@ -20,6 +20,10 @@
 // Pushed rows are checked against the view and handed on as records; they are
 // visible once the gate has passed them.
 //
-// A Server is safe for concurrent use. Package serving imports feature, api and
-// internal/auth.
+// What knows nothing of plans, snapshots and answers is in packages below this one: how
+// JSON and serialized requests are taken apart (jsonform, wireform), what becomes of rows
+// that are pushed (push), what is counted of reads (readership), and how a request is
+// refused (refusal). They do not import this package.
+//
+// A Server is safe for concurrent use. Package internal/arch lists what it may import.
 package serving

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/readership"
 	"sluice/serving/refusal"
 )
 
@@ -26,7 +27,7 @@ type lease struct {
 	source  Source
 	version VersionFunc
 	metrics *metrics
-	report  *reporter
+	report  *readership.Reporter
 	log     *slog.Logger
 
 	current atomic.Pointer[snapshot]

@@ -49,20 +49,6 @@ const (
 
 var outcomeNames = [outcomes]string{"ok", "invalid", "refused", "unavailable", "shed"}
 
-// report is what became of something that serving hands on.
-type report uint8
-
-const (
-	reportSampled        report = iota // rows
-	reportSampleDropped                // rows: too many were waiting
-	reportSampleFailed                 // rows: refused
-	reportExposureFailed               // reports, which are made again
-	reportReadersFailed                // likewise
-	reports
-)
-
-var reportNames = [reports]string{"sampled", "sample_dropped", "sample_failed", "exposure_failed", "readers_failed"}
-
 // metrics of serving. Series are resolved before they are needed: a request
 // looks up no label.
 type metrics struct {
@@ -74,7 +60,6 @@ type metrics struct {
 	kept     *prometheus.CounterVec
 	cached   *prometheus.CounterVec
 	failures *prometheus.CounterVec // of computed features
-	reports  [reports]prometheus.Counter
 
 	mu    sync.Mutex
 	views map[string]*viewMetrics
@@ -123,13 +108,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Values of computed features that could not be evaluated, by view and reason (division, overflow, cost, size, type, input).",
 		}, []string{"view", "reason"}),
 		views: map[string]*viewMetrics{},
-	}
-	handed := auto.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Subsystem: "serve", Name: "reports_total",
-		Help: "Sampled rows by what became of them (sampled, sample_dropped, sample_failed), and reports of reads by version (exposure_failed) and by feature (readers_failed) that failed.",
-	}, []string{"result"})
-	for i, name := range reportNames {
-		m.reports[i] = handed.WithLabelValues(name)
 	}
 	for i, method := range methodNames {
 		for j, code := range outcomeNames {

@@ -6,6 +6,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/admission"
+	"sluice/serving/readership"
 	"sluice/serving/refusal"
 )
 
@@ -41,10 +42,10 @@ type part struct {
 	computed *computation       // nil: no column is computed
 	slots    slotTable
 	nested   []nested
-	reads    []*listReads // count its rows; none: nobody counts
-	ttl      int64        // of the features, the shortest in nanoseconds; 0: none ever expires
-	ttls     []int64      // by slot, where they differ; else nil
-	defaults [][]byte     // by slot, serialized; nil: none of the features has one
+	reads    []*readership.List // count its rows; none: nobody counts
+	ttl      int64              // of the features, the shortest in nanoseconds; 0: none ever expires
+	ttls     []int64            // by slot, where they differ; else nil
+	defaults [][]byte           // by slot, serialized; nil: none of the features has one
 }
 
 // expire fills in how long the features of a complete part count.
@@ -70,6 +71,19 @@ func (p *part) expire() {
 
 // columns returns the features of a complete part that are columns, by slot.
 func (p *part) columns() []*feature.Feature { return p.features[:p.shown] }
+
+// storedIDs returns the ids of the stored features that a part reads, rising: of a path
+// the feature that it leads into, of a computed column those that it is made of.
+func (p *part) storedIDs() []uint32 {
+	var ids []uint32
+	for _, f := range p.features {
+		if f.ID != 0 {
+			ids = append(ids, f.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
 
 // column is a column of the reply: a slot of a part.
 type column struct {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/serving/readership"
 	"sluice/serving/refusal"
 )
 
@@ -190,13 +191,13 @@ func (a *partAnswer) age(shown *served, now int64) int64 {
 // was read, and a sample of the rows if sample is set.
 func (s *Server) count(a *partAnswer, now int64, sample bool) {
 	var n [len(statusNames)]int
-	slots, shown, returned, reads, watch := len(a.part.features), a.part.shown, 0, tally{}, a.part.view.watch
+	slots, shown, returned, reads, watch := len(a.part.features), a.part.shown, 0, readership.Tally{}, a.part.view.watch
 	for row := range a.rows {
 		r := &a.rows[row]
 		if r.state.returned() {
 			returned++
-			if watch.exposure != nil {
-				reads.add(r.version, watch.exposure)
+			if watch.Exposure != nil {
+				reads.Add(r.version, watch.Exposure)
 			}
 		}
 		if a.part.computed == nil && r.state != rowFound && (r.state != rowExpired || a.part.ttls == nil) {
@@ -214,12 +215,12 @@ func (s *Server) count(a *partAnswer, now int64, sample bool) {
 	if a.recalled > 0 {
 		a.part.view.metrics.cached.Add(float64(a.recalled))
 	}
-	reads.count(watch.exposure)
+	reads.Count(watch.Exposure)
 	for _, list := range a.part.reads {
-		list.rows.add(uint64(returned))
+		list.Add(uint64(returned))
 	}
-	if watch.sampler != nil && returned > 0 && sample {
-		watch.sampler.offer(returned, func(at int) { s.sample(a, a.returnedRow(at), now) })
+	if watch.Sampler != nil && returned > 0 && sample {
+		watch.Sampler.Offer(returned, func(at int) { s.sample(a, a.returnedRow(at), now) })
 	}
 }
 

@@ -18,6 +18,9 @@ import (
 	"sluice/feature"
 )
 
+// readersTake is how long it takes until who reads what is reported.
+const readersTake = 10 * time.Second
+
 // roll records who reads what: the last that was said of a view and hour.
 type roll struct {
 	mu    sync.Mutex
@@ -84,7 +87,7 @@ func TestReaders(t *testing.T) {
 			f.wire(t, feastRequest(columnsOf{"user_id": texts("new")}, "users:f04"), false)
 			f.wire(t, ownRequest(columnsOf{"user_id": texts("new")}, sluicev1.Policy_POLICY_SERVE, "users:f04", "users:f00"), true)
 		}
-		time.Sleep(readersEvery + time.Second)
+		time.Sleep(readersTake + time.Second)
 		for view, want := range map[feature.ViewID]map[string]uint64{
 			1: {"0": 3, "9": 3, "model 0": 6, "model 3": 6},
 			2: {"0": 6 + 3 + 6 + 3 + 3, "100": 6 + 3, "102": 6, "103": 6 + 3, "104": 3 + 3, "fraud 0": 3, "fraud 100": 3, "model 0": 3, "model 101": 3},
@@ -127,7 +130,7 @@ func TestReadersHours(t *testing.T) {
 			for range times {
 				f.post(t, "/api/v1/views/users/rows", `{"keys":[{"user_id":"a"}],"features":["f00"]}`)
 			}
-			time.Sleep(readersEvery + time.Second)
+			time.Sleep(readersTake + time.Second)
 		}
 		read(5)
 		ahead.Store(int64(time.Hour))
@@ -153,7 +156,7 @@ func TestReadersHours(t *testing.T) {
 		}
 		calls := l.calls
 		l.mu.Unlock()
-		time.Sleep(10 * readersEvery)
+		time.Sleep(10 * readersTake)
 		l.mu.Lock()
 		if l.calls != calls {
 			t.Errorf("%d calls without a read", l.calls-calls)
@@ -165,76 +168,4 @@ func (r *roll) set(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.err = err
-}
-
-// TestReadersOwed bounds what is kept of hours that could not be recorded, and passes over
-// reads of a time when the clock was not set.
-func TestReadersOwed(t *testing.T) {
-	lists := &readership{counters: map[string]*listReads{}}
-	now := time.Time{}
-	l := &roll{err: errors.New("no registry")}
-	r := readers{counted: lists, tell: l.put, now: func() time.Time { return now }, metrics: newMetrics(nil), log: (&lines{}).log()}
-	list := lists.of(readList{view: 2, whole: true, features: []uint32{100}}, 1)[0]
-	list.rows.add(50)
-	r.report(t.Context())
-	if l.calls != 0 {
-		t.Errorf("%d reports while the clock is not set, want none", l.calls)
-	}
-	for i := range 100 {
-		now = start.Add(time.Duration(i) * time.Hour)
-		list.rows.add(uint64(i))
-		r.report(t.Context())
-	}
-	l.set(nil)
-	r.report(t.Context())
-	if len(l.said) != hoursOwed || len(r.owed()) != 0 {
-		t.Errorf("%d hours were recorded and %d are owed, want %d and 0", len(l.said), len(r.owed()), hoursOwed)
-	}
-	if got := l.rows(2, now.Hour()); got["0"] != 99 || got["100"] != 99 {
-		t.Errorf("reads of the last hour: %v, want 99", got)
-	}
-}
-
-// TestReadershipBounds asks for more lists of features than are counted as such: nothing is
-// lost. Those that no plan in force has are let go once nobody reads by them.
-func TestReadershipBounds(t *testing.T) {
-	r := &readership{counters: map[string]*listReads{}}
-	ask := func(generation uint64, service string, ids ...uint32) []*listReads {
-		r.generation = max(r.generation, generation)
-		return r.of(readList{2, service, true, ids}, generation)
-	}
-	sums := func() map[readKey]uint64 {
-		got := map[readKey]uint64{}
-		r.take(func(at readKey, rows uint64) { got[at] += rows })
-		return got
-	}
-	const asked = mostLists + 500
-	want := map[readKey]uint64{{2, "", 0}: 2 * asked, {2, "", 1}: 2 * asked, {2, "fraud", 0}: 3, {2, "fraud", 7}: 3}
-	for i := range uint32(asked) {
-		ids := []uint32{1, 10 + i%40, 100 + i/40}
-		for _, l := range ask(1, "", ids...) {
-			l.rows.add(2)
-		}
-		want[readKey{2, "", ids[1]}] += 2
-		want[readKey{2, "", ids[2]}] += 2
-	}
-	for _, l := range ask(1, "fraud", 7) {
-		l.rows.add(3)
-	}
-	if got := sums(); !maps.Equal(got, want) {
-		t.Errorf("%d sums, want %d: %v", len(got), len(want), got)
-	}
-	if most := mostLists + 1 + 1 + 40 + asked/40 + 2; len(r.counters) > most || r.lists != mostLists {
-		t.Errorf("%d counters, of them %d lists, want at most %d and %d", len(r.counters), r.lists, most, mostLists)
-	}
-	kept := ask(2, "", 1, 10, 100)[0]
-	for range idleLists {
-		sums()
-	}
-	if len(r.counters) != 1 || r.lists != 1 || ask(2, "", 1, 10, 100)[0] != kept {
-		t.Errorf("%d counters of %d lists are left, want the one of the definitions in force", len(r.counters), r.lists)
-	}
-	if got := ask(2, "", 5, 6); len(got) != 1 {
-		t.Errorf("a list is counted by %d counters though there is room", len(got))
-	}
 }

@@ -2,76 +2,14 @@ package serving
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"sluice/feature"
 )
 
-// sampler chooses about limit of the rows that reads of one view return in a
-// second, and never more: each row with the same chance, which follows the rate
-// of the second before. Rows are numbered from 0 as they are returned; the
-// distance from one chosen to the next is random, so that it cannot fall in step
-// with the requests.
-//
-// A read whose rows are not chosen does one addition and one comparison.
-type sampler struct {
-	seen   atomic.Uint64 // rows returned
-	next   atomic.Uint64 // number of the next row to choose
-	gap    atomic.Uint64 // mean distance; 0 is 1
-	budget atomic.Int64  // rows that may still be chosen before the next tick
-
-	ticked uint64 // seen at the last tick; of the goroutine that reports
-}
-
-// offer numbers rows that are returned, and calls choose with the position of each
-// that is chosen, from 0.
-func (s *sampler) offer(rows int, choose func(at int)) {
-	end := s.seen.Add(uint64(rows))
-	from := end - uint64(rows)
-	for {
-		next := s.next.Load()
-		if next >= end {
-			return
-		}
-		at := max(next, from)
-		if !s.next.CompareAndSwap(next, at+s.distance()) {
-			continue
-		}
-		if s.budget.Add(-1) < 0 {
-			return
-		}
-		choose(int(at - from))
-	}
-}
-
-// distance returns how far after a chosen row the next one is.
-func (s *sampler) distance() uint64 {
-	gap := s.gap.Load()
-	if gap <= 1 {
-		return 1
-	}
-	return 1 + rand.Uint64N(2*gap-1)
-}
-
-// tick gives the sampler its rows for the next second; since is the time since
-// the last tick.
-func (s *sampler) tick(limit int, since time.Duration) {
-	seen := s.seen.Load()
-	rate := float64(seen-s.ticked) / max(since.Seconds(), 1e-3)
-	s.ticked = seen
-	gap := uint64(rate/float64(limit)) + 1
-	s.gap.Store(gap)
-	s.budget.Store(int64(limit))
-	if next := s.next.Load(); next > seen+2*gap {
-		s.next.CompareAndSwap(next, seen+gap) // chosen when there were many more reads
-	}
-}
-
-// sample hands the row at position row to the channel; it is dropped if that is
-// full. This is where a read first allocates for sampling.
+// sample hands on the row at position row. This is where a read first allocates for
+// sampling.
 func (s *Server) sample(a *partAnswer, row int, now int64) {
 	record, ok := a.shown.vector.Resolve(a.chains[row])
 	if !ok {
@@ -84,9 +22,5 @@ func (s *Server) sample(a *partAnswer, row int, now int64) {
 	if now != 0 {
 		out.At = time.Unix(0, now).UTC()
 	}
-	select {
-	case s.report.samples <- out:
-	default:
-		s.metrics.reports[reportSampleDropped].Inc()
-	}
+	s.report.Sample(out)
 }

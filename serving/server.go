@@ -15,6 +15,7 @@ import (
 	"sluice/feature"
 	"sluice/internal/h1"
 	"sluice/internal/h2"
+	"sluice/serving/readership"
 	"sluice/serving/refusal"
 	"sluice/serving/wireform"
 )
@@ -29,7 +30,7 @@ type Server struct {
 	verdicts verdicts
 	kept     *keptRows
 	cache    rowCache
-	report   *reporter
+	report   *readership.Reporter
 	door     *doorkeeper
 	feast    *statusWords
 	refused  [h2.Stats]prometheus.Counter
@@ -53,7 +54,10 @@ func New(config Config, deps Deps) (*Server, error) {
 	}
 	deps = deps.withDefaults()
 	m := newMetrics(deps.Registerer)
-	report := newReporter(config, deps, m)
+	report := readership.New(readership.Config{
+		SampleRate: config.SampleRate, Exposed: deps.Exposed, Readers: deps.Readers, Served: deps.Served,
+		Now: deps.Now, Registerer: deps.Registerer, Log: deps.Log,
+	})
 	door, err := newDoorkeeper(config, deps)
 	if err != nil {
 		return nil, fmt.Errorf("serving: %w", err)
@@ -68,7 +72,7 @@ func New(config Config, deps Deps) (*Server, error) {
 // that are not counted.
 func (s *Server) Run(ctx context.Context) error {
 	var group sync.WaitGroup
-	group.Go(func() { s.report.run(ctx) })
+	group.Go(func() { s.report.Run(ctx) })
 	err := s.lease.run(ctx)
 	group.Wait()
 	return err
@@ -248,7 +252,10 @@ func (c *catalog) plan(key []byte, refs []string, form form, limit int) (*plan, 
 		service = string(key[2:])
 		p.priority = c.priorities[service]
 	}
-	c.report.readership.join(p, service, c.generation)
+	for i := range p.parts {
+		part := &p.parts[i]
+		part.reads = c.report.Lists(part.view.ID, service, part.storedIDs(), c.generation)
+	}
 	c.plans.put(key, p)
 	return p, nil
 }

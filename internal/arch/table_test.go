@@ -20,11 +20,12 @@ var allowed = map[string][]string{
 	"tap":            {"feature", "quality", "quality/sketch"},
 	"store":          {"feature", "quality/sketch"},
 	"materialize":    {"feature", "quality/sketch", "rules"},
-	"serving":        {"feature", "expression", "api", "internal/auth", "internal/admission", "internal/h1", "internal/h2", "serving/refusal", "serving/jsonform", "serving/wireform", "serving/push"},
+	"serving":        {"feature", "expression", "api", "internal/auth", "internal/admission", "internal/h1", "internal/h2", "serving/refusal", "serving/jsonform", "serving/wireform", "serving/push", "serving/readership"},
 
 	"serving/refusal":       {"feature"},
 	"serving/jsonform":      {"feature", "serving/refusal"},
 	"serving/push":          {"feature", "api", "serving/refusal", "serving/jsonform"},
+	"serving/readership":    {"feature"},
 	"serving/wireform":      {"feature", "api", "serving/refusal", "serving/jsonform"},
 	"serving/feastregistry": {"feature", "api", "internal/feast"},
 

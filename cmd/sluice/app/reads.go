@@ -9,7 +9,7 @@ import (
 	"sluice/feature"
 	"sluice/materialize"
 	"sluice/quality/sketch"
-	"sluice/serving"
+	"sluice/serving/readership"
 )
 
 // processName names this process among all that serve, now and before.
@@ -22,7 +22,7 @@ func processName() string {
 }
 
 // buildReaders makes what records who reads what of this process, which is called process.
-func (a *App) buildReaders(process string) serving.ReadershipFunc {
+func (a *App) buildReaders(process string) readership.ReadersFunc {
 	return func(ctx context.Context, list []feature.Readership) error {
 		for i := range list {
 			list[i].Process = process

@@ -1,8 +1,7 @@
-package serving
+package readership
 
 import (
 	"encoding/binary"
-	"slices"
 	"sync"
 
 	"sluice/feature"
@@ -13,18 +12,20 @@ const (
 	idleLists = 60   // reports without a read after which the counter of a list that no plan in force has is let go
 )
 
-// readership counts the rows that reads returned by the lists of features that they asked
+// lists counts the rows that reads returned by the lists of features that they asked
 // for, one counter a list: what a read costs does not depend on how many features it asks
 // for. When reads are reported, a list becomes its features.
 //
 // Plans hold on to their counters for as long as they live, so none is let go that a plan
 // of the definitions in force may have.
-type readership struct {
+type lists struct {
 	mu         sync.Mutex
-	counters   map[string]*listReads
-	lists      int    // of counters, those that mostLists bounds
+	counters   map[string]*List
+	many       int    // of counters, those that mostLists bounds
 	generation uint64 // of the newest definitions
 }
+
+func newLists() *lists { return &lists{counters: map[string]*List{}} }
 
 // readList is what reads ask of a view.
 type readList struct {
@@ -34,67 +35,55 @@ type readList struct {
 	features []uint32 // ids, rising
 }
 
-// listReads counts the rows that reads of one list returned.
-type listReads struct {
+// List counts the rows that reads of one list returned.
+type List struct {
 	readList
 	rows       rowCount
 	generation uint64 // of the newest definitions whose plans have it
 	idle       int    // reports without a read since newer ones are in force
 }
 
+// Add counts rows.
+func (l *List) Add(rows uint64) { l.rows.add(rows) }
+
 // bounded reports whether it is one of those that mostLists bounds: how many others there
 // are is bounded by the services and the features that are defined.
 func (l *readList) bounded() bool { return l.whole && l.service == "" && len(l.features) > 0 }
 
-// join gives every part of a plan the counters of its reads, in the name of a service if
-// that is not empty. A nil readership counts nothing.
-func (r *readership) join(p *plan, service string, generation uint64) {
-	if r == nil {
-		return
+// Lists returns the counters of the reads of a list of stored features, by their ids,
+// rising, that plans of the definitions of a generation make of a view, in the name of a
+// service if that is not empty; none if nobody counts.
+func (r *Reporter) Lists(view feature.ViewID, service string, ids []uint32, generation uint64) []*List {
+	if r.lists == nil {
+		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.generation = max(r.generation, generation)
-	for i := range p.parts {
-		part := &p.parts[i]
-		part.reads = r.of(readList{part.view.ID, service, true, storedIDs(part)}, generation)
-	}
-}
-
-// storedIDs returns the ids of the stored features that a part reads, rising: of a path
-// the feature that it leads into, of a computed column those that it is made of.
-func storedIDs(p *part) []uint32 {
-	var ids []uint32
-	for _, f := range p.features {
-		if f.ID != 0 {
-			ids = append(ids, f.ID)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	r.lists.mu.Lock()
+	defer r.lists.mu.Unlock()
+	r.lists.generation = max(r.lists.generation, generation)
+	return r.lists.of(readList{view, service, true, ids}, generation)
 }
 
 // of returns the counters of the reads of a list: one, or where there is no room for
 // another list one of the view and one a feature.
-func (r *readership) of(list readList, generation uint64) []*listReads {
+func (r *lists) of(list readList, generation uint64) []*List {
 	key := list.key()
 	if l := r.counters[key]; l != nil {
 		l.generation = max(l.generation, generation)
-		return []*listReads{l}
+		return []*List{l}
 	}
 	if list.bounded() {
-		if r.lists == mostLists {
+		if r.many == mostLists {
 			return r.apart(list, generation)
 		}
-		r.lists++
+		r.many++
 	}
-	l := &listReads{readList: list, generation: generation}
+	l := &List{readList: list, generation: generation}
 	r.counters[key] = l
-	return []*listReads{l}
+	return []*List{l}
 }
 
 // apart returns the counters of a list that is not counted as such.
-func (r *readership) apart(list readList, generation uint64) []*listReads {
+func (r *lists) apart(list readList, generation uint64) []*List {
 	all := r.of(readList{view: list.view, whole: true}, generation)
 	for _, id := range list.features {
 		all = append(all, r.of(readList{view: list.view, features: []uint32{id}}, generation)...)
@@ -124,7 +113,7 @@ type readKey struct {
 
 // take hands what was counted since the last take to add, and lets go of counters that
 // nothing counts with any more.
-func (r *readership) take(add func(at readKey, rows uint64)) {
+func (r *lists) take(add func(at readKey, rows uint64)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key, l := range r.counters {
@@ -138,7 +127,7 @@ func (r *readership) take(add func(at readKey, rows uint64)) {
 			l.idle = 0
 		} else if l.idle++; l.idle >= idleLists {
 			if delete(r.counters, key); l.bounded() {
-				r.lists--
+				r.many--
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package serving
+package readership
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package serving
+package readership
 
 import (
 	"maps"
@@ -15,9 +15,9 @@ const (
 	idleReports = 600  // reports without a read after which a version's counter is let go
 )
 
-// exposure counts the rows of one view that reads returned, by version. Counting
+// Exposure counts the rows of one view that reads returned, by version. Counting
 // takes no lock and allocates nothing, but for the first read of a version.
-type exposure struct {
+type Exposure struct {
 	counts atomic.Pointer[counts]
 	lower  versionReads    // of versions below those that are counted apart
 	mu     sync.Mutex      // of what changes counts
@@ -37,8 +37,8 @@ type versionReads struct {
 	rows    rowCount
 }
 
-// add counts rows of a version.
-func (e *exposure) add(version feature.Version, rows uint64) {
+// Add counts rows of a version.
+func (e *Exposure) Add(version feature.Version, rows uint64) {
 	var c *versionReads
 	if now := e.counts.Load(); now != nil {
 		if version < now.least {
@@ -55,7 +55,7 @@ func (e *exposure) add(version feature.Version, rows uint64) {
 
 // open returns the counter of a version, made if there is none. If there is no room
 // for it, the lowest version is no longer counted apart.
-func (e *exposure) open(version feature.Version) *versionReads {
+func (e *Exposure) open(version feature.Version) *versionReads {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	next := counts{by: map[feature.Version]*versionReads{}}
@@ -82,7 +82,7 @@ func (e *exposure) open(version feature.Version) *versionReads {
 
 // take appends what was counted since the last take, and lets go of versions that
 // have not been read for long.
-func (e *exposure) take(view feature.ViewID, first, last time.Time, dst []feature.Exposure) []feature.Exposure {
+func (e *Exposure) take(view feature.ViewID, first, last time.Time, dst []feature.Exposure) []feature.Exposure {
 	report := func(c *versionReads) bool {
 		rows := c.rows.take()
 		if rows > 0 {
@@ -117,15 +117,16 @@ func (e *exposure) take(view feature.ViewID, first, last time.Time, dst []featur
 	return dst
 }
 
-// tally adds up the rows of one answer by version before they are counted. Nearly
+// Tally adds up the rows of one answer by version before they are counted. Nearly
 // all answers are of few versions.
-type tally struct {
+type Tally struct {
 	versions [4]feature.Version
 	rows     [4]uint64
 	n        int
 }
 
-func (t *tally) add(version feature.Version, to *exposure) {
+// Add counts one row of a version. Beyond four versions it is added to the exposure at once.
+func (t *Tally) Add(version feature.Version, to *Exposure) {
 	for i := range t.n {
 		if t.versions[i] == version {
 			t.rows[i]++
@@ -133,15 +134,16 @@ func (t *tally) add(version feature.Version, to *exposure) {
 		}
 	}
 	if t.n == len(t.versions) {
-		to.add(version, 1)
+		to.Add(version, 1)
 		return
 	}
 	t.versions[t.n], t.rows[t.n] = version, 1
 	t.n++
 }
 
-func (t *tally) count(to *exposure) {
+// Count adds what was added up to the exposure.
+func (t *Tally) Count(to *Exposure) {
 	for i := range t.n {
-		to.add(t.versions[i], t.rows[i])
+		to.Add(t.versions[i], t.rows[i])
 	}
 }

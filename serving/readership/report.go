@@ -1,8 +1,7 @@
-package serving
+package readership
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -16,21 +15,17 @@ const (
 	sampleBatch  = 256             // rows of one call
 )
 
-// reporter watches what reads return, and hands it on: how often each version was
+// Reporter watches what reads return, and hands it on: how often each version was
 // shown, who reads what, and a sample of the rows.
-type reporter struct {
-	limit   int // rows sampled of a view in a second
-	exposed ExposedFunc
-	served  ServedFunc
-	now     func() time.Time // the platform's clock
-	metrics *metrics
-	log     *slog.Logger
+type Reporter struct {
+	config  Config
+	results *results
 
-	readership *readership // nil: reads are not counted by feature
-	readers    readers
+	lists   *lists // nil: reads are not counted by feature
+	readers readers
 
 	mu      sync.Mutex
-	watches map[feature.ViewID]*watch
+	watches map[feature.ViewID]*Watch
 
 	samples chan feature.ServedRow
 
@@ -39,53 +34,55 @@ type reporter struct {
 	failing bool
 }
 
-// watch is what one view's reads are counted and chosen by. A nil part is off.
-type watch struct {
-	exposure *exposure
-	sampler  *sampler
+// Watch is what one view's reads are counted and chosen by. A nil part is off.
+type Watch struct {
+	Exposure *Exposure
+	Sampler  *Sampler
 }
 
-func newReporter(config Config, deps Deps, m *metrics) *reporter {
-	r := &reporter{
-		limit: config.SampleRate, exposed: deps.Exposed, served: deps.Served, now: deps.Now, metrics: m, log: deps.Log,
-		watches: map[feature.ViewID]*watch{}, samples: make(chan feature.ServedRow, sampleBuffer), from: deps.Now(),
+// New returns a reporter that hands on nothing until Run. The configuration has a clock and
+// a log.
+func New(config Config) *Reporter {
+	r := &Reporter{
+		config: config, results: newResults(config.Registerer), watches: map[feature.ViewID]*Watch{},
+		samples: make(chan feature.ServedRow, sampleBuffer), from: config.Now(),
 	}
-	if deps.Readers != nil {
-		r.readership = &readership{counters: map[string]*listReads{}}
-		r.readers = readers{counted: r.readership, tell: deps.Readers, now: deps.Now, metrics: m, log: deps.Log, from: deps.Now()}
+	if config.Readers != nil {
+		r.lists = newLists()
+		r.readers = readers{counted: r.lists, tell: config.Readers, now: config.Now, results: r.results, log: config.Log, from: config.Now()}
 	}
 	return r
 }
 
-// watch returns that of a view, which outlives changes of its definition.
-func (r *reporter) watch(view feature.ViewID) *watch {
+// Watch returns that of a view, which outlives changes of its definition.
+func (r *Reporter) Watch(view feature.ViewID) *Watch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := r.watches[view]
 	if w == nil {
-		w = &watch{}
-		if r.exposed != nil {
-			w.exposure = &exposure{}
+		w = &Watch{}
+		if r.config.Exposed != nil {
+			w.Exposure = &Exposure{}
 		}
-		if r.served != nil && r.limit > 0 {
-			w.sampler = &sampler{}
-			w.sampler.tick(r.limit, reportEvery)
+		if r.config.Served != nil && r.config.SampleRate > 0 {
+			w.Sampler = &Sampler{}
+			w.Sampler.tick(r.config.SampleRate, reportEvery)
 		}
 		r.watches[view] = w
 	}
 	return w
 }
 
-// run reports until ctx ends, and then what is left.
-func (r *reporter) run(ctx context.Context) {
+// Run reports until ctx ends, and then what is left.
+func (r *Reporter) Run(ctx context.Context) {
 	var group sync.WaitGroup
-	if r.exposed != nil {
+	if r.config.Exposed != nil {
 		group.Go(func() { repeat(ctx, reportEvery, r.reportExposure) })
 	}
-	if r.readership != nil {
+	if r.lists != nil {
 		group.Go(func() { r.readers.run(ctx) })
 	}
-	if r.served != nil && r.limit > 0 {
+	if r.config.Served != nil && r.config.SampleRate > 0 {
 		group.Go(func() { r.runSamples(ctx) })
 	}
 	group.Wait()
@@ -110,11 +107,11 @@ func repeat(ctx context.Context, every time.Duration, report func(context.Contex
 
 // reportExposure hands on what was counted. What cannot be handed on is kept and
 // added to the next report.
-func (r *reporter) reportExposure(ctx context.Context) {
-	now := r.now()
+func (r *Reporter) reportExposure(ctx context.Context) {
+	now := r.config.Now()
 	r.mu.Lock()
 	for view, w := range r.watches {
-		r.owed = w.exposure.take(view, r.from, now, r.owed)
+		r.owed = w.Exposure.take(view, r.from, now, r.owed)
 	}
 	r.mu.Unlock()
 	r.from = now
@@ -122,17 +119,17 @@ func (r *reporter) reportExposure(ctx context.Context) {
 		return
 	}
 	r.owed = merged(r.owed)
-	err := r.exposed(ctx, r.owed)
+	err := r.config.Exposed(ctx, r.owed)
 	if err == nil {
 		r.owed = nil
 	} else {
-		r.metrics.reports[reportExposureFailed].Inc()
+		r.results[exposureFailed].Inc()
 	}
 	switch {
 	case err != nil && !r.failing:
-		r.log.Warn("how often versions were read cannot be recorded; it is kept until it can", "err", err)
+		r.config.Log.Warn("how often versions were read cannot be recorded; it is kept until it can", "err", err)
 	case err == nil && r.failing:
-		r.log.Info("how often versions were read is recorded again")
+		r.config.Log.Info("how often versions were read is recorded again")
 	}
 	r.failing = err != nil
 }
@@ -140,10 +137,14 @@ func (r *reporter) reportExposure(ctx context.Context) {
 // merged returns list with one entry a view and version, in the order of their
 // first ones.
 func merged(list []feature.Exposure) []feature.Exposure {
-	at := make(map[versionKey]int, len(list))
+	type version struct {
+		view    feature.ViewID
+		version feature.Version
+	}
+	at := make(map[version]int, len(list))
 	out := list[:0]
 	for _, e := range list {
-		key := versionKey{e.View, e.Version}
+		key := version{e.View, e.Version}
 		i, known := at[key]
 		if !known {
 			at[key] = len(out)
@@ -156,7 +157,7 @@ func merged(list []feature.Exposure) []feature.Exposure {
 	return out
 }
 
-func (r *reporter) runSamples(ctx context.Context) {
+func (r *Reporter) runSamples(ctx context.Context) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	var batch []feature.ServedRow
@@ -181,8 +182,17 @@ func (r *reporter) runSamples(ctx context.Context) {
 	}
 }
 
+// Sample hands a row to whoever takes samples; it is dropped if too many wait.
+func (r *Reporter) Sample(row feature.ServedRow) {
+	select {
+	case r.samples <- row:
+	default:
+		r.results[sampleDropped].Inc()
+	}
+}
+
 // waiting appends the rows that are in the channel.
-func (r *reporter) waiting(batch []feature.ServedRow) []feature.ServedRow {
+func (r *Reporter) waiting(batch []feature.ServedRow) []feature.ServedRow {
 	for {
 		select {
 		case row := <-r.samples:
@@ -194,23 +204,23 @@ func (r *reporter) waiting(batch []feature.ServedRow) []feature.ServedRow {
 }
 
 // tick gives every view its rows for the next second.
-func (r *reporter) tick(since time.Duration) {
+func (r *Reporter) tick(since time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, w := range r.watches {
-		w.sampler.tick(r.limit, since)
+		w.Sampler.tick(r.config.SampleRate, since)
 	}
 }
 
 // deliver hands rows on. They are a sample: those that are not taken are gone.
-func (r *reporter) deliver(ctx context.Context, rows []feature.ServedRow) {
+func (r *Reporter) deliver(ctx context.Context, rows []feature.ServedRow) {
 	if len(rows) == 0 {
 		return
 	}
-	if err := r.served(ctx, rows); err != nil {
-		r.metrics.reports[reportSampleFailed].Add(float64(len(rows)))
-		r.log.Warn("sampled rows were not taken", "rows", len(rows), "err", err)
+	if err := r.config.Served(ctx, rows); err != nil {
+		r.results[sampleFailed].Add(float64(len(rows)))
+		r.config.Log.Warn("sampled rows were not taken", "rows", len(rows), "err", err)
 		return
 	}
-	r.metrics.reports[reportSampled].Add(float64(len(rows)))
+	r.results[sampled].Add(float64(len(rows)))
 }

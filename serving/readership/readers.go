@@ -1,4 +1,4 @@
-package serving
+package readership
 
 import (
 	"cmp"
@@ -22,10 +22,10 @@ var readershipHours = feature.WindowSpec{Size: feature.ReadershipSpan}
 // of it every time something came, so that a report that is made again counts once. It is
 // of one goroutine.
 type readers struct {
-	counted *readership
-	tell    ReadershipFunc
+	counted *lists
+	tell    ReadersFunc
 	now     func() time.Time // the platform's clock
-	metrics *metrics
+	results *results
 	log     *slog.Logger
 
 	from    time.Time // when it last looked
@@ -62,7 +62,7 @@ func (r *readers) report(ctx context.Context) {
 	if err == nil {
 		r.settle()
 	} else {
-		r.metrics.reports[reportReadersFailed].Inc()
+		r.results[readersFailed].Inc()
 	}
 	switch {
 	case err != nil && !r.failing:
