@@ -61,6 +61,10 @@ type VersionFunc func(ctx context.Context, view feature.ViewID, version feature.
 // names none, and returns once they are acknowledged.
 type PushFunc func(ctx context.Context, view *feature.View, records []push.Record) error
 
+// AheadFunc returns an error of code future, which names the bound, for an event time that
+// lies too far ahead of the platform's clock: whoever reads the log would refuse the row.
+type AheadFunc func(ctx context.Context, at time.Time) error
+
 // WindowFate is what became of a window.
 type WindowFate struct {
 	feature.Window
@@ -83,6 +87,7 @@ type Deps struct {
 	Rows      Rows // that is a WholeRows as well: replicas are asked by it; a GroupRows: views of a group are read at once
 	Source    Source
 	Version   VersionFunc               // nil: provenance names no verdict
+	Ahead     AheadFunc                 // nil: pushes of any time are taken, and those too far ahead become dead letters
 	Push      PushFunc                  // nil: pushes are refused as unavailable
 	Exposed   readership.ExposedFunc    // nil: reads are not counted by version
 	Readers   readership.ReadersFunc    // nil: reads are not counted by feature

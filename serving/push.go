@@ -64,7 +64,11 @@ func (s *Server) pushTable(ctx context.Context, name string, t *push.Table, back
 	if err := s.checkColumns(&v.View, columns); err != nil {
 		return err
 	}
-	records, err := t.Records(&v.View, columns, backfill)
+	var ahead func(time.Time) error
+	if s.deps.Ahead != nil {
+		ahead = func(at time.Time) error { return s.deps.Ahead(ctx, at) }
+	}
+	records, err := t.Records(&v.View, columns, backfill, ahead)
 	if err != nil {
 		return err
 	}

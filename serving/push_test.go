@@ -1,11 +1,13 @@
 package serving
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -207,5 +209,42 @@ func TestPushGRPC(t *testing.T) {
 	f.pushed = nil
 	if got, err := client.WriteToOnlineStore(t.Context(), &feastserving.WriteToOnlineStoreRequest{FeatureViewName: "drivers", TypedFeatures: typed}); err != nil || !got.Status || !slices.Equal(f.pushed, []string{rowA}) {
 		t.Errorf("WriteToOnlineStore = %v, %v, %v", got, err, f.pushed)
+	}
+}
+
+// TestPushAhead pushes two rows of which one is too far ahead, at every door.
+func TestPushAhead(t *testing.T) {
+	f := newFixture(t, func(_ *Config, d *Deps) {
+		d.Ahead = func(_ context.Context, at time.Time) error {
+			if !at.After(start.Add(5 * time.Minute)) {
+				return nil
+			}
+			return &feature.Error{Code: feature.CodeFuture, Message: "more than 5m0s ahead", Hint: "check the clock"}
+		}
+	})
+	for path, body := range map[string]string{
+		"/push":                  `{"push_source_name":"users","df":{"user_id":["a","b"],"at":["2026-11-23T12:00:00Z","WHEN"]},"to":"online"}`,
+		"/write-to-online-store": `{"feature_view_name":"users","df":{"user_id":["a","b"],"at":["2026-11-23T12:00:00Z","WHEN"]}}`,
+	} {
+		f.pushed = nil
+		status, got := f.post(t, path, strings.Replace(body, "WHEN", "2026-11-23T12:05:01Z", 1))
+		if want := `{"detail":[{"input":null,"loc":["body","df"],"msg":"column \"at\", row 1: more than 5m0s ahead (check the clock)","type":"future"}]}`; status != 422 || got != want || f.pushed != nil {
+			t.Errorf("%s = %d %s, %d pushed, want 422 %s and none", path, status, got, len(f.pushed), want)
+		}
+		if status, got = f.post(t, path, strings.Replace(body, "WHEN", "2026-11-23T12:05:00Z", 1)); status != 200 || len(f.pushed) != 2 {
+			t.Errorf("%s at the bound = %d %s, %d pushed, want both rows", path, status, got, len(f.pushed))
+		}
+	}
+	client := feastserving.NewGrpcFeatureServerClient(f.dial(t))
+	for when, want := range map[string]codes.Code{"2026-11-23T12:05:00Z": codes.OK, "2026-11-23T12:06:00Z": codes.InvalidArgument} {
+		row := map[string]string{"user_id": "a", "at": when}
+		_, pushed := client.Push(t.Context(), &feastserving.PushRequest{StreamFeatureView: "users", Features: row})
+		_, written := client.WriteToOnlineStore(t.Context(), &feastserving.WriteToOnlineStoreRequest{FeatureViewName: "users", Features: row})
+		for _, err := range []error{pushed, written} {
+			info, _ := detailsOf(err)
+			if status.Code(err) != want || want != codes.OK && (info.GetReason() != "future" || !strings.Contains(err.Error(), "5m0s")) {
+				t.Errorf("event time %s over gRPC: %v, want %v that names the bound", when, err, want)
+			}
+		}
 	}
 }

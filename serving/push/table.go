@@ -1,6 +1,7 @@
 package push
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,11 +124,12 @@ type Record struct {
 
 // Records returns the rows of t as records for v's topic, declared to be of long ago if
 // backfill is set; columns are those that Columns found. The first cell that is not of its
-// column's type is an error of code type that names it.
-func (t *Table) Records(v *feature.View, columns Columns, backfill bool) ([]Record, error) {
+// column's type is an error of code type that names it, and so is one that ahead, which may
+// be nil, says is an event time that the log's reader would refuse: of that error's code.
+func (t *Table) Records(v *feature.View, columns Columns, backfill bool, ahead func(at time.Time) error) ([]Record, error) {
 	records := make([]Record, t.rows)
 	for row := range records {
-		w := writer{view: v, table: t, row: row}
+		w := writer{view: v, table: t, row: row, ahead: ahead}
 		var err error
 		if records[row], err = w.record(columns); err != nil {
 			return nil, err
@@ -142,6 +144,7 @@ type writer struct {
 	view  *feature.View
 	table *Table
 	row   int
+	ahead func(at time.Time) error
 }
 
 func (w *writer) record(c Columns) (Record, error) {
@@ -163,6 +166,11 @@ func (w *writer) record(c Columns) (Record, error) {
 	}
 	if err != nil {
 		return Record{}, w.problem(c.time, err)
+	}
+	if w.ahead != nil {
+		if err := w.ahead(at); err != nil {
+			return Record{}, w.located(c.time, err)
+		}
 	}
 	return Record{Key: []byte(key), Value: appendWrite(nil, w.view, keys, values, at)}, nil
 }
@@ -187,6 +195,15 @@ func (w *writer) values(columns []int, typeOf func(i int) feature.Type, null boo
 		values[i] = v
 	}
 	return values, nil
+}
+
+// located says in which cell an error lies that has a code.
+func (w *writer) located(column int, err error) error {
+	var known *feature.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	return refusal.Of(known.Code, known.Hint, "column %s, row %d: %s", refusal.Quoted(w.table.names[column]), w.row, known.Message)
 }
 
 func (w *writer) problem(column int, err error) error {
