@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,7 +54,25 @@ func TestGroups(t *testing.T) {
 
 	other := define(strings.ReplaceAll(bare, "payments", "other"))
 	s.run(0, "apply -f "+other+" --allow-remove --if-generation 2")
-	s.run(1, "apply -f "+define(bare)+" --allow-remove --if-generation 3", "!does not move them to be in no group") // its versions are still known
-	s.run(0, "apply -f "+define(inGroup(bare, "users"))+" --allow-remove --if-generation 3")
+	const gone = " --allow-remove --if-generation 3"
+	for _, command := range []string{"plan -f %s", "apply -f %s" + gone} {
+		s.run(1, fmt.Sprintf(command, define(bare)), "!does not move them to be in no group") // its versions are still known
+		into := strings.ReplaceAll(inGroup(bare, "users"), "payments", "other")
+		s.run(1, fmt.Sprintf(command, define(into)), "!the rows of view other are in no group, and a definition does not move them to be in group users", "!leave `group` out")
+	}
+	s.run(0, "apply -f "+define(inGroup(bare, "users"))+gone)
 	i.served("get payments user=000,card=0", "2024-01-01T00:00:00Z")
+
+	ten := func(first string) string {
+		text := inGroup(bare, "users")
+		for n := range 10 {
+			text = strings.Replace(text, "services:", "  - {name: "+first+string(rune('a'+n))+", group: many, entities: [user], features: [{name: x, type: int64}]}\nservices:", 1)
+		}
+		return define(text)
+	}
+	s.run(0, "apply -f "+ten("v"))
+	for _, command := range []string{"plan -f ", "apply --allow-remove --if-generation 5 -f "} {
+		s.run(1, command+ten("w"), "!would be one more than the 10 views that group many may have, counting those that were defined before")
+	}
+	s.run(0, "apply -f "+ten("v"), "generation 5")
 }

@@ -90,11 +90,19 @@ func TestOnlineStores(t *testing.T) {
 		}
 		return dir
 	}
+	two := define("critical")
+	pair := "\n  - {name: chargebacks, group: pair, online: critical, entities: [user], features: [{name: x, type: int64}]}" +
+		"\n  - {name: refunds, group: pair, online: archive, entities: [user], features: [{name: x, type: int64}]}\nservices:"
+	text := strings.Replace(inStore(strings.Replace(paymentsYAML, "rules: rules.yaml", "", 1), "critical"), "\nservices:", pair, 1)
+	if err := os.WriteFile(filepath.Join(two, "payments.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, command := range []string{"plan -f ", "apply -f "} {
 		s.run(1, command+define("critcal"), "!online: critcal: no such store in online_stores of the server's configuration: it has archive, critical")
 		s.run(1, command+define("Critical!"), "!online")
 		s.run(1, command+define("archive"), "!the rows of view payments are in online store critical, and a definition does not move them to archive")
 		s.run(1, command+define(""), "!does not move them to default")
+		s.run(1, command+two, "!views.refunds.group: pair is a group of views in online store critical, like chargebacks, and this view is in archive")
 		s.run(0, command+define("critical"))
 	}
 	empty := t.TempDir()
@@ -103,7 +111,10 @@ func TestOnlineStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.run(0, "apply -f "+empty+" --allow-remove --if-generation 1")
-	s.run(1, "apply -f "+define("")+" --allow-remove --if-generation 2", "!does not move them to default") // its versions are still known
+	for _, command := range []string{"plan -f ", "apply --allow-remove --if-generation 2 -f "} {
+		s.run(1, command+define(""), "!does not move them to default") // its versions are still known
+		s.run(1, command+define("archive"), "!are in online store critical, and a definition does not move them to archive")
+	}
 	s.run(0, "apply -f "+define("critical")+" --allow-remove --if-generation 2")
 	i.served("get payments user=000,card=0", "2024-01-01T00:00:00Z")
 

@@ -86,19 +86,15 @@ func (a *API) checkViews(defs *feature.Definitions) error {
 }
 
 // moved refuses definitions by which the rows of a view would be looked for in another
-// online store or group than they are in, or by other keys. Of store and group the
-// registry refuses as well, also for views that were out of force.
+// online store or group than they are in, also of one that was out of force, or by other
+// keys. Of store and group the registry would refuse as well, but only to apply.
 func (a *API) moved(ctx context.Context, p *proposal) error {
+	if err := a.deps.Registry.CheckDefinitions(ctx, p.next); err != nil {
+		return fmt.Errorf("look at where the rows of views are: %w", err)
+	}
 	for i := range p.next.Views {
 		next := &p.next.Views[i]
-		old := p.old.View(next.Name)
-		switch {
-		case old == nil:
-		case old.OnlineStore() != next.OnlineStore():
-			return feature.MovedError(next.Name, old.OnlineStore(), next.OnlineStore())
-		case old.Group != next.Group:
-			return feature.RegroupedError(next.Name, old.Group, next.Group)
-		case !slices.Equal(old.Entities, next.Entities):
+		if old := p.old.View(next.Name); old != nil && !slices.Equal(old.Entities, next.Entities) {
 			if err := a.rekeyed(ctx, old, next); err != nil {
 				return err
 			}

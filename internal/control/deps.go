@@ -20,6 +20,9 @@ type Registry interface {
 	// SaveDefinitions puts defs in force with why as audit row, in one
 	// transaction; feature.ErrConflict unless ifGeneration is the current one.
 	SaveDefinitions(ctx context.Context, ifGeneration uint64, defs feature.Definitions, why feature.Audit) (feature.Definitions, uint64, error)
+	// CheckDefinitions returns the refusal, a *feature.Error, that SaveDefinitions has for
+	// where the rows of views would be looked for, also of those that are out of force.
+	CheckDefinitions(ctx context.Context, defs feature.Definitions) error
 	Vector(ctx context.Context, view feature.ViewID) (feature.Vector, error)
 	// Version, VersionOf and Verdict return feature.ErrNotFound for what is not there.
 	Version(ctx context.Context, view feature.ViewID, version feature.Version) (feature.VersionInfo, error)

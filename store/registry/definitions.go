@@ -16,6 +16,7 @@ const (
 	viewQuery        = `SELECT view_id FROM views WHERE name = $1`
 	insertView       = `INSERT INTO views (view_id, name, online, row_group) SELECT coalesce(max(view_id), 0) + 1, $1, $2, $3 FROM views`
 	placeQuery       = `SELECT online, row_group FROM views WHERE view_id = $1`
+	placesQuery      = `SELECT name, online, row_group FROM views`
 	groupQuery       = `SELECT count(*) FROM views WHERE row_group = $1`
 	featureQuery     = `SELECT feature_id FROM features WHERE view_id = $1 AND name = $2 AND type = $3`
 	insertFeature    = `INSERT INTO features (view_id, feature_id, name, type)
@@ -128,20 +129,57 @@ func checkPlace(ctx context.Context, tx *transaction, v *feature.View) error {
 	if err := tx.QueryRowContext(ctx, placeQuery, int64(v.ID)).Scan(&in.Online, &in.Group); err != nil {
 		return fmt.Errorf("online store of view %s: %w", v.Name, err)
 	}
-	if in.OnlineStore() != v.OnlineStore() {
+	var members int
+	if v.Group != "" {
+		if err := tx.QueryRowContext(ctx, groupQuery, v.Group).Scan(&members); err != nil {
+			return fmt.Errorf("group of view %s: %w", v.Name, err)
+		}
+	}
+	return checkPlaces(&in, v, members)
+}
+
+// CheckDefinitions returns the error that SaveDefinitions has for where the rows of the
+// views of defs would be looked for: a *feature.Error of code conflict for a view that names
+// another online store or group than it was first saved with, also if it is out of force,
+// or is one too many in its group. It changes nothing.
+func (s *Registry) CheckDefinitions(ctx context.Context, defs feature.Definitions) error {
+	views, err := all(ctx, s, placeOf, placesQuery)
+	if err != nil {
+		return fmt.Errorf("read where views are: %w", err)
+	}
+	known, members := make(map[string]*feature.View, len(views)), map[string]int{}
+	for i := range views {
+		known[views[i].Name] = &views[i]
+		members[views[i].Group]++
+	}
+	for i := range defs.Views {
+		v := &defs.Views[i]
+		in := known[v.Name]
+		if in == nil {
+			in = v
+			members[v.Group]++
+		}
+		if err := checkPlaces(in, v, members[v.Group]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placeOf reads the name of a view and where its rows are.
+func placeOf(row scanner) (v feature.View, err error) {
+	return v, row.Scan(&v.Name, &v.Online, &v.Group)
+}
+
+// checkPlaces refuses v where the rows of the view of that name are as in says, and so many
+// views are in its group, itself included.
+func checkPlaces(in, v *feature.View, members int) error {
+	switch {
+	case in.OnlineStore() != v.OnlineStore():
 		return feature.MovedError(v.Name, in.OnlineStore(), v.OnlineStore())
-	}
-	if in.Group != v.Group {
+	case in.Group != v.Group:
 		return feature.RegroupedError(v.Name, in.Group, v.Group)
-	}
-	if v.Group == "" {
-		return nil
-	}
-	var n int
-	if err := tx.QueryRowContext(ctx, groupQuery, v.Group).Scan(&n); err != nil {
-		return fmt.Errorf("group of view %s: %w", v.Name, err)
-	}
-	if n > feature.MaxGroup {
+	case v.Group != "" && members > feature.MaxGroup:
 		return feature.FullGroupError(v.Name, v.Group)
 	}
 	return nil

@@ -49,6 +49,9 @@ func testDefinitionIDs(t *testing.T, r *reg) {
 	generation := uint64(0)
 	save := func(views ...feature.View) []feature.View {
 		t.Helper()
+		if err := r.CheckDefinitions(t.Context(), feature.Definitions{Views: views}); err != nil {
+			t.Fatalf("CheckDefinitions of what can be saved = %v", err)
+		}
 		defs, next, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: views}, why("apply"))
 		if err != nil {
 			t.Fatal(err)
@@ -80,6 +83,23 @@ func testDefinitionIDs(t *testing.T, r *reg) {
 	if third[0].ID != first[1].ID || third[1].Features[0].ID != first[0].Features[0].ID {
 		t.Errorf("what came back has ids %+v, want those of %+v", third, first)
 	}
+	// refused wants a conflict that trying again does not cure, alike whether it is only
+	// asked about or tried.
+	refused := func(what string, views ...feature.View) {
+		t.Helper()
+		defs := feature.Definitions{Views: views}
+		_, _, err := r.SaveDefinitions(t.Context(), generation, defs, why("apply"))
+		asked := r.CheckDefinitions(t.Context(), defs)
+		for call, err := range map[string]error{"SaveDefinitions": err, "CheckDefinitions": asked} {
+			if !errors.Is(err, &feature.Error{Code: feature.CodeConflict}) || errors.Is(err, feature.ErrConflict) {
+				t.Errorf("%s of %s = %v, want a conflict that trying again does not cure", call, what, err)
+			}
+		}
+		var tried, said *feature.Error
+		if errors.As(err, &tried) && errors.As(asked, &said) && *tried != *said {
+			t.Errorf("%s: %v if asked about, %v if tried", what, said, tried)
+		}
+	}
 	placed := save(define("b"), feature.View{Name: "d", Online: "critical"}, feature.View{Name: "e", Online: feature.DefaultOnline})
 	save(define("e")) // d is out of force for a while; the default store has no other name
 	for name, view := range map[string]feature.View{
@@ -88,10 +108,7 @@ func testDefinitionIDs(t *testing.T, r *reg) {
 		"out of the default store": {Name: "e", Online: "critical"},
 		"out of one it never said": {Name: "b", Online: "critical"},
 	} {
-		_, _, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: []feature.View{view}}, why("apply"))
-		if !errors.Is(err, &feature.Error{Code: feature.CodeConflict}) || errors.Is(err, feature.ErrConflict) {
-			t.Errorf("SaveDefinitions of a view that goes %s = %v, want a conflict that trying again does not cure", name, err)
-		}
+		refused("a view that goes "+name, view)
 	}
 	if back := save(feature.View{Name: "d", Online: "critical"}); back[0].ID != placed[1].ID || back[0].Online != "critical" {
 		t.Errorf("a view that came back to its store is %+v, was %+v", back[0], placed[1])
@@ -105,10 +122,7 @@ func testDefinitionIDs(t *testing.T, r *reg) {
 		"into a group":         groupOf("b", "users"),
 		"to another, in force": groupOf("h0", "users"),
 	} {
-		_, _, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: []feature.View{view}}, why("apply"))
-		if !errors.Is(err, &feature.Error{Code: feature.CodeConflict}) || errors.Is(err, feature.ErrConflict) {
-			t.Errorf("SaveDefinitions of a view that goes %s = %v, want a conflict that trying again does not cure", name, err)
-		}
+		refused("a view that goes "+name, view)
 	}
 	if back := save(groupOf("g0", "users")); back[0].ID != together[0].ID || back[0].Group != "users" {
 		t.Errorf("a view that came back to its group is %+v, was %+v", back[0], together[0])
@@ -116,9 +130,7 @@ func testDefinitionIDs(t *testing.T, r *reg) {
 	for i := 1; i < feature.MaxGroup; i++ {
 		save(groupOf(fmt.Sprint("g", i), "users")) // one after the other: those before are out of force
 	}
-	if _, _, err := r.SaveDefinitions(t.Context(), generation, feature.Definitions{Views: []feature.View{groupOf("gx", "users")}}, why("apply")); !errors.Is(err, &feature.Error{Code: feature.CodeConflict}) || errors.Is(err, feature.ErrConflict) {
-		t.Errorf("SaveDefinitions with a view more than a group may have = %v, want a conflict that trying again does not cure", err)
-	}
+	refused("a view more than a group may have", groupOf("gx", "users"))
 	save(groupOf("g1", "users"), groupOf("g2", "users"))
 	for name, views := range map[string][]feature.View{
 		"view twice":    {define("a"), define("a")},

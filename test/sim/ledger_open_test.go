@@ -68,6 +68,27 @@ func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs fe
 	return defs, l.definitions, nil
 }
 
+func (l *ledger) CheckDefinitions(_ context.Context, defs feature.Definitions) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	groups := maps.Clone(l.groups)
+	for i := range defs.Views {
+		v := &defs.Views[i]
+		store, known := l.online[v.Name]
+		switch {
+		case !known:
+			if groups[v.Name] = v.Group; v.Group != "" && members(groups, v.Group) > feature.MaxGroup {
+				return feature.FullGroupError(v.Name, v.Group)
+			}
+		case store != v.OnlineStore():
+			return feature.MovedError(v.Name, store, v.OnlineStore())
+		case groups[v.Name] != v.Group:
+			return feature.RegroupedError(v.Name, groups[v.Name], v.Group)
+		}
+	}
+	return nil
+}
+
 // members counts the views of a group.
 func members(groups map[string]string, group string) (n int) {
 	for _, of := range groups {
