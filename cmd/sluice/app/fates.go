@@ -31,12 +31,13 @@ type fates struct {
 func (f fates) Windows(ctx context.Context, view *feature.View, from, to time.Time, open bool) ([]serving.WindowFate, error) {
 	within, cancel := context.WithTimeout(ctx, fateWait)
 	defer cancel()
+	l := fateLook{fates: f, view: view, from: from, to: to}
 	var windows []serving.WindowFate
 	err := f.read(within, view)
 	if err == nil {
 		err = f.await(within, func() (done bool, err error) {
 			var closing bool
-			windows, closing, err = f.look(within, view, from, to)
+			windows, closing, err = l.look(within)
 			return open || !closing, err
 		})
 	}
@@ -58,20 +59,65 @@ func (f fates) read(ctx context.Context, view *feature.View) error {
 	return f.await(ctx, func() (bool, error) { return f.board.Read(view, ends), nil })
 }
 
-// look returns the windows that lie in [from, to) in part, and whether one of them only
-// waits to be judged. The board is looked at first: what it has no more was judged before.
-func (f fates) look(ctx context.Context, view *feature.View, from, to time.Time) (windows []serving.WindowFate, closing bool, err error) {
-	waiting := f.board.Open(view)
-	infos, err := f.registry.Versions(ctx, view.ID, 0, 0)
-	if err != nil {
-		return nil, false, fmt.Errorf("list versions: %w", err)
+// fateLook looks at the windows that lie in [from, to) in part, again and again.
+type fateLook struct {
+	fates
+	view     *feature.View
+	from, to time.Time
+
+	versions []feature.VersionInfo // as of the last look, rising
+}
+
+// look returns the windows, and whether one of them only waits to be judged. The board is
+// looked at first: what it has no more was judged before.
+func (l *fateLook) look(ctx context.Context) (windows []serving.WindowFate, closing bool, err error) {
+	waiting := l.board.Open(l.view)
+	again := l.versions != nil
+	if err := l.list(ctx, again); err != nil {
+		return nil, false, err
 	}
-	within := func(w feature.Window) bool { return w.Start.Before(to) && w.End.After(from) }
+	if windows, closing = l.told(waiting); closing || !again {
+		return windows, closing, nil
+	}
+	// What was decided before may have been taken back meanwhile.
+	if err := l.list(ctx, false); err != nil {
+		return nil, false, err
+	}
+	windows, closing = l.told(waiting)
+	return windows, closing, nil
+}
+
+// list reads the versions of the view: all, or only those on that may have been judged since
+// the last look, which are those from the oldest staged one on.
+func (l *fateLook) list(ctx context.Context, newer bool) error {
+	kept := l.versions[:0:0]
+	if newer {
+		staged := slices.IndexFunc(l.versions, func(v feature.VersionInfo) bool { return v.State == feature.StateStaged })
+		if staged < 0 {
+			staged = len(l.versions)
+		}
+		kept = l.versions[:staged:staged]
+	}
+	after := feature.Version(0)
+	if len(kept) > 0 {
+		after = kept[len(kept)-1].Version
+	}
+	infos, err := l.registry.Versions(ctx, l.view.ID, after, 0)
+	if err != nil {
+		return fmt.Errorf("list versions: %w", err)
+	}
+	l.versions = append(kept, infos...)
+	return nil
+}
+
+// told is what the versions, and the windows that the board has open, tell.
+func (l *fateLook) told(waiting []materialize.WindowStatus) (windows []serving.WindowFate, closing bool) {
+	within := func(w feature.Window) bool { return w.Start.Before(l.to) && w.End.After(l.from) }
 	known, open := map[int64]bool{}, map[int64]bool{}
 	for _, w := range waiting {
 		open[w.Start.UnixNano()] = w.State == "open"
 	}
-	for _, info := range infos {
+	for _, info := range l.versions {
 		if info.Kind == feature.KindWindow && within(info.Window) {
 			start := info.Window.Start.UnixNano()
 			known[start] = true
@@ -85,9 +131,9 @@ func (f fates) look(ctx context.Context, view *feature.View, from, to time.Time)
 			windows = append(windows, serving.WindowFate{Window: window, Version: w.Version})
 		}
 	}
-	approve(windows, infos)
+	approve(windows, l.versions)
 	slices.SortStableFunc(windows, func(x, y serving.WindowFate) int { return x.Start.Compare(y.Start) })
-	return windows, closing, nil
+	return windows, closing
 }
 
 // approve gives windows whose version a person approved the state of what it became.

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,10 +17,20 @@ import (
 )
 
 // fateBook is a registry of versions.
-type fateBook struct{ infos []feature.VersionInfo }
+type fateBook struct {
+	infos  []feature.VersionInfo
+	listed []int // versions of each answer
+}
 
-func (b *fateBook) Versions(context.Context, feature.ViewID, feature.Version, int) ([]feature.VersionInfo, error) {
-	return b.infos, nil
+func (b *fateBook) Versions(_ context.Context, _ feature.ViewID, after feature.Version, _ int) (infos []feature.VersionInfo, err error) {
+	for _, info := range b.infos {
+		if info.Version > after {
+			infos = append(infos, info)
+		}
+	}
+	slices.SortFunc(infos, func(x, y feature.VersionInfo) int { return cmp.Compare(x.Version, y.Version) })
+	b.listed = append(b.listed, len(infos))
+	return infos, nil
 }
 
 func (b *fateBook) Changed() <-chan struct{} { return nil } // another process decides
@@ -131,6 +143,34 @@ func TestFatesWait(t *testing.T) {
 		}
 		if got := fateStates(s.ask(t, 0, 9, false)); got != "12:01 visible, 12:02 held" || time.Since(begun) < 5*time.Second || time.Since(begun) > 6*time.Second {
 			t.Errorf("%s after %s, want what was decided, within half a second of it", got, time.Since(begun))
+		}
+	})
+}
+
+// TestFatesLooksAhead waits for a window behind a thousand that were decided: while it does,
+// none of them is listed; what was taken back meanwhile is known in the end.
+func TestFatesLooksAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFateSite(9)
+		s.checkpoint(9, fateWindow(1003).Start, 1001)
+		for i := range 1000 {
+			s.decide(feature.Version(i+1), i, feature.StateVisible, 0)
+		}
+		s.decide(1001, 1001, feature.StateStaged, 0)
+		time.AfterFunc(5*time.Second, func() {
+			s.book.infos[998].State = feature.StateRolledBack
+			s.book.infos[1000].State = feature.StateVisible
+		})
+		if got := fateStates(s.ask(t, 998, 2000, false)); got != "04:38 rolled_back, 04:39 visible, 04:41 visible" {
+			t.Errorf("%s, want what was taken back, and what was published", got)
+		}
+		if n := len(s.book.listed); n < 8 || s.book.listed[0] != 1001 || s.book.listed[n-1] != 1001 {
+			t.Fatalf("answers of %v versions, want a look a half second, the first and the last at all", s.book.listed)
+		}
+		for i, listed := range s.book.listed[1 : len(s.book.listed)-1] {
+			if listed != 1 {
+				t.Errorf("look %d is at %d versions, want the one that is staged", i+1, listed)
+			}
 		}
 	})
 }
