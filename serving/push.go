@@ -68,11 +68,12 @@ func (s *Server) pushTable(ctx context.Context, name string, t *push.Table, back
 	if s.deps.Ahead != nil {
 		ahead = func(at time.Time) error { return s.deps.Ahead(ctx, at) }
 	}
-	records, err := t.Records(&v.View, columns, backfill, ahead)
-	if err != nil {
-		return err
-	}
-	err = s.deps.Push(ctx, &v.View, records)
+	return t.Records(&v.View, columns, backfill, ahead, func(records []push.Record) error { return s.append(ctx, v, records) })
+}
+
+// append appends records to the topic of v.
+func (s *Server) append(ctx context.Context, v *view, records []push.Record) error {
+	err := s.deps.Push(ctx, &v.View, records)
 	var known *feature.Error
 	switch {
 	case err == nil || errors.As(err, &known):

@@ -58,6 +58,7 @@ func ParseBody(body []byte, viewMember string) (name, to string, df []byte, err 
 func JSONTable(df []byte) (*Table, error) {
 	t := &Table{}
 	var cells [][][]byte
+	seen := map[string]bool{}
 	for key, value := range jsonform.Members(df) {
 		name := jsonform.Text(key)
 		if value[0] != '[' {
@@ -70,11 +71,10 @@ func JSONTable(df []byte) (*Table, error) {
 		if len(cells) > 0 && len(column) != len(cells[0]) {
 			return nil, refusal.Invalid("give one value a row", "column %s has %d values, %s has %d", refusal.Quoted(name), len(column), refusal.Quoted(t.names[0]), len(cells[0]))
 		}
-		for _, other := range t.names {
-			if other == name {
-				return nil, refusal.Invalid("name each column once", "column %s is given twice", refusal.Quoted(name))
-			}
+		if seen[name] {
+			return nil, refusal.Invalid("name each column once", "column %s is given twice", refusal.Quoted(name))
 		}
+		seen[name] = true
 		t.names, cells, t.rows = append(t.names, name), append(cells, column), len(column)
 	}
 	t.value = func(column, row int, typ feature.Type) (feature.Value, error) {

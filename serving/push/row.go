@@ -93,6 +93,15 @@ func checkedValue(t feature.Type, v feature.Value) (feature.Value, error) {
 			return jsonform.JSONOf(raw)
 		}
 		return feature.Null, errors.New("a json value that is no JSON")
+	case v.Type() == t && t.IsList():
+		for i, item := range v.List() {
+			if _, err := checkedValue(t.Elem(), item); err != nil {
+				return feature.Null, fmt.Errorf("element %d: %w", i, err)
+			}
+		}
+		return v, nil
+	case v.Type() == t && t == feature.Timestamp:
+		return seconds(v.Int())
 	case v.Type() == t:
 		if len(v.Text()) > jsonform.MaxText {
 			return feature.Null, jsonform.TooLong(len(v.Text()))
@@ -103,13 +112,21 @@ func checkedValue(t feature.Type, v feature.Value) (feature.Value, error) {
 	case t == feature.Int32 && v.Type() == feature.Int64 && v.Int() >= math.MinInt32 && v.Int() <= math.MaxInt32:
 		return feature.Int32Value(int32(v.Int())), nil
 	case t == feature.Timestamp && (v.Type() == feature.Int64 || v.Type() == feature.Int32):
-		return feature.UnixSecondsValue(v.Int()), nil
+		return seconds(v.Int())
 	case t == feature.Float64 && v.Type() == feature.Float32:
 		return feature.Float64Value(v.Float()), nil
 	case t == feature.Float32 && v.Type() == feature.Float64 && (float64(float32(v.Float())) == v.Float() || math.IsNaN(v.Float())):
 		return feature.Float32Value(float32(v.Float())), nil
 	}
 	return feature.Null, fmt.Errorf("%s where %s is declared", v.Type(), t)
+}
+
+// seconds returns a timestamp, within the years that RFC 3339 can write.
+func seconds(n int64) (feature.Value, error) {
+	if n < jsonform.MinSecond || n > jsonform.MaxSecond {
+		return feature.Null, fmt.Errorf("%d seconds are outside the years 1 to 9999; are they milliseconds?", n)
+	}
+	return feature.UnixSecondsValue(n), nil
 }
 
 func sortedNames[V any](cells map[string]V) []string {

@@ -44,14 +44,19 @@ func (t *Table) Columns(v *feature.View) (Columns, error) {
 		return Columns{}, refusal.Invalid("give at least one row", "there are no rows")
 	}
 	c, used := Columns{time: -1}, make([]bool, len(names))
+	index := make(map[string]int, len(names))
+	for i, name := range names {
+		index[name] = i
+	}
 	find := func(name string) int {
-		at := slices.Index(names, name)
-		if mapped := v.Source.Map[name]; at < 0 && mapped != "" {
-			at = slices.Index(names, mapped)
+		at, ok := index[name]
+		if mapped := v.Source.Map[name]; !ok && mapped != "" {
+			at, ok = index[mapped]
 		}
-		if at >= 0 {
-			used[at] = true
+		if !ok {
+			return -1
 		}
+		used[at] = true
 		return at
 	}
 	for _, e := range v.Entities {
@@ -65,7 +70,7 @@ func (t *Table) Columns(v *feature.View) (Columns, error) {
 		c.features = append(c.features, find(v.Features[i].Name))
 	}
 	for _, name := range append([]string{v.Source.EventTime}, timeColumns...) {
-		if at := slices.Index(names, name); at >= 0 && !used[at] {
+		if at, ok := index[name]; ok && !used[at] {
 			used[at] = true
 			if c.time < 0 {
 				c.time = at
@@ -122,21 +127,39 @@ type Record struct {
 	Backfill bool // becomes the header sluice-backfill
 }
 
-// Records returns the rows of t as records for v's topic, declared to be of long ago if
-// backfill is set; columns are those that Columns found. The first cell that is not of its
-// column's type is an error of code type that names it, and so is one that ahead, which may
-// be nil, says is an event time that the log's reader would refuse: of that error's code.
-func (t *Table) Records(v *feature.View, columns Columns, backfill bool, ahead func(at time.Time) error) ([]Record, error) {
-	records := make([]Record, t.rows)
-	for row := range records {
-		w := writer{view: v, table: t, row: row, ahead: ahead}
-		var err error
-		if records[row], err = w.record(columns); err != nil {
-			return nil, err
+// batch is how many records are made at once: a row of few bytes becomes a record that names
+// every feature of its view, so those of a large push take many times its body.
+const batch = 4096
+
+// Records gives the rows of t as records for v's topic to send, declared to be of long ago
+// if backfill is set; columns are those that Columns found. There is more than one call of
+// send where there are many rows. The first cell that is not of its column's type is an
+// error of code type that names it, and so is one that ahead, which may be nil, says is an
+// event time that the log's reader would refuse: of that error's code. Nothing is sent then;
+// an error of send ends it, and rows of the calls before are sent.
+func (t *Table) Records(v *feature.View, columns Columns, backfill bool, ahead func(at time.Time) error, send func(records []Record) error) error {
+	w := writer{view: v, table: t, backfill: backfill, ahead: ahead}
+	if t.rows > batch {
+		for w.row = range t.rows {
+			if _, err := w.record(columns); err != nil {
+				return err
+			}
 		}
-		records[row].Backfill = backfill
 	}
-	return records, nil
+	for from := 0; from < t.rows; from += batch {
+		records := make([]Record, 0, min(batch, t.rows-from))
+		for w.row = from; w.row < min(from+batch, t.rows); w.row++ {
+			record, err := w.record(columns)
+			if err != nil {
+				return err
+			}
+			records = append(records, record)
+		}
+		if err := send(records); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writer makes the record of one row.
@@ -144,7 +167,9 @@ type writer struct {
 	view  *feature.View
 	table *Table
 	row   int
-	ahead func(at time.Time) error
+
+	backfill bool
+	ahead    func(at time.Time) error
 }
 
 func (w *writer) record(c Columns) (Record, error) {
@@ -172,7 +197,7 @@ func (w *writer) record(c Columns) (Record, error) {
 			return Record{}, w.located(c.time, err)
 		}
 	}
-	return Record{Key: []byte(key), Value: appendWrite(nil, w.view, keys, values, at)}, nil
+	return Record{Key: []byte(key), Value: appendWrite(nil, w.view, keys, values, at), Backfill: w.backfill}, nil
 }
 
 // values reads the cells of columns; null only where it may be.

@@ -44,6 +44,11 @@ const (
 	fieldPast     = 7 // the platform's own alone
 )
 
+// mostColumns is how many join keys, context values and past versions each a request may
+// name: far more than views have of them. Without it a body of a few MiB could name so many
+// that to find those given twice takes minutes.
+const mostColumns = 1000
+
 // Parse reads b as client libraries write it. Whatever else the protobuf runtime
 // accepts (fields given twice, unknown ones, groups) is ErrUnusual.
 func (r *Request) Parse(b []byte) error {
@@ -84,6 +89,9 @@ func (r *Request) Parse(b []byte) error {
 			}
 			continue
 		case fieldPast:
+			if len(r.past) == mostColumns {
+				return tooMany("versions")
+			}
 			r.past = append(r.past, value)
 			continue
 		default:
@@ -115,7 +123,14 @@ func appendColumn(columns []Column, entry []byte) ([]Column, error) {
 			return columns, ErrUnusual
 		}
 	}
+	if len(columns) == mostColumns {
+		return columns, tooMany("columns of values")
+	}
 	return append(columns, Column{name, list}), nil
+}
+
+func tooMany(what string) error {
+	return refusal.Of(feature.CodeLimit, "send the join keys of what is asked for, and the context values that it needs", "the request has more than %d %s", mostColumns, what)
 }
 
 // Refs returns the features of the list message.

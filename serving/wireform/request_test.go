@@ -2,6 +2,7 @@ package wireform
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	feastserving "sluice/api/feast/serving"
 	feasttypes "sluice/api/feast/types"
 	sluicev1 "sluice/api/sluice/v1"
+	"sluice/feature"
 )
 
 // FuzzWireRequest compares the fast reader with the protobuf runtime: what it
@@ -33,8 +35,8 @@ func FuzzWireRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r Request
 		if err := r.Parse(b); err != nil {
-			if !errors.Is(err, ErrUnusual) {
-				t.Fatalf("parse error %v is not errUnusual", err)
+			if !errors.Is(err, ErrUnusual) && !errors.Is(err, &feature.Error{Code: feature.CodeLimit}) {
+				t.Fatalf("parse error %v is not ErrUnusual, nor of a limit", err)
 			}
 			return
 		}
@@ -82,6 +84,43 @@ func wellFormedColumns(r *Request) bool {
 		}
 	}
 	return true
+}
+
+// TestManyColumns names so many join keys, context values and versions that comparing each
+// with each would take minutes: the request is refused before.
+func TestManyColumns(t *testing.T) {
+	many := columnsOf{}
+	versions := map[string]uint64{}
+	for i := range 20_000 {
+		many[fmt.Sprint(i)] = &feasttypes.RepeatedValue{}
+		versions[fmt.Sprint(i)] = 1
+	}
+	some := columnsOf{}
+	for i := range mostColumns {
+		some[fmt.Sprint(i)] = texts("a")
+	}
+	for name, tc := range map[string]struct {
+		m    proto.Message
+		code feature.Code
+	}{
+		"join keys": {feastRequest(many, "users:f00"), feature.CodeLimit},
+		"context":   {&feastserving.GetOnlineFeaturesRequest{RequestContext: many}, feature.CodeLimit},
+		"versions":  {&sluicev1.GetFeaturesRequest{AsOfVersions: versions}, feature.CodeLimit},
+		"the most":  {&sluicev1.GetFeaturesRequest{Keys: some, Context: some}, ""},
+	} {
+		b, err := proto.Marshal(tc.m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r Request
+		err = r.Parse(b)
+		if limited := errors.Is(err, &feature.Error{Code: feature.CodeLimit}); limited != (tc.code != "") || err != nil && !limited {
+			t.Errorf("%s: %v, want code %q", name, err, tc.code)
+		}
+		if len(r.Columns) > mostColumns || len(r.Context) > mostColumns || len(r.past) > mostColumns {
+			t.Errorf("%s: %d join keys, %d context values and %d versions were kept", name, len(r.Columns), len(r.Context), len(r.past))
+		}
+	}
 }
 
 func texts(v ...string) *feasttypes.RepeatedValue {
