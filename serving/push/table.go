@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sluice/feature"
@@ -111,12 +110,14 @@ func featureNames(v *feature.View) (names []string) {
 	return names
 }
 
+// columnNames lists some of the columns that v's rows may have: those that they need first.
+// Over gRPC the list goes into a trailer, of which some clients take no more than 8 KiB.
 func columnNames(v *feature.View) string {
 	when := v.Source.EventTime
 	if when == "" {
 		when = timeColumns[0]
 	}
-	return strings.Join(slices.Concat(entityNames(v.Entities), featureNames(v), []string{when}), ", ")
+	return refusal.SomeOf(slices.Concat(entityNames(v.Entities), []string{when}, featureNames(v)))
 }
 
 // Record is one write as the log carries it (design, section 3).

@@ -107,6 +107,20 @@ func TestManyColumns(t *testing.T) {
 	}
 }
 
+// TestColumnNames wants a hint that names what is needed, and not each of many features.
+func TestColumnNames(t *testing.T) {
+	wide := *view
+	wide.Features = nil
+	for i := range 500 {
+		wide.Features = append(wide.Features, feature.Feature{ID: uint32(i + 1), Name: fmt.Sprintf("f%d_%s", i, strings.Repeat("x", 55)), Type: feature.Int64})
+	}
+	_, err := TextTable(map[string]string{"event_timestamp": "2026-11-23"}).Columns(&wide)
+	var known *feature.Error
+	if !errors.As(err, &known) || !strings.HasPrefix(known.Hint, "the columns are user_id, event_timestamp, f0_") || !strings.HasSuffix(known.Hint, " and 492 more") || len(known.Hint) > 2000 {
+		t.Errorf("without a join key: %v (%.100s, of %d bytes)", err, known.Hint, len(known.Hint))
+	}
+}
+
 // TestTypedLimits gives values at the limits of what the doors take, and beyond them.
 func TestTypedLimits(t *testing.T) {
 	long := strings.Repeat("x", jsonform.MaxText)
