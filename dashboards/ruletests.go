@@ -206,6 +206,15 @@ func platformTests() []RuleTest {
 			quiet("SluiceVersionsRefused", "8m"),
 			fires("SluiceVersionsRefused", "12m", "", "store", "default", "what", "backfill"),
 			quiet("SluiceVersionsRefused", "40m")),
+		ruleTest("an online store whose rows stay in the log is reported at once, by name, and no more once they are staged",
+			[]Series{
+				{`sluice_rows_offline{store="default",instance="a"}`, "0x40"},
+				{`sluice_rows_offline{store="critical",instance="a"}`, "0x9 1x10 0x20"},
+				{`sluice_rows_offline{store="critical",instance="b"}`, "0x9 1x9 0x21"},
+			},
+			quiet("SluiceWritesOffline", "8m"),
+			fires("SluiceWritesOffline", "12m", "", "store", "critical"),
+			quiet("SluiceWritesOffline", "25m")),
 		ruleTest("an online store that a process cannot open is reported, by name",
 			[]Series{
 				{`sluice_online_store_open{store="default"}`, "1x20"},

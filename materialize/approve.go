@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sluice/feature"
 )
@@ -12,6 +13,7 @@ import (
 type approval struct {
 	*Actions
 	fresh *feature.VersionInfo // opened for the rows of a dead version, all staged
+	whole bool                 // the rows of the version that were left out are staged
 }
 
 // approve publishes what the gate kept out. A held version's rows are still
@@ -45,12 +47,18 @@ func (p *approval) publish(ctx context.Context, d *Desk, act Action) error {
 		return err
 	}
 	version := info.Version
-	if info.State.Dead() {
-		if version, err = p.restaged(ctx, d, act, *info); err != nil {
-			return err
-		}
+	switch {
+	case info.State.Dead():
+		version, err = p.restaged(ctx, d, act, *info)
+	case d.offline(version):
+		err = p.complete(ctx, act, *info)
+	}
+	if err != nil {
+		return err
 	}
 	d.memory.drop(info.Version)
+	d.memory.Offline = slices.DeleteFunc(d.memory.Offline, func(v feature.Version) bool { return v == info.Version })
+	d.unfoldUntil(version)
 	d.list(version)
 	shown := d.touch(version)
 	shown.DecidedBy, shown.DecidedAt, shown.Reason = d.by, d.now, act.Reason
@@ -90,10 +98,8 @@ func approvable(d *Desk, info *feature.VersionInfo) error {
 // an earlier try has not.
 func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead feature.VersionInfo) (feature.Version, error) {
 	if p.fresh == nil {
-		if p.deps.Room != nil {
-			if err := p.deps.Room(act.View); err != nil {
-				return 0, err
-			}
+		if err := p.room(act.View); err != nil {
+			return 0, err
 		}
 		fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, Window: dead.Window, ApprovedOf: dead.Version})
 		if err != nil {
@@ -110,11 +116,39 @@ func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead featu
 	return fresh.Version, nil
 }
 
-// restage reads a version's rows from the log again and stages them.
+// room says why no rows may be staged from the log for a person now.
+func (p *approval) room(view *feature.View) error {
+	if p.deps.Room == nil {
+		return nil
+	}
+	return p.deps.Room(view)
+}
+
+// complete stages the rows of a held version that taps left out, with all others of it.
+func (p *approval) complete(ctx context.Context, act Action, held feature.VersionInfo) error {
+	if p.whole {
+		return nil
+	}
+	if err := p.room(act.View); err != nil {
+		return err
+	}
+	_, err := p.stage(ctx, act, held, held.Version)
+	p.whole = err == nil
+	return err
+}
+
+// restage reads a version's rows from the log again and stages them as the fresh one's.
 func (p *approval) restage(ctx context.Context, act Action, dead feature.VersionInfo) error {
-	err := rowsOf(ctx, p.deps.Log, act.View, &dead, p.fresh.Version, func(batch []feature.Row) error {
-		n, err := p.deps.Rows.Stage(ctx, act.View.ID, p.fresh.Version, batch)
-		p.fresh.Bytes += n
+	bytes, err := p.stage(ctx, act, dead, p.fresh.Version)
+	p.fresh.Bytes += bytes
+	return err
+}
+
+// stage reads a version's rows from the log again and stages them, as those of another.
+func (p *approval) stage(ctx context.Context, act Action, info feature.VersionInfo, as feature.Version) (bytes uint64, err error) {
+	err = rowsOf(ctx, p.deps.Log, act.View, &info, as, func(batch []feature.Row) error {
+		n, err := p.deps.Rows.Stage(ctx, act.View.ID, as, batch)
+		bytes += n
 		return err
 	})
 	if err == nil {
@@ -122,11 +156,11 @@ func (p *approval) restage(ctx context.Context, act Action, dead feature.Version
 	}
 	switch {
 	case errors.Is(err, feature.ErrExpired):
-		return &feature.Error{Code: feature.CodeExpired, Message: fmt.Sprintf("the log no longer holds the rows of %s version %d", act.View.Name, dead.Version), Hint: "push the rows again"}
+		return bytes, &feature.Error{Code: feature.CodeExpired, Message: fmt.Sprintf("the log no longer holds the rows of %s version %d", act.View.Name, info.Version), Hint: "push the rows again"}
 	case err != nil:
-		return fmt.Errorf("stage the rows of version %d again: %w", dead.Version, err)
+		return bytes, fmt.Errorf("stage the rows of version %d again: %w", info.Version, err)
 	}
-	return nil
+	return bytes, nil
 }
 
 // close ends a version that was opened and not published.

@@ -28,6 +28,9 @@ func (g *Gate) shards(ctx context.Context, view *feature.View) (string, error) {
 // all partitions if the store's data sets changed since the version was opened. If
 // some are missing, the version's rows are staged again and all read back.
 func (g *Gate) audit(ctx context.Context, c *candidate) error {
+	if c.offline {
+		return g.complete(ctx, c)
+	}
 	if len(c.info.Spans) == 0 || c.broken != nil {
 		return nil
 	}
@@ -51,6 +54,12 @@ func (g *Gate) audit(ctx context.Context, c *candidate) error {
 	if err != nil {
 		return fmt.Errorf("audit version %d: %w", c.info.Version, err)
 	}
+	return g.unmoved(ctx, c)
+}
+
+// unmoved returns feature.ErrConflict if the row store's data sets are others than when
+// the decision began.
+func (g *Gate) unmoved(ctx context.Context, c *candidate) error {
 	now, err := g.shards(ctx, c.desk.view)
 	if err == nil && now != c.shards {
 		err = fmt.Errorf("the row store's servers changed meanwhile: %w", feature.ErrConflict)
@@ -179,8 +188,13 @@ func holds(chain []feature.Record, row feature.Record) bool {
 // again stages the rows of the version again, from the log, and reads all of them
 // back.
 func (a *auditing) again(ctx context.Context) error {
+	a.gate.log.Error("rows of a version are missing from the store, staging it again", "view", a.desk.view.Name, "version", a.info.Version, "missing", a.lost, "of", a.there+a.lost)
+	return a.restage(ctx)
+}
+
+// restage stages all rows of the version from the log, and reads them back.
+func (a *auditing) restage(ctx context.Context) error {
 	deps, view := a.gate.deps, a.desk.view
-	a.gate.log.Error("rows of a version are missing from the store, staging it again", "view", view.Name, "version", a.info.Version, "missing", a.lost, "of", a.there+a.lost)
 	err := rowsOf(ctx, deps.Log, view, &a.info, a.info.Version, func(batch []feature.Row) error {
 		_, err := deps.Rows.Stage(ctx, view.ID, a.info.Version, batch)
 		return err

@@ -20,6 +20,7 @@ type candidate struct {
 	info    feature.VersionInfo
 	profile *sketch.Profile
 	shards  string // the row store's data sets when this began
+	offline bool   // some of its rows are in the log alone: it must not show
 	broken  error  // why the profile could not be made, or rows are missing; the verdict is then error
 }
 
@@ -34,7 +35,7 @@ func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due comp
 	if info.Step != feature.StepOpen && info.Step != feature.StepSealed {
 		return nil // judged before a restart
 	}
-	c := &candidate{info: info}
+	c := &candidate{info: info, offline: anyOffline(due.partials)}
 	if c.shards, err = g.shards(ctx, view); err != nil { // before the desk: versions that open after a change are then on it
 		return err
 	}
@@ -130,6 +131,9 @@ func (g *Gate) seal(ctx context.Context, c *candidate, due complete) error {
 func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	c.desk.put(c.info)
 	c.desk.moved(c.shards)
+	if c.offline {
+		c.desk.noteOffline(c.info.Version)
+	}
 	evidence, err := g.evidence(ctx, c)
 	if err != nil {
 		return err

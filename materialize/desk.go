@@ -87,11 +87,16 @@ func (d *Desk) list(version feature.Version) {
 	d.refuse = false
 }
 
+// unlist takes a version out of what readers see.
+func (d *Desk) unlist(version feature.Version) {
+	d.visible = slices.DeleteFunc(d.visible, func(x feature.Version) bool { return x == version })
+}
+
 // end takes a version out for good, and out of history.
 func (d *Desk) end(version feature.Version, state feature.State, reason string) *feature.VersionInfo {
 	info := d.touch(version)
 	info.State, info.DecidedBy, info.DecidedAt, info.Reason = state, d.by, d.now, reason
-	d.visible = slices.DeleteFunc(d.visible, func(x feature.Version) bool { return x == version })
+	d.unlist(version)
 	d.memory.drop(version)
 	d.expelled = append(d.expelled, version)
 	return info

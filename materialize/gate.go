@@ -48,6 +48,7 @@ type Deps struct {
 	Rows        Rows
 	Shards      ShardsFunc // nil: the servers that hold the rows never change
 	Room        RoomFunc   // nil: there is always room for another version
+	Offline     RoomFunc   // nil: there is always room for rows of the stream
 	Sweeps      Sweeps     // nil: rows are swept whenever they can be
 	Log         Log
 	Judge       JudgeFunc

@@ -23,6 +23,11 @@ type memory struct {
 	// Shelf are versions that passed while the view kept the rows of as many as it may:
 	// theirs are published from the log.
 	Shelf []feature.Version `json:"shelf,omitempty"`
+	// Offline are those on the shelf, and held ones, whose rows are not all in the store:
+	// taps left some out.
+	Offline []feature.Version `json:"offline,omitempty"`
+	// Unfolded says which certified versions keep their records beside those of newer ones.
+	Unfolded unfolded `json:"unfolded,omitzero"`
 	// Probation holds what probation said at the last judged windows, newest last.
 	Probation []outcome `json:"probation,omitempty"`
 	// Served is the end of the newest window that was ever certified.
@@ -93,6 +98,13 @@ func (m *memory) rolledBack(now time.Time) int {
 func (m *memory) wait(version feature.Version) {
 	if at, found := slices.BinarySearch(m.Waiting, version); !found {
 		m.Waiting = slices.Insert(m.Waiting, at, version)
+	}
+}
+
+// shelve puts a version on the shelf, in its place.
+func (m *memory) shelve(version feature.Version) {
+	if at, found := slices.BinarySearch(m.Shelf, version); !found {
+		m.Shelf = slices.Insert(m.Shelf, at, version)
 	}
 }
 

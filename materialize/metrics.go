@@ -59,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		overrides: counter("gate_overrides_total", "Decisions by people: approve, reject, freeze, thaw, baseline, by view.", "view"),
 		blocked:   gauge("gate_blocked", "1 while the newest judged window of a view is not visible, by view.", "view"),
 		frozen:    gauge("view_frozen", "1 while a view is frozen, by view.", "view"),
-		waiting:   gauge("gate_waiting", "Versions that passed and wait for room in the list or for a thaw, by view.", "view"),
+		waiting:   gauge("gate_waiting", "Versions that passed and wait for room in the list or in the online store, or for a thaw, by view.", "view"),
 		overdue:   gauge("window_overdue", "Windows that should have closed a window length ago and have not, by view.", "view"),
 		skew:      gauge("clock_skew_seconds", "How far the clock of a producer is off, the worst of those of a view that wrote within two minutes, by view and direction (ahead, behind); 0 if none is seen to be.", "view", "direction"),
 		tripped:   gauge("source_tripped", "1 while too many records of a view's source were dead letters in the time of its newest judged window, by view.", "view"),

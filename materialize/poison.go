@@ -87,6 +87,9 @@ func (d *Desk) well(v *rules.Verdict) {
 			continue
 		}
 		d.memory.drop(version)
+		if d.rest(version, true) {
+			continue
+		}
 		info = d.touch(version)
 		if d.frozen {
 			d.memory.wait(version)

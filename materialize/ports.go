@@ -55,9 +55,9 @@ type Rows interface {
 // same for all views of an online store; empty where there are no servers.
 type ShardsFunc func(ctx context.Context, view *feature.View) (string, error)
 
-// RoomFunc says why the online store of a view takes no version whose rows are staged from
-// the log once more, as a *feature.Error; nil: it does. Windows of the stream, which are
-// staged as they are written, are not asked for.
+// RoomFunc says why the online store of a view has no room; nil: it has. Deps.Room is asked
+// before a version is staged from the log once more, and answers with a *feature.Error;
+// Deps.Offline before rows are staged that taps left out, and answers what it tells taps.
 type RoomFunc func(view *feature.View) error
 
 // Sweeps is asked before a view's rows are swept: what was removed must not be staged

@@ -18,6 +18,7 @@ func (d *Desk) Settle() {
 	d.bound()
 	d.shelve()
 	d.listOpen()
+	d.tidyOffline()
 }
 
 // expire ends holds that outlasted their budget. A frozen view's are not counted.
@@ -80,6 +81,9 @@ func (d *Desk) publishWaiting() {
 			d.memory.drop(version)
 			continue
 		}
+		if d.rest(version, true) {
+			continue
+		}
 		if len(d.visible) >= feature.MaxVisible && (version != d.floor+1 || !d.proven(info)) {
 			return
 		}
@@ -120,7 +124,7 @@ func (d *Desk) bound() {
 		info := d.touch(last)
 		info.State, info.PublishedAt = feature.StateStaged, time.Time{}
 		info.Reason = fmt.Sprintf("waits: %d versions are listed above the floor", feature.MaxVisible)
-		d.visible = slices.DeleteFunc(d.visible, func(x feature.Version) bool { return x == last })
+		d.unlist(last)
 		d.memory.wait(last)
 	}
 }

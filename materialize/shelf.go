@@ -60,7 +60,7 @@ func (d *Desk) shelveOne(version feature.Version, why string) {
 	d.memory.drop(version)
 	info.State, info.DecidedBy, info.DecidedAt, info.Reason = feature.StateExpired, byGate, d.now, why
 	if passed {
-		d.memory.Shelf = append(d.memory.Shelf, version)
+		d.memory.shelve(version)
 		info.Reason = "passed, and rests in the log: " + why
 	} else {
 		d.alert("hold", version, info.Verdict, fmt.Sprintf("%s version %d expired: %s. Approve it to publish its rows from the log.", d.view.Name, version, why))
@@ -77,12 +77,20 @@ func (d *Desk) shelved(version feature.Version) bool {
 const shelfLot = 64
 
 // next returns the versions that come off the shelf now, in their order; none while
-// others wait for room that are in the store.
+// others wait for room that are in the store. All of them, or none, are offline.
 func (d *Desk) next() []feature.Version {
 	if d.frozen || len(d.memory.Waiting) > 0 || len(d.visible) >= feature.MaxVisible {
 		return nil
 	}
-	return d.memory.Shelf[:min(len(d.memory.Shelf), shelfLot)]
+	lot := d.memory.Shelf[:min(len(d.memory.Shelf), shelfLot)]
+	if len(lot) == 0 {
+		return nil
+	}
+	offline := d.offline(lot[0])
+	if n := slices.IndexFunc(lot, func(version feature.Version) bool { return d.offline(version) != offline }); n > 0 {
+		lot = lot[:n]
+	}
+	return lot
 }
 
 // shelfRetry is the pause after rows could not be staged from the log: each try is a
@@ -101,13 +109,9 @@ func (g *Gate) unshelve(ctx context.Context, view *feature.View) error {
 		s.shelf.Unlock()
 		return nil
 	}
-	if g.deps.Room != nil {
-		if err := g.deps.Room(view); err != nil {
-			s.shelfLater = time.Now().Add(shelfRetry)
-			s.shelf.Unlock()
-			g.log.Warn("rows of versions that passed and rest in the log wait for room in the online store", "view", view.Name, "versions", seen.next, "err", err)
-			return nil
-		}
+	if !g.hasRoom(view, s, seen) {
+		s.shelf.Unlock()
+		return nil
 	}
 	actions := NewActions(g.deps, g)
 	g.aside.Go(func() {
@@ -119,6 +123,23 @@ func (g *Gate) unshelve(ctx context.Context, view *feature.View) error {
 		}
 	})
 	return nil
+}
+
+// hasRoom reports whether what comes off the shelf of a view may be staged now. Rows that
+// taps left out may be as soon as taps stage again.
+func (g *Gate) hasRoom(view *feature.View, s *seat, seen look) bool {
+	if seen.offline {
+		return g.deps.online(view)
+	}
+	if g.deps.Room == nil {
+		return true
+	}
+	err := g.deps.Room(view)
+	if err != nil {
+		s.shelfLater = time.Now().Add(shelfRetry)
+		g.log.Warn("rows of versions that passed and rest in the log wait for room in the online store", "view", view.Name, "versions", seen.next, "err", err)
+	}
+	return err == nil
 }
 
 // unshelve publishes the rows of versions on the shelf, and tells people of those
@@ -133,20 +154,21 @@ func (a *Actions) unshelve(ctx context.Context, view *feature.View, versions []f
 // unshelving is one publication from the shelf under way.
 type unshelving struct {
 	versions []feature.Version
+	taken    []feature.Version   // of these, those that were dealt with: all, unless the store is nearly full again
 	joined   feature.VersionInfo // what the log gave of them
 	expired  []feature.Version
 }
 
 // publish lists a version with the rows of all, unless somebody else has dealt with one
-// of them, or there is no room any more.
+// of them, or there is no room any more. Others may have come to the shelf after them.
 func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Action) error {
-	if !slices.Equal(d.next(), u.versions) {
+	if next := d.next(); len(next) < len(u.versions) || !slices.Equal(next[:len(u.versions)], u.versions) {
 		return feature.ErrConflict
 	}
 	if err := u.stage(ctx, p, act); err != nil {
 		return err
 	}
-	for _, version := range u.versions {
+	for _, version := range u.taken {
 		d.memory.drop(version)
 	}
 	for _, version := range u.expired {
@@ -158,7 +180,7 @@ func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Acti
 		d.abandon(*p.fresh)
 		return nil
 	}
-	since, err := p.judgedSince(ctx, act, u.versions[len(u.versions)-1])
+	since, err := p.judgedSince(ctx, act, slices.Max(u.taken))
 	if err != nil {
 		return err
 	}
@@ -167,14 +189,15 @@ func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Acti
 	shown.DecidedBy, shown.DecidedAt, shown.Reason, shown.JudgedSince = byGate, d.now, act.Reason, since
 	d.put(shown)
 	d.list(shown.Version)
-	d.note("publish", shown.Version, fmt.Sprintf("%s: the rows of versions %v", act.Reason, u.versions))
+	d.unfoldUntil(shown.Version)
+	d.note("publish", shown.Version, fmt.Sprintf("%s: the rows of versions %v", act.Reason, u.taken))
 	d.recover(shown.Version, shown.Verdict)
 	return nil
 }
 
 // stage opens a version and stages the rows into it, once.
 func (u *unshelving) stage(ctx context.Context, p *approval, act Action) error {
-	if p.fresh != nil || len(u.expired) == len(u.versions) {
+	if p.fresh != nil {
 		return nil
 	}
 	var dead []feature.VersionInfo
@@ -185,14 +208,25 @@ func (u *unshelving) stage(ctx context.Context, p *approval, act Action) error {
 		}
 		dead = append(dead, info)
 	}
-	last := dead[len(dead)-1]
-	fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, ApprovedOf: last.Version,
-		Window: feature.Window{Start: dead[0].Window.Start, End: last.Window.End}})
+	window := dead[0].Window // versions rise, windows may not
+	for _, info := range dead {
+		if info.Window.Start.Before(window.Start) {
+			window.Start = info.Window.Start
+		}
+		if info.Window.End.After(window.End) {
+			window.End = info.Window.End
+		}
+	}
+	fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, ApprovedOf: dead[len(dead)-1].Version, Window: window})
 	if err != nil {
 		return fmt.Errorf("open a version for rows from the log: %w", err)
 	}
 	p.fresh = &fresh
-	for _, info := range dead {
+	for i, info := range dead {
+		if i > 0 && !p.deps.online(act.View) {
+			break // the rest waits
+		}
+		u.taken = append(u.taken, info.Version)
 		err := p.restage(ctx, act, info)
 		var known *feature.Error
 		if errors.As(err, &known) && known.Code == feature.CodeExpired {

@@ -22,7 +22,7 @@ type WindowStatus struct {
 	Version    feature.Version            `json:"version"`
 	Rows       uint64                     `json:"rows"`
 	Verdict    string                     `json:"verdict"`
-	Reason     string                     `json:"reason"` // why its version is where it is: of a judged window the version's, as in versions
+	Reason     string                     `json:"reason"` // why its version is where it is: of a judged window the version's, as in versions; of another one that rows were left out of the online store
 	Partitions map[string]PartitionStatus `json:"partitions"`
 	Behind     []string                   `json:"behind"` // partitions that hold it open
 }
@@ -66,6 +66,9 @@ func (b *Board) Open(view *feature.View) []WindowStatus {
 		for _, partial := range p.parts {
 			status.Version = partial.Version
 			status.Rows += partial.Rows
+			if partial.Offline {
+				status.Reason = "some of its rows are in the log alone: its online store was nearly full"
+			}
 		}
 		if status.Behind, _ = b.behind(view, p); len(status.Behind) == 0 {
 			status.State = "closing"

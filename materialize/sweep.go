@@ -21,6 +21,7 @@ type sweeping struct {
 	done   feature.Version // every version up to here is swept
 	vector feature.Vector  // as of at
 	at     time.Time
+	floor  feature.Version       // up to which records may be folded
 	dead   []feature.VersionInfo // that were out of sight by then
 	folded []feature.VersionInfo // certified by then
 }
@@ -83,17 +84,21 @@ func (g *Gate) survey(ctx context.Context, view *feature.View, s *sweeping, now 
 			return err
 		}
 	}
+	floor, ok, err := g.foldable(ctx, view, vector)
+	if err != nil || !ok {
+		return err
+	}
 	versions, err := g.deps.Registry.Versions(ctx, view.ID, s.done, 0)
 	if err != nil {
 		return fmt.Errorf("list versions: %w", err)
 	}
-	s.known, s.vector, s.at, s.dead, s.folded = true, vector, now, nil, nil
+	s.known, s.vector, s.floor, s.at, s.dead, s.folded = true, vector, floor, now, nil, nil
 	for _, info := range versions {
 		switch {
 		case info.Step == feature.StepSwept:
 		case info.State.Dead() && !vector.Sees(info.Version) && info.Step != feature.StepOpen:
 			s.dead = append(s.dead, info)
-		case info.Version <= vector.Floor && info.Step == feature.StepCertified:
+		case info.Version <= floor && info.Step == feature.StepCertified:
 			s.folded = append(s.folded, info)
 		}
 	}
@@ -168,7 +173,7 @@ func (g *Gate) remove(ctx context.Context, view *feature.View, s *sweeping) erro
 	if err := g.commit(ctx, c); err != nil {
 		return fmt.Errorf("note %d versions as swept: %w", len(c.Versions), err)
 	}
-	s.done, s.dead, s.folded = max(s.done, s.vector.Floor), nil, nil
+	s.done, s.dead, s.folded = max(s.done, s.floor), nil, nil
 	return nil
 }
 
@@ -187,7 +192,7 @@ func (g *Gate) removeRows(ctx context.Context, view *feature.View, s *sweeping) 
 	if len(folded) == 0 {
 		return removed, nil
 	}
-	rows, err := g.deps.Rows.Fold(ctx, view.ID, s.vector.Floor, s.vector.Dead, folded)
+	rows, err := g.deps.Rows.Fold(ctx, view.ID, s.floor, s.vector.Dead, folded)
 	return removed + rows, err
 }
 

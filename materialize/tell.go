@@ -12,8 +12,8 @@ import (
 // It comes after Settle, which may make a publication wait.
 func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
 	info := d.versions[version]
-	waits := d.waits(info)
-	if v.Decision == "publish" && waits {
+	waits, rests := d.waits(info), d.shelved(version) && d.offline(version)
+	if v.Decision == "publish" && (waits || rests) || v.Decision == "none" && rests {
 		v.Decision = "hold"
 	}
 	if v.Decision == "none" && v.Kind == "probation" {
@@ -22,6 +22,8 @@ func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
 	d.note(v.Decision, version, why(v))
 	text := fmt.Sprintf("%s version %d: %s", d.view.Name, version, why(v))
 	switch {
+	case rests:
+		text = fmt.Sprintf("%s version %d %s, as are those of windows after it. Readers keep what they have.", d.view.Name, version, info.Reason)
 	case waits:
 		text = fmt.Sprintf("%s version %d passed and %s. It is published once the next judged window certifies the oldest of them, or one is rolled back.", d.view.Name, version, info.Reason)
 	case v.Decision == "hold" && v.Held != "":
@@ -36,7 +38,9 @@ func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
 	case "rollback":
 		d.alert("rollback", version, v.ID, fmt.Sprintf("%s; %s", text, seenBy(v.Exposure)))
 	case "hold":
-		d.alert("hold", version, v.ID, text)
+		if !rests || d.resting() == 1 { // people are told once
+			d.alert("hold", version, v.ID, text)
+		}
 	case "publish":
 		if v.State == rules.Warn {
 			d.moment("warn", version, v.ID, text)

@@ -81,6 +81,8 @@ func (d *Desk) settle(v *rules.Verdict, version feature.Version) {
 	d.memory.drop(version)
 	info.Step, info.Verdict, info.DecidedBy, info.DecidedAt, info.Reason = feature.StepDecided, v.ID, d.by, d.now, why(v)
 	switch {
+	case d.hide(v, version):
+	case v.Decision == "publish" && d.rest(version, true):
 	case v.Decision == "publish":
 		d.list(version)
 	case d.listed(version):
@@ -92,6 +94,9 @@ func (d *Desk) settle(v *rules.Verdict, version feature.Version) {
 		info.State = feature.StateRejected
 	default:
 		d.hold(v, info)
+		if d.offline(version) && info.State == feature.StateHeld {
+			info.Reason += lacksRows
+		}
 	}
 }
 
@@ -104,6 +109,7 @@ func (d *Desk) hold(v *rules.Verdict, info *feature.VersionInfo) {
 	case v.Held != "":
 		d.memory.Poisoned = append(d.memory.Poisoned, info.Version)
 		info.Reason = "held: " + v.Held
+	case (v.State == rules.Pass || v.State == rules.Warn) && d.rest(info.Version, true):
 	case v.State == rules.Pass || v.State == rules.Warn:
 		d.memory.wait(info.Version)
 		info.Reason = waitsFrozen

@@ -56,7 +56,7 @@ func TestFullListMakesAPublisherWait(t *testing.T) {
 		t.Errorf("people were told %q: %+v", got, w.events)
 	}
 	if err := testutil.GatherAndCompare(metrics, strings.NewReader(`
-# HELP sluice_gate_waiting Versions that passed and wait for room in the list or for a thaw, by view.
+# HELP sluice_gate_waiting Versions that passed and wait for room in the list or in the online store, or for a thaw, by view.
 # TYPE sluice_gate_waiting gauge
 sluice_gate_waiting{view="payments"} 1
 `), "sluice_gate_waiting"); err != nil {

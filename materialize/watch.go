@@ -23,6 +23,7 @@ type look struct {
 	served     time.Time         // end of the newest visible window
 	stale      string            // freshness level that was last told
 	next       []feature.Version // that come off the shelf
+	offline    bool              // their rows are there that taps left out
 	blind      bool              // an alert about overdue windows is open
 }
 
@@ -98,7 +99,8 @@ func (g *Gate) look(ctx context.Context, view *feature.View) (look, error) {
 		return look{}, err
 	}
 	blind := slices.ContainsFunc(desk.open, func(a feature.Alert) bool { return a.Kind == "blind" })
-	seen := look{true, desk.before.Generation, desk.served(nil), desk.memory.Stale, desk.next(), blind}
+	next := desk.next()
+	seen := look{true, desk.before.Generation, desk.served(nil), desk.memory.Stale, next, len(next) > 0 && desk.offline(next[0]), blind}
 	s.look = seen
 	return seen, nil
 }

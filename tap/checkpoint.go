@@ -14,9 +14,9 @@ import (
 	"sluice/quality/sketch"
 )
 
-// stage hands a window's rows to the online store.
+// stage hands a window's rows to the online store, unless they are to stay out of it.
 func (p *partition) stage(ctx context.Context, v *viewState, w *window) error {
-	if len(w.rows) == 0 {
+	if len(w.rows) == 0 || p.leaves(v, w) {
 		return nil
 	}
 	rows := make([]feature.Row, 0, len(w.rows))

@@ -178,11 +178,12 @@ type partialHead struct {
 	Rows      uint64          `json:"rows"`
 	Bytes     uint64          `json:"bytes"`
 	Span      feature.Span    `json:"span"`
+	Offline   bool            `json:"offline,omitempty"`
 }
 
 func encodePartial(p *sketch.Partial) ([]byte, error) {
 	head, err := json.Marshal(partialHead{
-		p.View, p.Window, p.Version, p.Topic, p.Partition, p.Epoch, p.Offset, p.Layout, p.Rows, p.Bytes, p.Span,
+		p.View, p.Window, p.Version, p.Topic, p.Partition, p.Epoch, p.Offset, p.Layout, p.Rows, p.Bytes, p.Span, p.Offline,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode partial of %s: %w", p.View, err)
@@ -203,7 +204,7 @@ func decodePartial(body []byte) (sketch.Partial, error) {
 	}
 	return sketch.Partial{
 		View: h.View, Window: h.Window, Version: h.Version, Topic: h.Topic, Partition: h.Partition, Epoch: h.Epoch, Offset: h.Offset,
-		Layout: h.Layout, Profile: bytes.Clone(c.b), Rows: h.Rows, Bytes: h.Bytes, Span: h.Span,
+		Layout: h.Layout, Profile: bytes.Clone(c.b), Rows: h.Rows, Bytes: h.Bytes, Span: h.Span, Offline: h.Offline,
 	}, nil
 }
 

@@ -49,6 +49,9 @@ type Deps struct {
 	// Begun may be nil: a partition without progress is read from its start then.
 	Begun Begun
 	Rows  Rows
+	// Offline says why rows of a view are to stay out of its online store for now; nil, or a
+	// nil error: they are staged. It is called often and must not block.
+	Offline func(view *feature.View) error
 	// Layouts returns the layout of a window; nil is an unbinned one. It must give
 	// the same answer for a window on every partition and after a restart.
 	Layouts func(view *feature.View, start time.Time) *sketch.Layout

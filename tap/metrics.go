@@ -16,6 +16,7 @@ type metrics struct {
 	writes      *prometheus.CounterVec
 	rows        *prometheus.CounterVec
 	backfilled  *prometheus.CounterVec
+	offline     *prometheus.CounterVec
 	invalid     *prometheus.CounterVec
 	lag         *prometheus.GaugeVec
 	behind      *prometheus.GaugeVec
@@ -44,6 +45,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: namespace, Name: "rows_backfilled_total",
 			Help: "Of the accepted writes, those of declared backfills, which no window is judged by. Labels: view, source (topic).",
 		}, []string{"view", "source"}),
+		offline: auto.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "offline_rows_total",
+			Help: "Rows of accepted writes that were left out of the online store because it is nearly full, by view. The log has them. Those read again after a restart count again.",
+		}, []string{"view"}),
 		invalid: auto.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "invalid_values_total",
 			Help: "Writes that a view did not take, by view (empty: none could be told) and kind (the error codes of the contract).",
@@ -108,4 +113,5 @@ func (m *metrics) forget(view string) {
 	m.rows.DeletePartialMatch(prometheus.Labels{"view": view})
 	m.backfilled.DeletePartialMatch(prometheus.Labels{"view": view})
 	m.invalid.DeletePartialMatch(prometheus.Labels{"view": view})
+	m.offline.DeletePartialMatch(prometheus.Labels{"view": view})
 }

@@ -86,6 +86,7 @@ func (p *partition) addView(src *viewSource) *viewState {
 	v := newViewState(src)
 	v.observed = p.tap.metrics.rows.WithLabelValues(src.view.Name, p.at.topic)
 	v.declared = p.tap.metrics.backfilled.WithLabelValues(src.view.Name, p.at.topic)
+	v.out = p.tap.metrics.offline.WithLabelValues(src.view.Name)
 	if p.clockSet {
 		v.seen = p.now
 	}

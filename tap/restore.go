@@ -211,7 +211,7 @@ func (p *partition) reopen(ctx context.Context, partial *sketch.Partial) error {
 	}
 	v.windows[start.UnixNano()] = &window{
 		Window: partial.Window, version: partial.Version, profile: profile, rows: map[feature.Key]feature.Row{},
-		accepted: partial.Rows, bytes: partial.Bytes, span: partial.Span,
+		accepted: partial.Rows, bytes: partial.Bytes, span: partial.Span, offline: partial.Offline,
 	}
 	at, _ := slices.BinarySearchFunc(v.opened, start, time.Time.Compare)
 	v.opened = slices.Insert(v.opened, at, start)

@@ -29,7 +29,7 @@ const maxClosed = 64
 // close remembers a window that takes no more writes.
 func (s *saves) close(view string, at source, w *window) {
 	s.remember(sketch.Partial{
-		View: view, Window: w.Window, Version: w.version, Topic: at.topic, Partition: at.partition, Rows: w.accepted, Bytes: w.bytes, Span: w.span,
+		View: view, Window: w.Window, Version: w.version, Topic: at.topic, Partition: at.partition, Rows: w.accepted, Bytes: w.bytes, Span: w.span, Offline: w.offline,
 	})
 }
 

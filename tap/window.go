@@ -19,6 +19,7 @@ type window struct {
 	accepted uint64
 	bytes    uint64
 	span     feature.Span
+	offline  bool // some of its rows were left out of the online store
 	dirty    bool // differs from its last partial
 	closed   bool // takes no more writes; forgotten after the next checkpoint
 }
@@ -62,7 +63,7 @@ func (w *window) partial(view string, at source, epoch uint64, offset int64) (sk
 	return sketch.Partial{
 		View: view, Window: w.Window, Version: w.version, Topic: at.topic, Partition: at.partition,
 		Epoch: epoch, Offset: offset, Layout: w.profile.Layout().Digest(), Profile: profile,
-		Rows: w.accepted, Bytes: w.bytes, Span: w.span,
+		Rows: w.accepted, Bytes: w.bytes, Span: w.span, Offline: w.offline,
 	}, err
 }
 
@@ -76,7 +77,8 @@ type viewState struct {
 	idle     bool
 	left     uint64
 	clocks   clocks
-	seen     time.Time // clock's time of the last record, or from when silence counts; zero while the clock is not set
+	out      prometheus.Counter // rows that were left out of the online store
+	seen     time.Time          // clock's time of the last record, or from when silence counts; zero while the clock is not set
 }
 
 func newViewState(src *viewSource) *viewState {

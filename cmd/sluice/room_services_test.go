@@ -20,7 +20,10 @@ func TestNoRoom(t *testing.T) {
 	own := services.Own(t, "redis")
 	admin := goredis.NewClient(&goredis.Options{Addr: own.Redis()[0]})
 	t.Cleanup(func() { admin.Close() })
-	i := install(t, func(cfg *app.Config) { cfg.Redis.Addrs = own.Redis()[:1] })
+	i := install(t, func(cfg *app.Config) {
+		cfg.Redis.Addrs = own.Redis()[:1]
+		cfg.Redis.OfflineLimit = 0 // the rows and connections of this test may take more than is left up to it
+	})
 	dir := i.define()
 	s := session{t}
 	s.run(0, "apply -f "+dir)

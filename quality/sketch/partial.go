@@ -26,6 +26,7 @@ type Partial struct {
 	Rows      uint64 // accepted distinct writes, late ones among them
 	Bytes     uint64 // of the staged rows
 	Span      feature.Span
+	Offline   bool // some of its rows were left out of the online store: the log alone has them all. No part of the binary form
 }
 
 const partialFormat = 1

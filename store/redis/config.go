@@ -51,6 +51,9 @@ type Config struct {
 	// MemoryLimit is the share of its maxmemory that the fullest primary may use before
 	// Crowded says so; 0: it never does.
 	MemoryLimit float64 `yaml:"memory_limit"`
+	// OfflineLimit is the share beyond which Offline says that rows of the stream are to
+	// stay out as well; 0: it never does. It is above MemoryLimit.
+	OfflineLimit float64 `yaml:"offline_limit"`
 
 	ClusterFailover string `yaml:"cluster_failover"` // FailoverAsk or FailoverWait: what Guard does
 
@@ -78,7 +81,7 @@ func DefaultConfig() Config {
 		PoolSize: 64, SharedConns: 2, MinIdle: 2, PoolTimeout: 30 * time.Millisecond, IdleTimeout: 5 * time.Minute,
 		MaxRetries: 1, MinRetryBackoff: 5 * time.Millisecond, MaxRetryBackoff: 20 * time.Millisecond,
 		MaxRedirects: 2, StateReload: time.Second,
-		MemoryLimit: 0.8, HedgeBudget: 0.02, HedgeAfter: 3 * time.Millisecond, ClusterFailover: FailoverAsk,
+		MemoryLimit: 0.8, OfflineLimit: 0.9, HedgeBudget: 0.02, HedgeAfter: 3 * time.Millisecond, ClusterFailover: FailoverAsk,
 		SyncReplicas: 0, SyncTimeout: time.Second,
 	}
 }
@@ -146,6 +149,12 @@ func (c Config) validateCounts() error {
 	}
 	if !(c.MemoryLimit >= 0 && c.MemoryLimit <= 1) {
 		errs = append(errs, fmt.Errorf("memory_limit: %g is not in 0 to 1", c.MemoryLimit))
+	}
+	switch {
+	case !(c.OfflineLimit >= 0 && c.OfflineLimit <= 1):
+		errs = append(errs, fmt.Errorf("offline_limit: %g is not in 0 to 1", c.OfflineLimit))
+	case c.OfflineLimit > 0 && c.OfflineLimit <= c.MemoryLimit:
+		errs = append(errs, fmt.Errorf("offline_limit: %g is not above memory_limit of %g: windows of the stream are what the room between the two is for; raise it, or set it to 0 so that rows are staged until the server refuses them", c.OfflineLimit, c.MemoryLimit))
 	}
 	for _, n := range []struct {
 		key         string

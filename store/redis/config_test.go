@@ -13,6 +13,13 @@ func TestValidate(t *testing.T) {
 	if err := good.Validate(); err != nil {
 		t.Fatalf("Validate() of the default = %v", err)
 	}
+	for _, limits := range [][2]float64{{0, .5}, {.95, 0}, {0, 0}, {.8, 1}} {
+		c := good
+		c.MemoryLimit, c.OfflineLimit = limits[0], limits[1]
+		if err := c.Validate(); err != nil {
+			t.Errorf("Validate() with memory_limit %g and offline_limit %g = %v", limits[0], limits[1], err)
+		}
+	}
 	for name, tc := range map[string]struct {
 		change func(*Config)
 		want   []string
@@ -25,8 +32,10 @@ func TestValidate(t *testing.T) {
 		"brace in prefix":     {func(c *Config) { c.Prefix = "{a}" }, []string{"prefix"}},
 		"times and counts": {func(c *Config) { c.ReadDeadline, c.PoolSize, c.MinIdle = 0, 0, -1 },
 			[]string{"read_deadline: 0s", "pool_size: 0", "min_idle: -1"}},
-		"failover": {func(c *Config) { c.ClusterFailover = "takeover" }, []string{`cluster_failover: "takeover"`, "ask", "wait"}},
-		"hedges":   {func(c *Config) { c.HedgeBudget, c.HedgeAfter = .3, 0 }, []string{"hedge_budget: 0.3", "hedge_after: 0s"}},
+		"failover":         {func(c *Config) { c.ClusterFailover = "takeover" }, []string{`cluster_failover: "takeover"`, "ask", "wait"}},
+		"offline":          {func(c *Config) { c.OfflineLimit = 1.1 }, []string{"offline_limit: 1.1"}},
+		"offline too soon": {func(c *Config) { c.MemoryLimit = .95 }, []string{"offline_limit: 0.9 is not above memory_limit of 0.95", "set it to 0"}},
+		"hedges":           {func(c *Config) { c.HedgeBudget, c.HedgeAfter = .3, 0 }, []string{"hedge_budget: 0.3", "hedge_after: 0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := good

@@ -35,6 +35,9 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 		if err == nil && config.Cluster && config.ClusterFailover == FailoverAsk {
 			findings = append(findings, checkFailover(ctx, at.slow)...)
 		}
+		if err == nil {
+			findings = append(findings, checkMemory(ctx, at.slow, config.OfflineLimit)...)
+		}
 		errs = append(errs, err)
 		found.Findings = append(found.Findings, findings...)
 		if found.Primaries++; found.Version == "" && err == nil {
@@ -46,6 +49,21 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 		return found, fmt.Errorf("inspect row store: %w", err)
 	}
 	return found, nil
+}
+
+// MemorySetting is the setting of a finding that a primary is nearly full; Want is what to
+// do then.
+const MemorySetting = "offline_limit"
+
+// checkMemory finds a primary that uses more of its maxmemory than limit; 0 is no limit.
+func checkMemory(ctx context.Context, c *goredis.Client, limit float64) []Finding {
+	info, err := c.Info(ctx, "memory").Result()
+	share := memoryShare(info)
+	if err != nil || limit == 0 || share <= limit {
+		return nil
+	}
+	return []Finding{{Server: c.Options().Addr, Setting: MemorySetting, Value: fmt.Sprintf("uses %.0f %% of its maxmemory, more than offline_limit of %.0f %%", 100*share, 100*limit),
+		Want: "raise maxmemory, add shards, or give views whose entities go out of use a ttl", Why: fmt.Sprintf("rows of the stream stay in the log, and windows that pass are published once it uses less than %.0f %%", 100*againOnline*limit)}}
 }
 
 // versionOf returns a server's version; empty if it does not say.

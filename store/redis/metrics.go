@@ -9,7 +9,7 @@ import (
 // servers are, by store. The stores of a process share them.
 type Metrics struct {
 	hedges, stoodIn, opened, failovers *prometheus.CounterVec
-	memory, absent                     *prometheus.GaugeVec
+	memory, offline, absent            *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of stores with reg; nil registers nothing.
@@ -32,6 +32,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "sluice", Subsystem: "rows", Name: "memory_ratio",
 			Help: "Memory that the fullest primary of the store uses, of its limit (maxmemory); 0 if none has a limit.",
 		}, []string{"store"}),
+		offline: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "sluice", Subsystem: "rows", Name: "offline",
+			Help: "1 while rows of the stream stay in the log because a primary of the store uses more of its memory than offline_limit, by store.",
+		}, []string{"store"}),
 		absent: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "sluice", Subsystem: "rows", Name: "absent_ratio",
 			Help: "Share of the store's entities whose rows were lost with a server that came back empty, and are not staged again yet, by store.",
@@ -48,7 +52,7 @@ type counters struct {
 	won, lost, behind, neither, refused prometheus.Counter
 	exact, stale                        prometheus.Counter
 	opened                              prometheus.Counter
-	memory, absent                      prometheus.Gauge
+	memory, offline, absent             prometheus.Gauge
 
 	elected, defeated, failed, denied, unfit prometheus.Counter // elections that were asked for, or should have been
 }
@@ -60,7 +64,7 @@ func (m *Metrics) of(store string) counters {
 	return counters{
 		won: hedge("won"), lost: hedge("lost"), behind: hedge("behind"), neither: hedge("neither"), refused: hedge("refused"),
 		exact: m.stoodIn.WithLabelValues(store, "exact"), stale: m.stoodIn.WithLabelValues(store, "behind"),
-		opened: m.opened.WithLabelValues(store), memory: m.memory.WithLabelValues(store), absent: m.absent.WithLabelValues(store),
+		opened: m.opened.WithLabelValues(store), memory: m.memory.WithLabelValues(store), offline: m.offline.WithLabelValues(store), absent: m.absent.WithLabelValues(store),
 		elected: failover("elected"), defeated: failover("lost"), failed: failover("failed"), denied: failover("denied"), unfit: failover("unfit"),
 	}
 }

@@ -566,7 +566,7 @@ func TestCrowded(t *testing.T) {
 	}
 	for limit, want := range map[float64]bool{0: false, .5: true, 1: false} {
 		c := on.prefix(t)
-		c.MemoryLimit = limit
+		c.MemoryLimit, c.OfflineLimit = limit, 0
 		metrics := prometheus.NewRegistry()
 		s, err := redis.Open(t.Context(), redis.Options{Config: c, Metrics: redis.NewMetrics(metrics)})
 		if err != nil {
@@ -581,6 +581,53 @@ func TestCrowded(t *testing.T) {
 		err = s.Crowded()
 		if errors.Is(err, redis.ErrCrowded) != want || want && !strings.Contains(err.Error(), c.Addrs[0]) {
 			t.Errorf("with a limit of %g: %v, want that it is crowded, and where: %t", limit, err, want)
+		}
+		s.Close()
+	}
+}
+
+// TestOffline: a store on a server beyond its offline limit says so, and by how much, and
+// no longer once the server has room; one with a limit of 0 never does.
+func TestOffline(t *testing.T) {
+	on := oneServer(t)
+	node := on.admin.(*goredis.Client)
+	open(t, on.prefix(t)) // so that the server has the Functions
+	used, err := strconv.ParseUint(infoOf(t, node, "memory", "used_memory"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.ConfigSet(context.Background(), "maxmemory", "0")
+	if err := node.ConfigSet(t.Context(), "maxmemory", strconv.FormatUint(used, 10)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	shows := func(s *redis.Store, metrics *prometheus.Registry, want bool) {
+		t.Helper()
+		eventually(t, func() error {
+			err := s.Offline()
+			if memoryRatio(t, metrics) == 0 && want {
+				return errors.New("the store has not looked yet")
+			}
+			if errors.Is(err, redis.ErrOffline) != want || want && !strings.Contains(err.Error(), on.config.Addrs[0]) {
+				return fmt.Errorf("Offline = %v, want that it is, and where: %t", err, want)
+			}
+			return nil
+		})
+	}
+	for limit, want := range map[float64]bool{0: false, .9: true} {
+		c := on.prefix(t)
+		c.OfflineLimit = limit
+		metrics := prometheus.NewRegistry()
+		s, err := redis.Open(t.Context(), redis.Options{Config: c, Metrics: redis.NewMetrics(metrics)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shows(s, metrics, want)
+		if err := node.ConfigSet(t.Context(), "maxmemory", strconv.FormatUint(2*used, 10)).Err(); err != nil {
+			t.Fatal(err)
+		}
+		shows(s, metrics, false)
+		if err := node.ConfigSet(t.Context(), "maxmemory", strconv.FormatUint(used, 10)).Err(); err != nil {
+			t.Fatal(err)
 		}
 		s.Close()
 	}

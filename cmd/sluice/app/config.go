@@ -66,6 +66,7 @@ type RedisConfig struct {
 	SyncReplicas int      `yaml:"sync_replicas" name:"sync_replicas" help:"Replicas that must have a window's rows before they count as written; a failover loses none of them then. 0 does not wait." placeholder:"N"`
 	HedgeBudget  float64  `yaml:"hedge_budget" name:"hedge_budget" help:"Share of reads of which a replica may be asked as well because the primary is late; 0: none." placeholder:"SHARE"`
 	MemoryLimit  float64  `yaml:"memory_limit" name:"memory_limit" help:"Share of its maxmemory that the fullest primary may use: beyond it backfills and approvals are refused, and windows of the stream alone are taken; 0: they never are." placeholder:"SHARE"`
+	OfflineLimit float64  `yaml:"offline_limit" name:"offline_limit" help:"Share of its maxmemory that the fullest primary may use, above redis.memory_limit: beyond it rows of the stream stay in the log, windows are judged all the same, and what passes is staged and published once 2 % less is used; 0: rows are staged until the server refuses them." placeholder:"SHARE"`
 	// ClusterFailover is what the gate does about a lost primary of a Cluster.
 	ClusterFailover string `yaml:"cluster_failover" name:"cluster_failover" help:"What the gate does about a primary of a Cluster that gives it no answer and that most primaries hold for failing: ask its replica that has most for an election at once (CLUSTER FAILOVER FORCE), or wait for the Cluster's own." placeholder:"ask|wait"`
 }

@@ -166,14 +166,15 @@ func (r RedisConfig) place() string {
 // defaultOnline is an online store at addrs whose other keys are left out.
 func defaultOnline(addrs []string) RedisConfig {
 	c := redis.DefaultConfig()
-	return RedisConfig{Addrs: addrs, Prefix: defaultPrefix, HedgeBudget: c.HedgeBudget, MemoryLimit: c.MemoryLimit, ClusterFailover: c.ClusterFailover}
+	return RedisConfig{Addrs: addrs, Prefix: defaultPrefix, HedgeBudget: c.HedgeBudget, MemoryLimit: c.MemoryLimit, OfflineLimit: c.OfflineLimit, ClusterFailover: c.ClusterFailover}
 }
 
 // store is the configuration of the row store.
 func (r RedisConfig) store() redis.Config {
 	out := redis.DefaultConfig()
 	out.Addrs, out.Cluster, out.MasterName, out.Username, out.Prefix = r.Addrs, r.Cluster, r.MasterName, r.Username, r.Prefix
-	out.SyncReplicas, out.HedgeBudget, out.MemoryLimit, out.ClusterFailover = r.SyncReplicas, r.HedgeBudget, r.MemoryLimit, cmp.Or(r.ClusterFailover, out.ClusterFailover)
+	out.MemoryLimit, out.OfflineLimit = r.MemoryLimit, r.OfflineLimit
+	out.SyncReplicas, out.HedgeBudget, out.ClusterFailover = r.SyncReplicas, r.HedgeBudget, cmp.Or(r.ClusterFailover, out.ClusterFailover)
 	if r.PasswordEnv != "" {
 		out.Password = os.Getenv(r.PasswordEnv)
 	}

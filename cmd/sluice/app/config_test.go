@@ -132,7 +132,7 @@ func TestConfigValidate(t *testing.T) {
 
 func TestOnlineStoresOfFileAndFlag(t *testing.T) {
 	got, err := LoadConfig(writeConfig(t, "online_stores:\n  critical: {addrs: [a:1, b:2], cluster: true}\n  near: {}\n"))
-	want := OnlineStores{"critical": {Addrs: []string{"a:1", "b:2"}, Cluster: true, Prefix: "sl:", HedgeBudget: .02, MemoryLimit: .8, ClusterFailover: "ask"}, "near": {Prefix: "sl:", HedgeBudget: .02, MemoryLimit: .8, ClusterFailover: "ask"}}
+	want := OnlineStores{"critical": {Addrs: []string{"a:1", "b:2"}, Cluster: true, Prefix: "sl:", HedgeBudget: .02, MemoryLimit: .8, OfflineLimit: .9, ClusterFailover: "ask"}, "near": {Prefix: "sl:", HedgeBudget: .02, MemoryLimit: .8, OfflineLimit: .9, ClusterFailover: "ask"}}
 	if err != nil || !reflect.DeepEqual(got.OnlineStores, want) || got.online("critical").Prefix != "sl:" {
 		t.Errorf("LoadConfig = %+v, %v, want %+v", got.OnlineStores, err, want)
 	}

@@ -149,6 +149,9 @@ func redisFindings(check string, findings []redis.Finding) (all []Finding) {
 		if f.Setting == "version" {
 			out.Do = "upgrade it to " + f.Want + ": " + f.Why
 		}
+		if f.Setting == redis.MemorySetting {
+			out.Do = f.Want + ": " + f.Why
+		}
 		if f.Refused {
 			out.Do += "; the platform does not start before"
 		}

@@ -53,5 +53,14 @@ func (r *room) check(view *feature.View, what string) error {
 		Hint: "raise maxmemory, add shards, or give views whose entities go out of use a ttl; then ask again. Windows of the stream are taken meanwhile. See the runbook at SluiceVersionsRefused"}
 }
 
+// offline says why rows of the stream stay out of the online store of a view for now; nil:
+// they do not.
+func (r *room) offline(view *feature.View) error {
+	if store, ok := r.rows.Opened(view.OnlineStore()).(*redis.Store); ok {
+		return store.Offline()
+	}
+	return nil
+}
+
 // forVersion is check of a version that is to be staged from the log.
 func (r *room) forVersion(view *feature.View) error { return r.check(view, roomVersion) }

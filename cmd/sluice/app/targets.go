@@ -70,7 +70,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.add("board", follow(a.parts.log, a.board))
 	a.health.Add("board", a.board.Ready)
 	deps := materialize.Deps{
-		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Room: a.room.forVersion, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
+		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Room: a.room.forVersion, Offline: a.room.offline, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
 		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Ends: a.parts.topics.Ends, Definitions: a.parts.catalog.Definitions, Readership: a.parts.registry.Readership, HashKey: a.parts.key,
 		Clock: a.parts.clock, Notify: unlessPlanted(a.parts.catalog.Definitions, tell(ctx, notifier)), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
@@ -160,7 +160,7 @@ func (a *App) buildTap() error {
 	c := a.parts.catalog
 	t, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
 		Definitions: func() (*feature.Definitions, uint64) { return c.Definitions(), c.Generation() },
-		Refresh:     c.Refresh, Versions: a.parts.registry, Begun: begun{a.parts.registry, c, a.parts.topics}, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
+		Refresh:     c.Refresh, Versions: a.parts.registry, Begun: begun{a.parts.registry, c, a.parts.topics}, Rows: a.parts.rows, Offline: a.room.offline, Layouts: c.Layout, HashKey: a.parts.key,
 		Clock: a.parts.clock, ClockByHand: a.parts.clock.manual, Registerer: a.metrics, Logger: a.opts.Log,
 	})
 	if err != nil {
