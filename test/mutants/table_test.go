@@ -95,6 +95,36 @@ var mutants = []mutant{
 		pkg:   "./materialize", run: "^TestPoisoned",
 	},
 	{
+		name: "a version that lacks rows is published", file: "materialize/offline.go",
+		edits: [][2]string{{"	if !d.offline(version) {\n		return false\n	}\n	info :=", "	if version > 0 {\n		return false\n	}\n	info :="}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "a version that shows while it is open and lacks rows goes on showing", file: "materialize/offline.go",
+		edits: [][2]string{{"if !d.offline(version) || !d.listed(version) ||", "if version > 0 || !d.listed(version) ||"}},
+		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
+	},
+	{
+		name: "deletions are folded away before rows that rest in the log are back", file: "materialize/offline.go",
+		edits: [][2]string{{"floor = min(floor, from-1)", "floor = max(floor, from-1)"}},
+		pkg:   "./materialize", run: "^TestOfflineDeletions$",
+	},
+	{
+		name: "deletions are folded away once rows that rested in the log are published", file: "materialize/offline.go",
+		edits: [][2]string{{"if d.memory.Unfolded.From > 0 {", "if d.memory.Unfolded.From == 0 {"}},
+		pkg:   "./materialize", run: "^TestOfflineDeletions$",
+	},
+	{
+		name: "a tap does not say that it left rows out", file: "tap/offline.go",
+		edits: [][2]string{{"w.offline, w.dirty = true, true", "w.dirty = true"}},
+		pkg:   "./tap", run: "^TestOffline$",
+	},
+	{
+		name: "that rows were left out does not outlive the tap", file: "tap/restore.go",
+		edits: [][2]string{{"offline: partial.Offline,", ""}},
+		pkg:   "./tap", run: "^TestOffline$",
+	},
+	{
 		name: "what the profiles topic lost is not saved again", file: "tap/guard.go",
 		edits: [][2]string{{"o.gap.Store(&gap{home, *s, e.end})", "_ = gap{home, *s, e.end}"}},
 		pkg:   "./tap", run: "^TestProfilesLostWhileRunning$/^cut$",

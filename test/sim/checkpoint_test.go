@@ -44,6 +44,7 @@ func (s *stream) partial(p *pane) sketch.Partial {
 	return sketch.Partial{
 		View: s.w.view.Name, Window: p.window, Version: p.version, Topic: s.w.topic, Partition: s.partition, Epoch: s.epoch, Offset: int64(s.state.next),
 		Profile: profile, Rows: uint64(n), Span: feature.Span{Topic: s.w.topic, Partition: s.partition, First: int64(p.offsets[0]), Last: int64(p.offsets[n-1])},
+		Offline: p.offline,
 	}
 }
 

@@ -26,7 +26,8 @@ type lane struct {
 	streams []*stream
 	batch   int // rows that a tap holds back
 	deletes bool
-	expiry  time.Duration // of rows, after their last write; 0: none
+	lacking map[feature.Version]bool // whose rows a tap left out, or some of them
+	expiry  time.Duration            // of rows, after their last write; 0: none
 }
 
 // groupRNG is what the part of a history is drawn from that is of groups.
@@ -66,7 +67,7 @@ func expiryOf(v *feature.View) time.Duration {
 
 // addLane draws a view with its writes.
 func (w *world) addLane(name, topic string, rng *rand.Rand) {
-	l := &lane{world: w, topic: topic, oracle: newOracle(), batch: 1 + rng.IntN(4), deletes: rng.IntN(2) == 0}
+	l := &lane{world: w, topic: topic, oracle: newOracle(), batch: 1 + rng.IntN(4), deletes: rng.IntN(2) == 0, lacking: map[feature.Version]bool{}}
 	view := drawView(name, rng)
 	l.view = &view
 	w.profiles.partitions[topic] = 1 + rng.IntN(3)

@@ -221,7 +221,7 @@ type gateNode struct {
 
 func (w *world) deps(l *line, board *materialize.Board) materialize.Deps {
 	return materialize.Deps{
-		Registry: l.registry(), Rows: rowsPort{l}, Log: logPort{l}, Judge: w.judge, Board: board, HashKey: hashKey, Clock: &w.clock,
+		Registry: l.registry(), Rows: rowsPort{l}, Offline: w.offline, Log: logPort{l}, Judge: w.judge, Board: board, HashKey: hashKey, Clock: &w.clock,
 		Definitions: func() *feature.Definitions { return w.defs }, Owner: "gate", Logger: w.logger(),
 	}
 }

@@ -22,7 +22,9 @@ type oracle struct {
 	shown  map[uint64]sight    // by generation
 	out    map[feature.Version]time.Time
 	last   sight
-	judged map[feature.Version][]string // states of verdicts on windows that name it
+	judged map[feature.Version][]string        // states of verdicts on windows that name it
+	rested map[feature.Version]feature.Version // that went to rest in the log for want of room, and the floor before
+	whole  map[feature.Version]bool            // that showed after their verdict, and were found to have all rows then
 }
 
 // stamp names a record of a view.
@@ -43,7 +45,7 @@ type sight struct {
 
 func newOracle() *oracle {
 	return &oracle{
-		all: map[feature.Key][]feature.Record{}, staged: map[stamp]time.Time{}, shown: map[uint64]sight{0: {}}, out: map[feature.Version]time.Time{}, judged: map[feature.Version][]string{},
+		all: map[feature.Key][]feature.Record{}, staged: map[stamp]time.Time{}, shown: map[uint64]sight{0: {}}, out: map[feature.Version]time.Time{}, judged: map[feature.Version][]string{}, whole: map[feature.Version]bool{}, rested: map[feature.Version]feature.Version{},
 	}
 }
 
@@ -76,11 +78,17 @@ func (w *lane) see(v feature.Vector, versions []feature.VersionInfo) {
 		if info.State == feature.StateVisible {
 			s.visible = append(s.visible, info.Version)
 		}
+		if _, known := o.rested[info.Version]; !known && strings.Contains(info.Reason, "rests in the log: its online store") {
+			o.rested[info.Version] = o.last.floor
+		}
 		if info.State == feature.StateVisible && info.PublishedAt.IsZero() {
 			w.fail("version %d is visible and was never published", info.Version)
 		}
 		if info.State == feature.StateVisible && w.view.Publish.Mode == feature.Gated {
 			o.justified(w, info)
+		}
+		if info.State == feature.StateVisible && info.Step != feature.StepOpen && info.Step != feature.StepSealed {
+			o.completed(w, info)
 		}
 	}
 	if known, ok := o.shown[v.Generation]; ok && !slices.Equal(known.visible, s.visible) {
@@ -111,6 +119,29 @@ func (o *oracle) justified(w *lane, info feature.VersionInfo) {
 	if !slices.Contains(states, "pass") && !slices.Contains(states, "warn") {
 		w.fail("version %d is visible, and its verdicts are %v", info.Version, states)
 	}
+}
+
+// completed wants all rows of a version in the store when it shows after its verdict.
+func (o *oracle) completed(w *lane, info feature.VersionInfo) {
+	if o.whole[info.Version] {
+		return
+	}
+	o.whole[info.Version] = true
+	if n, kept := w.recordsOf(info), o.rows(info.Version); kept != n {
+		w.fail("version %d shows with %d rows of the %d records of its windows: %+v", info.Version, kept, n, info)
+	}
+}
+
+// rows counts the rows that ever came to the store for a version.
+func (o *oracle) rows(version feature.Version) (n uint64) {
+	for _, chain := range o.all {
+		for _, r := range chain {
+			if r.Version == version {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // newest is the record of a key that a reader gets who sees some versions.
@@ -268,8 +299,24 @@ func (w *lane) visibleRow(key feature.Key, value float64, s sight) bool {
 // embedded says that such a row shows again once the deletion is folded away.
 func (w *lane) returned(key feature.Key, value float64, deletion feature.Record, s sight) bool {
 	return slices.ContainsFunc(w.oracle.all[key], func(x feature.Record) bool {
-		return !x.Deleted && amount(x) == value && slices.Contains(s.visible, x.Version) && x.Version > deletion.Version
+		return !x.Deleted && amount(x) == value && slices.Contains(s.visible, x.Version) && x.Version > deletion.Version && !w.hidden(x, deletion)
 	})
+}
+
+// hidden reports whether a deletion has to hide a row that came later from the log, where
+// it rested for want of room: one of its time or later that was not certified by then is
+// not folded away before the row's version is.
+func (w *lane) hidden(row, deletion feature.Record) bool {
+	versions := w.versions()
+	by := versions[deletion.Version-1]
+	for version, floor := range w.oracle.rested {
+		of := versions[version-1].Window
+		in := slices.ContainsFunc(versions[row.Version-1].Parts(), func(p feature.Part) bool { return p.Window == of })
+		if at := time.Unix(0, row.EventTime); in && !at.Before(of.Start) && at.Before(of.End) && deletion.Version > floor && !by.Window.Start.Before(of.Start) {
+			return true
+		}
+	}
+	return false
 }
 
 // amount is the value of a record: its own number.

@@ -21,6 +21,7 @@ var kinds = func() (all []string) {
 		"tap dies": 3, "tap line breaks": 3, "tap sleeps": 3, "zombie stages": 3,
 		"gate dies": 3, "gate line breaks": 5, "gate line is cut": 2, "take over": 4, "gate starts": 6,
 		"server is cut": 4, "server is back": 6, "server starts": 2, "actor line breaks": 3, "power fails": 1,
+		"store is nearly full": 2, "store has room": 2,
 	} {
 		for range weight {
 			all = append(all, kind)

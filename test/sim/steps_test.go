@@ -116,6 +116,8 @@ func (w *world) fault(kind string, g *gateNode, n *serverNode, rng *rand.Rand) {
 		w.serve(n)
 	case "actor line breaks":
 		w.actor.light(1+rng.IntN(12), rng.IntN(2) == 0, rng.IntN(2) == 0)
+	case "store is nearly full", "store has room":
+		w.full.Store(kind == "store is nearly full")
 	case "power fails":
 		for _, l := range w.lanes {
 			for _, s := range l.streams {

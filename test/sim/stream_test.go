@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -56,6 +57,7 @@ type pane struct {
 	version feature.Version
 	offsets []int // accepted
 	held    []int // not staged yet
+	offline bool  // some were left out of the row store
 	dirty   bool
 }
 
@@ -273,6 +275,11 @@ func (s *stream) stage(p *pane) error {
 	if len(p.held) == 0 {
 		return nil
 	}
+	if p.offline || s.w.full.Load() {
+		p.offline, p.dirty, p.held = true, true, nil
+		s.w.lacking[p.version] = true
+		return nil
+	}
 	if _, err := s.w.tap.Stage(s.w.ctx, s.w.view.ID, p.version, s.rows(p.version, p.held)); err != nil {
 		return err
 	}
@@ -300,7 +307,15 @@ func (w *world) now() time.Time {
 // records are those of a window over all partitions.
 func (w *lane) records(window feature.Window) (n uint64) {
 	for _, s := range w.streams {
-		n += uint64(len(s.offsets(window, 0, int64(len(s.log)))))
+		n += uint64(len(s.offsets(window, 0, math.MaxInt64)))
+	}
+	return n
+}
+
+// recordsOf are those of all windows that a version has.
+func (w *lane) recordsOf(info feature.VersionInfo) (n uint64) {
+	for _, part := range info.Parts() {
+		n += w.records(part.Window)
 	}
 	return n
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -42,7 +43,8 @@ type world struct {
 	keys     []feature.Key
 
 	lease, grace time.Duration
-	frontier     int // the newest window that is written to
+	full         atomic.Bool // the row store is nearly full: taps leave rows out
+	frontier     int         // the newest window that is written to
 	written      int
 	turn         int // whose server is read from
 	reads        int
@@ -151,6 +153,16 @@ func drawView(name string, rng *rand.Rand) feature.View {
 		v.Freshness = feature.Freshness{Warn: 3 * windowSize, Page: 5 * windowSize, Critical: 7 * windowSize}
 	}
 	return v
+}
+
+var errNearlyFull = errors.New("the row store is nearly full")
+
+// offline is what a process hears of how full the row store is.
+func (w *world) offline(*feature.View) error {
+	if w.full.Load() {
+		return errNearlyFull
+	}
+	return nil
 }
 
 // start starts every process.
