@@ -58,7 +58,6 @@ func (p *approval) publish(ctx context.Context, d *Desk, act Action) error {
 	}
 	d.memory.drop(info.Version)
 	d.memory.Offline = slices.DeleteFunc(d.memory.Offline, func(v feature.Version) bool { return v == info.Version })
-	d.unfoldUntil(version)
 	d.list(version)
 	shown := d.touch(version)
 	shown.DecidedBy, shown.DecidedAt, shown.Reason = d.by, d.now, act.Reason

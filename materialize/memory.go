@@ -26,8 +26,9 @@ type memory struct {
 	// Offline are those on the shelf, and held ones, whose rows are not all in the store:
 	// taps left some out.
 	Offline []feature.Version `json:"offline,omitempty"`
-	// Unfolded says which certified versions keep their records beside those of newer ones.
-	Unfolded unfolded `json:"unfolded,omitzero"`
+	// Unfolded and newer versions are not folded though they are certified, since rows on the
+	// shelf are older than theirs: a deletion that is folded away would not hide them; 0: all are.
+	Unfolded feature.Version `json:"unfolded,omitempty"`
 	// Probation holds what probation said at the last judged windows, newest last.
 	Probation []outcome `json:"probation,omitempty"`
 	// Served is the end of the newest window that was ever certified.

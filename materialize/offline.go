@@ -121,29 +121,14 @@ func (d *Desk) rest(version feature.Version, passed bool) bool {
 	return true
 }
 
-// unfolded are certified versions that are not folded into one record of each entity:
-// rows on the shelf are older than theirs, and a deletion that is folded away would no
-// longer hide them.
-type unfolded struct {
-	From  feature.Version `json:"from,omitempty"`  // this one and all newer ones; 0: none
-	Until feature.Version `json:"until,omitempty"` // the version that has the rows of the shelf: it is to be certified first
-}
-
-// keepFrom has what may hide rows of a window kept: versions of that time or later.
+// keepFrom has what may hide rows of a window that come later kept unfolded: versions of
+// that time or later. Once the rows are in the store, Fold of Rows keeps a deletion that
+// hides them.
 func (d *Desk) keepFrom(w feature.Window) {
-	from := d.memory.Unfolded.From
 	for version, info := range d.versions {
-		if !info.Window.Start.Before(w.Start) && (from == 0 || version < from) {
-			from = version
+		if from := d.memory.Unfolded; !info.Window.Start.Before(w.Start) && (from == 0 || version < from) {
+			d.memory.Unfolded = version
 		}
-	}
-	d.memory.Unfolded.From = from
-}
-
-// unfoldUntil notes the version that has rows from the shelf.
-func (d *Desk) unfoldUntil(version feature.Version) {
-	if d.memory.Unfolded.From > 0 {
-		d.memory.Unfolded.Until = max(d.memory.Unfolded.Until, version)
 	}
 }
 
@@ -154,8 +139,8 @@ func (d *Desk) tidyOffline() {
 		info := d.versions[version]
 		return !d.shelved(version) && (info == nil || info.State.Dead())
 	})
-	if d.resting() == 0 && d.floor >= d.memory.Unfolded.Until {
-		d.memory.Unfolded = unfolded{}
+	if d.resting() == 0 {
+		d.memory.Unfolded = 0
 	}
 }
 
@@ -175,7 +160,7 @@ func (g *Gate) foldable(ctx context.Context, view *feature.View, vector feature.
 		return 0, false, fmt.Errorf("read vector: %w", err)
 	}
 	floor = vector.Floor
-	if from := m.Unfolded.From; from > 0 {
+	if from := m.Unfolded; from > 0 {
 		floor = min(floor, from-1)
 	}
 	return floor, now.Generation == vector.Generation, nil

@@ -189,7 +189,6 @@ func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Acti
 	shown.DecidedBy, shown.DecidedAt, shown.Reason, shown.JudgedSince = byGate, d.now, act.Reason, since
 	d.put(shown)
 	d.list(shown.Version)
-	d.unfoldUntil(shown.Version)
 	d.note("publish", shown.Version, fmt.Sprintf("%s: the rows of versions %v", act.Reason, u.taken))
 	d.recover(shown.Version, shown.Verdict)
 	return nil

@@ -110,11 +110,6 @@ var mutants = []mutant{
 		pkg:   "./materialize", run: "^TestOfflineDeletions$",
 	},
 	{
-		name: "deletions are folded away once rows that rested in the log are published", file: "materialize/offline.go",
-		edits: [][2]string{{"if d.memory.Unfolded.From > 0 {", "if d.memory.Unfolded.From == 0 {"}},
-		pkg:   "./materialize", run: "^TestOfflineDeletions$",
-	},
-	{
 		name: "a tap does not say that it left rows out", file: "tap/offline.go",
 		edits: [][2]string{{"w.offline, w.dirty = true, true", "w.dirty = true"}},
 		pkg:   "./tap", run: "^TestOffline$",

@@ -41,7 +41,7 @@ func (w *lane) chains(rest bool) {
 		if kept > most {
 			w.fail("key %s has %d records of judged windows above floor %d: %s; %+v; %s", keyNames[i], kept, v.Floor, chainText(chain), v, statesText(versions))
 		}
-		if w.longest = max(w.longest, len(chain)); seen > feature.MaxVisible || rest && below > 1 && w.memory().Unfolded.From == 0 {
+		if w.longest = max(w.longest, len(chain)); seen > feature.MaxVisible || rest && below > 1 && w.memory().Unfolded == 0 {
 			w.fail("key %s has %d records up to floor %d and %d visible ones above it", keyNames[i], below, v.Floor, seen)
 		}
 	}
@@ -98,7 +98,7 @@ func (w *lane) finished() {
 // remembered is some of what the gate remembers of a view.
 type remembered struct {
 	Shelf    []feature.Version // whose rows rest in the log
-	Unfolded struct{ From feature.Version }
+	Unfolded feature.Version   // from which on nothing is folded
 }
 
 func (w *lane) memory() (memory remembered) {

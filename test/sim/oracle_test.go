@@ -305,7 +305,7 @@ func (w *lane) returned(key feature.Key, value float64, deletion feature.Record,
 
 // hidden reports whether a deletion has to hide a row that came later from the log, where
 // it rested for want of room: one of its time or later that was not certified by then is
-// not folded away before the row's version is.
+// not folded away before the row is back.
 func (w *lane) hidden(row, deletion feature.Record) bool {
 	versions := w.versions()
 	by := versions[deletion.Version-1]
