@@ -204,17 +204,17 @@ func TestTimesOfFewWindows(t *testing.T) {
 		_, baseline := s.history(t, 4)
 		w := s.window(6, nil)
 		passed := (&Reference{Since: epoch.Unix()}).Passed(w.Window.Start)
-		if score := find(t, ColdStart(s.view, s.layout, w.Profile, baseline, testLevel, passed), "at"); score.Severity > 1 {
+		if score := find(t, ColdStart(s.view, s.layout, w.Profile, baseline, testLevel, passed, true), "at"); score.Severity > 1 {
 			t.Errorf("%s: %s", kind.name, score.Text)
 		}
 		moved := s.window(7, func(v []feature.Value) { v[0] = feature.TimestampValue(time.Unix(v[0].Int()-5*365*86400*30, 0)) })
-		if score := find(t, ColdStart(s.view, s.layout, moved.Profile, baseline, testLevel, passed), "at"); !(score.Severity > 1) {
+		if score := find(t, ColdStart(s.view, s.layout, moved.Profile, baseline, testLevel, passed, true), "at"); !(score.Severity > 1) {
 			t.Errorf("%s, 150 years before: no alarm: %+v", kind.name, score)
 		}
 		if kind.name != "one time for all" {
 			continue
 		}
-		if score := find(t, ColdStart(s.view, s.layout, w.Profile, baseline, testLevel, 0), "at"); !(score.Severity > 1) {
+		if score := find(t, ColdStart(s.view, s.layout, w.Profile, baseline, testLevel, 0, true), "at"); !(score.Severity > 1) {
 			t.Error("without the time that passed there is no alarm: the test says nothing")
 		}
 	}

@@ -10,7 +10,7 @@ func TestColdStart(t *testing.T) {
 	s := familyStream(21, 1000, 1)
 	s.pin(t, 2)
 	_, baseline := s.history(t, 3)
-	for _, score := range ColdStart(s.view, s.layout, s.window(3, nil).Profile, baseline, testLevel, 0) {
+	for _, score := range ColdStart(s.view, s.layout, s.window(3, nil).Profile, baseline, testLevel, 0, true) {
 		if score.Severity > 1 || score.Effect || !score.Uncalibrated || score.Method != MethodCalibrated {
 			t.Errorf("stable window: %+v", score)
 		}
@@ -21,7 +21,7 @@ func TestColdStart(t *testing.T) {
 		v[5] = feature.StringValue("new")
 	})
 	for _, name := range []string{"normal_0", "few_nulls_0", "five_values_0"} {
-		score := find(t, ColdStart(s.view, s.layout, spoilt.Profile, baseline, testLevel, 0), name)
+		score := find(t, ColdStart(s.view, s.layout, spoilt.Profile, baseline, testLevel, 0, true), name)
 		if score.Severity <= 1 || score.Effect || !score.Uncalibrated || score.Text == "" {
 			t.Errorf("spoilt %s: %+v, want an alarm without effect", name, score)
 		}

@@ -257,11 +257,13 @@ func (f *frame) shares(c *counts, leaveOut bool, x *[summaries]float64) {
 // flattered takes the summaries out that look better in a window which the layout was
 // built from than in others: its rare values are among those known.
 func (f *frame) flattered(x *[summaries]float64) {
-	if f.class == categorical && f.pooled[f.unseen] > 0 {
-		x[Surge] = math.NaN()
-		x[Other], x[Unseen], x[TVDistance], x[HellingerDistance] = math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	for _, s := range [...]Summary{Surge, Other, Unseen, TVDistance, HellingerDistance} {
+		x[s] = math.NaN()
 	}
 }
+
+// unknown reports whether history has values that the layout does not know.
+func (f *frame) unknown() bool { return f.class == categorical && f.pooled[f.unseen] > 0 }
 
 // distances writes the log distances of a column from the pooled history.
 func (f *frame) distances(c *counts, leaveOut bool, x *[summaries]float64) {

@@ -191,7 +191,8 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 		bins = at.Bins()
 	}
 	b.read(i, s, bins)
-	surges := b.surges(def.ID, s)
+	open := s.class == categorical && !b.apart && b.open(i)
+	surges := b.surges(def.ID, s, open)
 	if surges.law == nil {
 		b.newcomers(i, s, at)
 	}
@@ -202,7 +203,7 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 	var x [summaries]float64
 	for w := range b.columns {
 		f.summarise(&b.columns[w], true, &x)
-		if b.apart && b.history[w].Fitted {
+		if b.history[w].Fitted && (open || b.apart && f.unknown()) {
 			f.flattered(&x)
 		}
 		for k := range x {
@@ -269,11 +270,11 @@ func (b *builder) newcomers(i int, s shape, at *sketch.FeatureLayout) {
 
 // surges returns how a feature's values without a bin of their own are spread over the
 // buckets of history; without a law if it, or the reference that is borrowed of, has none.
-func (b *builder) surges(id uint32, s shape) surges {
+func (b *builder) surges(id uint32, s shape, open bool) surges {
 	if s.class != categorical || b.old != nil && !b.old.surges(id) {
 		return surges{}
 	}
-	out, _ := newSurgeLaw(b.columns, func(w int) bool { return b.apart && b.history[w].Fitted }, b.least)
+	out, _ := newSurgeLaw(b.columns, func(w int) bool { return (b.apart || open) && b.history[w].Fitted }, b.least)
 	return out
 }
 

@@ -43,6 +43,7 @@ type pair struct {
 	name string
 	b, c counts
 	aged bool // ages that may be older because time passed: not compared
+	open bool // values that have no end: those without a bin are one, whether seen before or not
 }
 
 // scores appends the plain statistics of the pair.
@@ -154,8 +155,9 @@ const coldDistance = 0.1
 // the shift is past an effect floor as well, because p-values on rows call any
 // difference an alarm. Every score is Uncalibrated, and Effect is false: a cold
 // start never blocks. level is as for Reference.Score. Timestamps that are older by no more
-// than the seconds that passed since those windows are not told of: see Reference.Passed.
-func ColdStart(view *feature.View, layout *sketch.Layout, current, baseline *sketch.Profile, level, passed float64) []feature.Score {
+// than the seconds that passed since those windows are not told of: see Reference.Passed; nor, where
+// open says so, values that nobody saw of features that have ever new ones: see Reference.Opens.
+func ColdStart(view *feature.View, layout *sketch.Layout, current, baseline *sketch.Profile, level, passed float64, open bool) []feature.Score {
 	var out []feature.Score
 	for i := range view.Features {
 		p := pair{name: view.Features[i].Name}
@@ -167,6 +169,7 @@ func ColdStart(view *feature.View, layout *sketch.Layout, current, baseline *ske
 		}
 		p.b = countsOf(columnOf(baseline, view, i), p.shape, bins)
 		p.c = countsOf(columnOf(current, view, i), p.shape, bins)
+		p.open = open && endless(columnOf(baseline, view, i)) && endless(columnOf(current, view, i))
 		p.aged = view.Features[i].Type == feature.Timestamp && aged(columnOf(current, view, i), columnOf(baseline, view, i), passed)
 		if s, ok := p.cold(level); ok {
 			out = append(out, coldFacet(s, view, layout, i, current, baseline, level))
@@ -200,9 +203,11 @@ func (p *pair) cold(level float64) (feature.Score, bool) {
 		if d, _, err := KS(p.b.bins, p.c.bins, p.atoms); err == nil && !p.aged {
 			take(KSDistance, KSPValue(d, p.c.n, p.b.n), d, coldDistance, p.coldText(d))
 		}
-	} else if _, pv, _, err := ChiSquare(p.b.bins, p.c.bins); err == nil && p.class == categorical {
-		d, _ := TVD(p.b.bins, p.c.bins)
-		take(TVDistance, pv, d, coldDistance, p.coldText(d))
+	} else if b, c := p.known(); p.class == categorical {
+		if _, pv, _, err := ChiSquare(b, c); err == nil {
+			d, _ := TVD(b, c)
+			take(TVDistance, pv, d, coldDistance, p.coldText(d))
+		}
 	}
 	return s, found
 }

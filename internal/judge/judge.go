@@ -160,7 +160,7 @@ func (c *Case) drift(merged *sketch.Profile) ([]feature.Score, error) {
 	if short := drift.TooFew(c.Current, typical); short != "" {
 		return []feature.Score{c.short(merged, short)}, nil
 	}
-	return c.plain(merged, typical, drift.ColdStart(&c.View, c.Layout, merged, c.Baseline, c.Level, c.Reference.Passed(c.Window.Start))), nil
+	return c.plain(merged, typical, drift.ColdStart(&c.View, c.Layout, merged, c.Baseline, c.Level, c.Reference.Passed(c.Window.Start), c.Reference.Opens())), nil
 }
 
 // served compares what readers were given with what they were given before.
