@@ -39,12 +39,12 @@ func (c *compareCmd) Run(e *env) error {
 	if c.Format == "json" {
 		return printJSON(e.stdout, r)
 	}
-	fmt.Fprintf(e.stdout, "%s: %s; %s: %s\n\n", filepath.Base(c.Baseline), rowCount(baseline), filepath.Base(c.Current), rowCount(current))
+	fmt.Fprintf(e.stdout, "%s: %s; %s: %s\n\n", filepath.Base(c.Baseline), rowCount(r.RowsBaseline), filepath.Base(c.Current), rowCount(r.RowsCurrent))
 	return printComparison(e, r)
 }
 
 // readValues reads a file, and says how far it is.
-func readValues(e *env, path string) ([]*tabular.Values, error) {
+func readValues(e *env, path string) (*tabular.Contents, error) {
 	p := newProgress(e.stderr)
 	defer p.done()
 	began := time.Now()
@@ -55,11 +55,11 @@ func readValues(e *env, path string) ([]*tabular.Values, error) {
 	})
 }
 
-func rowCount(columns []*tabular.Values) string {
-	if len(columns) == 0 {
+func rowCount(rows uint64) string {
+	if rows == 0 {
 		return "no rows"
 	}
-	return thousands(int(columns[0].Rows)) + " rows"
+	return thousands(int(rows)) + " rows"
 }
 
 // thousands writes a number with commas.

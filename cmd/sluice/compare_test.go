@@ -38,13 +38,17 @@ func TestCompareAndProfile(t *testing.T) {
 	}{
 		"compare": {[]string{"compare", a, b}, 0, []string{"before.csv: 500 rows; now.jsonl: 500 rows", "LARGE 10.0", "KS 1", "median 5.5 → 500",
 			"NL 100 % → 0, DE 0 → 100 %", "2026-01-01T00:00:00Z to 2026-01-01T00:00:00Z → 2026-02-01T00:00:00Z", "only in the current file: more"}},
-		"profile":       {[]string{"profile", b}, 0, []string{"now.jsonl: 500 rows", "100 to 900, median 500", "DE 100 %", "2026-02-01T00:00:00Z"}},
-		"no file":       {[]string{"compare", a, filepath.Join(dir, "none.csv")}, 1, []string{"none.csv: no such file"}},
-		"another kind":  {[]string{"profile", write("x.xlsx", "")}, 1, []string{"want .jsonl, .ndjson, .csv or .parquet"}},
-		"no Parquet":    {[]string{"profile", write("x.parquet", "no Parquet at all, just text")}, 1, []string{"x.parquet", "corrupt file"}},
-		"empty":         {[]string{"profile", write("x.csv", "")}, 1, []string{"no header line"}},
-		"header alone":  {[]string{"profile", write("y.csv", "a,b\n")}, 0, []string{"no rows"}},
-		"one file only": {[]string{"compare", a}, 2, []string{`expected "<current>"`}},
+		"profile":                {[]string{"profile", b}, 0, []string{"now.jsonl: 500 rows", "100 to 900, median 500", "DE 100 %", "2026-02-01T00:00:00Z"}},
+		"no file":                {[]string{"compare", a, filepath.Join(dir, "none.csv")}, 1, []string{"none.csv: no such file"}},
+		"another kind":           {[]string{"profile", write("x.xlsx", "")}, 1, []string{"want .jsonl, .ndjson, .csv or .parquet"}},
+		"no Parquet":             {[]string{"profile", write("x.parquet", "no Parquet at all, just text")}, 1, []string{"x.parquet", "corrupt file"}},
+		"empty":                  {[]string{"profile", write("x.csv", "")}, 1, []string{"no header line"}},
+		"header alone":           {[]string{"profile", write("y.csv", "a,b\n")}, 0, []string{"no rows"}},
+		"header alone described": {[]string{"profile", write("y.csv", "a,b\n")}, 0, []string{"y.csv: no rows", "\na ", "\nb "}},
+		"header alone compared":  {[]string{"compare", a, write("head.csv", "amount,at\n")}, 0, []string{"before.csv: 500 rows; head.csv: no rows", "not compared", "no rows in the current file", "only in the baseline: country"}},
+		"no lines compared":      {[]string{"compare", write("none.jsonl", ""), a, "--format", "json"}, 0, []string{`{"rows_baseline":0,"rows_current":500,"problem":"no rows in the baseline","columns":[{"column":"amount"`, `"only_baseline":[],"only_current":[]`}},
+		"no lines described":     {[]string{"profile", write("none.jsonl", ""), "--format", "json"}, 0, []string{`{"rows":0,"problem":"no rows","columns":[]}`}},
+		"one file only":          {[]string{"compare", a}, 2, []string{`expected "<current>"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -67,8 +67,8 @@ func TestOddFiles(t *testing.T) {
 		compare    []string
 	}{
 		"empty CSV":           {"a.csv", "", 1, []string{"a.csv"}, []string{"a.csv"}},
-		"empty JSON lines":    {"a.jsonl", "", 0, []string{`"rows":0`, `"columns":[]`}, []string{`"only_baseline":["x"]`}},
-		"header alone":        {"a.csv", "x\n", 0, []string{`"rows":0`}, []string{`"only_baseline":["x"]`}},
+		"empty JSON lines":    {"a.jsonl", "", 0, []string{`"rows":0,"problem":"no rows","columns":[]`}, []string{`"rows_current":0,"problem":"no rows in the current file"`, `"column":"x"`, `"only_baseline":[]`}},
+		"header alone":        {"a.csv", "x\n", 0, []string{`"rows":0,"problem":"no rows"`, `"column":"x"`}, []string{`"rows_current":0,"problem":"no rows in the current file"`, `"column":"x"`, `"only_baseline":[]`}},
 		"one row":             {"a.csv", "x\n1\n", 0, []string{`"n":1`, `"std":null`}, []string{`"n_current":1`, `"std":null`}},
 		"all null":            {"a.csv", "x,y\n,1\n,1\n", 0, []string{`"n":0,"nulls":2`, `"mean":null`}, []string{`nothing but nulls in the current file`}},
 		"constant":            {"a.csv", "x\n3\n3\n", 0, []string{`"distinct":1`, `"std":0`}, []string{`"std":0`}},

@@ -21,11 +21,11 @@ func (*profileCmd) Help() string {
 }
 
 func (c *profileCmd) Run(e *env) error {
-	columns, err := readValues(e, c.File)
+	contents, err := readValues(e, c.File)
 	if err != nil {
 		return err
 	}
-	d := comparison.Describe(columns)
+	d := comparison.Describe(contents)
 	if c.Suggest {
 		name := strings.TrimSuffix(filepath.Base(c.File), filepath.Ext(c.File))
 		if !feature.ValidName(name) {
@@ -37,7 +37,7 @@ func (c *profileCmd) Run(e *env) error {
 	if c.Format == "json" {
 		return printJSON(e.stdout, d)
 	}
-	fmt.Fprintf(e.stdout, "%s: %s\n\n", filepath.Base(c.File), rowCount(columns))
+	fmt.Fprintf(e.stdout, "%s: %s\n\n", filepath.Base(c.File), rowCount(d.Rows))
 	var rows [][]string
 	for i := range d.Columns {
 		col := &d.Columns[i]

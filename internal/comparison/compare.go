@@ -14,8 +14,11 @@ import (
 
 // Result is a comparison of two files.
 type Result struct {
-	Columns      []Column `json:"columns"`       // in the order of the baseline
-	OnlyBaseline []string `json:"only_baseline"` // columns that the other file lacks
+	RowsBaseline uint64   `json:"rows_baseline"`
+	RowsCurrent  uint64   `json:"rows_current"`
+	Problem      string   `json:"problem,omitempty"` // why nothing could be compared
+	Columns      []Column `json:"columns"`           // in the order of the baseline
+	OnlyBaseline []string `json:"only_baseline"`     // columns that the other file lacks
 	OnlyCurrent  []string `json:"only_current"`
 }
 
@@ -73,29 +76,48 @@ type Category struct {
 	Current  Number `json:"current"`
 }
 
-// Compare compares the columns that both files have.
-func Compare(baseline, current []*tabular.Values) Result {
-	r := Result{Columns: []Column{}, OnlyBaseline: []string{}, OnlyCurrent: []string{}}
-	for _, b := range baseline {
+// Compare compares the columns that both files have. A file without rows that does not
+// name its columns counts as one that has all of the other's.
+func Compare(baseline, current *tabular.Contents) Result {
+	r := Result{RowsBaseline: baseline.Rows, RowsCurrent: current.Rows, Problem: missing(baseline.Rows, current.Rows),
+		Columns: []Column{}, OnlyBaseline: []string{}, OnlyCurrent: []string{}}
+	for _, b := range baseline.Columns {
 		if c := named(current, b.Name); c != nil {
 			r.Columns = append(r.Columns, compare(b, c))
 		} else {
 			r.OnlyBaseline = append(r.OnlyBaseline, b.Name)
 		}
 	}
-	for _, c := range current {
-		if named(baseline, c.Name) == nil {
+	for _, c := range current.Columns {
+		if b := named(baseline, c.Name); b == nil {
 			r.OnlyCurrent = append(r.OnlyCurrent, c.Name)
+		} else if len(baseline.Columns) == 0 {
+			r.Columns = append(r.Columns, compare(b, c))
 		}
 	}
 	return r
 }
 
-func named(columns []*tabular.Values, name string) *tabular.Values {
-	if i := slices.IndexFunc(columns, func(v *tabular.Values) bool { return v.Name == name }); i >= 0 {
-		return columns[i]
+// named returns a column of a file; nil if it is known not to have it.
+func named(in *tabular.Contents, name string) *tabular.Values {
+	if i := slices.IndexFunc(in.Columns, func(v *tabular.Values) bool { return v.Name == name }); i >= 0 {
+		return in.Columns[i]
+	}
+	if in.Rows == 0 && len(in.Columns) == 0 {
+		return &tabular.Values{Name: name}
 	}
 	return nil
+}
+
+// missing says which file has no rows; empty if both have some.
+func missing(baseline, current uint64) string {
+	switch {
+	case baseline == 0 && current == 0:
+		return "no rows in either file"
+	case baseline == 0 || current == 0:
+		return "no rows in the " + side(baseline == 0)
+	}
+	return ""
 }
 
 func compare(b, c *tabular.Values) Column {
@@ -105,7 +127,7 @@ func compare(b, c *tabular.Values) Column {
 		Moments: momentsOf(nil), Before: momentsOf(nil)}
 	switch {
 	case b.Rows == 0 || c.Rows == 0:
-		out.Problem = fmt.Sprintf("no rows in the %s", side(b.Rows == 0))
+		out.Problem = missing(b.Rows, c.Rows)
 	case b.Empty() || c.Empty():
 		out.Problem = fmt.Sprintf("nothing but nulls in the %s", side(b.Empty()))
 	case b.Numeric() != c.Numeric():

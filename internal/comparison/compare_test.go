@@ -5,13 +5,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"sluice/store/tabular"
 )
 
-func read(t *testing.T, path string) []*tabular.Values {
+func read(t *testing.T, path string) *tabular.Contents {
 	t.Helper()
 	all, err := tabular.ReadValues(path, nil)
 	if err != nil {
@@ -21,7 +22,7 @@ func read(t *testing.T, path string) []*tabular.Values {
 }
 
 // file writes a file and reads it.
-func file(t *testing.T, name, text string) []*tabular.Values {
+func file(t *testing.T, name, text string) *tabular.Contents {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -112,18 +113,14 @@ func TestOddFiles(t *testing.T) {
 		"another type": {"x\n1\n2\n", "x\na\n2\n", func(c Column) bool {
 			return c.Kind == Categorical && c.Problem == "numbers in the baseline, texts in the current file: compared as categories" && c.UnseenShare == 0.5
 		}},
-		"no rows":           {"x\n", "x\n1\n", nil},
+		"no rows": {"x\n", "x\n1\n", func(c Column) bool {
+			return c.Problem == "no rows in the baseline" && c.NBaseline == 0 && c.NCurrent == 1 && c.Mean == 1 && !c.PSI.Defined() && !c.Severity.Defined()
+		}},
 		"a text of 1 MiB":   {"x\n" + long + "\n", "x\nshort\n", func(c Column) bool { return c.UnseenShare == 1 && c.TVD == 1 }},
 		"null and the text": {"x\nnull\nnull\n\"\"\n", "x\nnull\n\"\"\n\"\"\n", func(c Column) bool { return c.ChiSquare.DOF == 1 && c.NullsBaseline == 1 && c.NullsCurrent == 2 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := Compare(file(t, "b.csv", tc.baseline), file(t, "c.csv", tc.current))
-			if tc.want == nil {
-				if len(r.Columns) != 0 || len(r.OnlyCurrent) != 1 {
-					t.Errorf("compared %+v, want the column in the current file only", r)
-				}
-				return
-			}
 			if !tc.want(r.Columns[0]) {
 				t.Errorf("compared %+v", r.Columns[0])
 			}
@@ -131,6 +128,56 @@ func TestOddFiles(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestFilesWithoutRows: that a file has no rows is the answer, for every column of the
+// other; columns are missing only where a header says so.
+func TestFilesWithoutRows(t *testing.T) {
+	full := file(t, "full.csv", "x,y\n1,a\n2,b\n")
+	header, none := file(t, "header.csv", "y,z\n"), file(t, "none.jsonl", "\n")
+	bare := file(t, "bare.jsonl", "{}\n{}\n")
+	for name, tc := range map[string]struct {
+		baseline, current *tabular.Contents
+		problem           string
+		columns           []string
+		onlyB, onlyC      []string
+	}{
+		"a header as current":         {full, header, "no rows in the current file", []string{"y"}, []string{"x"}, []string{"z"}},
+		"a header as baseline":        {header, full, "no rows in the baseline", []string{"y"}, []string{"z"}, []string{"x"}},
+		"JSON lines as current":       {full, none, "no rows in the current file", []string{"x", "y"}, nil, nil},
+		"JSON lines as baseline":      {none, full, "no rows in the baseline", []string{"x", "y"}, nil, nil},
+		"neither":                     {none, header, "no rows in either file", []string{"y", "z"}, nil, nil},
+		"nothing at all":              {none, none, "no rows in either file", nil, nil, nil},
+		"rows without a column":       {full, bare, "", nil, []string{"x", "y"}, nil},
+		"no rows and bare ones":       {none, bare, "no rows in the baseline", nil, nil, nil},
+		"the same file on both sides": {full, full, "", []string{"x", "y"}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Compare(tc.baseline, tc.current)
+			if r.RowsBaseline != tc.baseline.Rows || r.RowsCurrent != tc.current.Rows || r.Problem != tc.problem {
+				t.Errorf("%d and %d rows, problem %q; want %d and %d, %q", r.RowsBaseline, r.RowsCurrent, r.Problem, tc.baseline.Rows, tc.current.Rows, tc.problem)
+			}
+			var columns []string
+			for _, c := range r.Columns {
+				columns = append(columns, c.Column)
+				if c.Problem != tc.problem || c.Severity.Defined() != (tc.problem == "") {
+					t.Errorf("column %s: problem %q, severity %v; want %q", c.Column, c.Problem, c.Severity, tc.problem)
+				}
+			}
+			if !slices.Equal(columns, tc.columns) || !slices.Equal(r.OnlyBaseline, tc.onlyB) || !slices.Equal(r.OnlyCurrent, tc.onlyC) {
+				t.Errorf("columns %q, only in the baseline %q, only in the current file %q; want %q, %q, %q", columns, r.OnlyBaseline, r.OnlyCurrent, tc.columns, tc.onlyB, tc.onlyC)
+			}
+		})
+	}
+	if d := Describe(header); d.Rows != 0 || d.Problem != "no rows" || len(d.Columns) != 2 || d.Columns[1].Column != "z" {
+		t.Errorf("a header alone is described as %+v", d)
+	}
+	if d := Describe(none); d.Problem != "no rows" || len(d.Columns) != 0 {
+		t.Errorf("JSON lines without rows are described as %+v", d)
+	}
+	if d := Describe(bare); d.Rows != 2 || d.Problem != "" {
+		t.Errorf("two rows without a column are described as %+v", d)
 	}
 }
 
@@ -153,7 +200,7 @@ func TestManyCategories(t *testing.T) {
 // columns that come and go.
 func TestJSONLines(t *testing.T) {
 	all := file(t, "x.jsonl", `{"a":1,"b":"2026-01-02T03:04:05Z","c":[1,2],"d":true}`+"\n"+
-		`{"a":2.5,"b":null,"c":{"k":1},"e":"NaN"}`+"\n"+`{"a":null,"b":"2026-01-02T03:04:06.5Z","event_id":"7"}`+"\n")
+		`{"a":2.5,"b":null,"c":{"k":1},"e":"NaN"}`+"\n"+`{"a":null,"b":"2026-01-02T03:04:06.5Z","event_id":"7"}`+"\n").Columns
 	if len(all) != 6 {
 		t.Fatalf("%d columns", len(all))
 	}

@@ -14,6 +14,7 @@ import (
 // Description is what a file holds.
 type Description struct {
 	Rows    uint64      `json:"rows"`
+	Problem string      `json:"problem,omitempty"` // why there is nothing to describe
 	Columns []Described `json:"columns"`
 }
 
@@ -54,10 +55,12 @@ const (
 )
 
 // Describe describes every column of a file.
-func Describe(columns []*tabular.Values) Description {
-	d := Description{Columns: []Described{}}
-	for _, v := range columns {
-		d.Rows = v.Rows
+func Describe(file *tabular.Contents) Description {
+	d := Description{Rows: file.Rows, Columns: []Described{}}
+	if file.Rows == 0 {
+		d.Problem = "no rows"
+	}
+	for _, v := range file.Columns {
 		d.Columns = append(d.Columns, describe(v))
 	}
 	return d

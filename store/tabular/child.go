@@ -58,6 +58,13 @@ func serve(in *os.File, types string, out frames) (err error) {
 	if err := out.writeRows(r.file.NumRows()); err != nil {
 		return err
 	}
+	if r.file.NumRows() == 0 {
+		for _, c := range r.file.Root().Columns() {
+			if err := out.write(frameColumn, nil, []byte(c.Name())); err != nil {
+				return err
+			}
+		}
+	}
 	for {
 		line, id, err := r.next()
 		if errors.Is(err, io.EOF) {

@@ -20,6 +20,7 @@ type csvRows struct {
 	file  io.Closer
 	bound *bound
 	in    *csv.Reader
+	names []string
 	keys  [][]byte // `"name":` per column
 	types []feature.Type
 	id    int // position of the column event_id; -1: none
@@ -51,7 +52,7 @@ func newCSV(in io.Reader, file io.Closer, name string, columns map[string]featur
 
 // columns takes the header.
 func (r *csvRows) columns(header []string, types map[string]feature.Type) error {
-	r.id = slices.Index(header, EventID)
+	r.names, r.id = header, slices.Index(header, EventID)
 	for i, name := range header {
 		if name == "" {
 			return fmt.Errorf("line 1: column %d has no name: %w", i+1, ErrCorrupt)
@@ -95,6 +96,8 @@ func (r *csvRows) Next() ([]byte, string, error) {
 }
 
 func (r *csvRows) Rows() (int64, bool) { return 0, false }
+
+func (r *csvRows) header() []string { return r.names }
 
 func (r *csvRows) Close() error { return r.file.Close() }
 

@@ -9,13 +9,15 @@ import (
 )
 
 // What a child writes to its standard output: a frame with the number of rows,
-// one per row (event id and line), and at the end one that says so or one with an
-// error (its kind and text). A stream without such an end was cut.
+// one per row (event id and line) or, without rows, one per column (its name), and
+// at the end one that says so or one with an error (its kind and text). A stream
+// without such an end was cut.
 const (
-	frameRows  = 'n'
-	frameRow   = 'r'
-	frameEnd   = 'z'
-	frameError = 'e'
+	frameRows   = 'n'
+	frameRow    = 'r'
+	frameColumn = 'c'
+	frameEnd    = 'z'
+	frameError  = 'e'
 
 	// maxID is the longest event id, in bytes.
 	maxID = 64 << 10

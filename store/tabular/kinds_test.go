@@ -27,14 +27,17 @@ func TestKindsAreThoseOfValues(t *testing.T) {
 				t.Fatal(err)
 			}
 			kinds, err := ReadKinds(path)
-			all, wantErr := ReadValues(path, nil)
+			read, wantErr := ReadValues(path, nil)
 			if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
 				t.Fatalf("ReadKinds: %v, ReadValues: %v", err, wantErr)
 			}
-			if len(kinds) != len(all) {
-				t.Fatalf("%d kinds, %d columns", len(kinds), len(all))
+			if err != nil {
+				return
 			}
-			for i, v := range all {
+			if len(kinds) != len(read.Columns) {
+				t.Fatalf("%d kinds, %d columns", len(kinds), len(read.Columns))
+			}
+			for i, v := range read.Columns {
 				want := Kind{Name: v.Name, Numbers: v.Numeric() && !v.Times, Texts: len(v.Counts) > 0, Truths: true, Times: v.Times}
 				for text := range v.Counts {
 					want.Truths = want.Truths && (text == "true" || text == "false")

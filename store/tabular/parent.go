@@ -26,6 +26,7 @@ type parent struct {
 	out    *os.File
 	in     *bufio.Reader
 	stderr head
+	names  []string // columns of a file without rows
 	n      int64
 	row    int64
 	err    error
@@ -107,6 +108,10 @@ func (p *parent) Next() ([]byte, string, error) {
 		return nil, "", p.err
 	}
 	kind, first, second, err := readFrame(p.in)
+	for err == nil && kind == frameColumn {
+		p.names = append(p.names, string(second))
+		kind, first, second, err = readFrame(p.in)
+	}
 	if err == nil && kind == frameRow {
 		p.row++
 		return second, string(first), nil
@@ -140,6 +145,9 @@ func (p *parent) final(kind byte, first, second []byte, err error) error {
 }
 
 func (p *parent) Rows() (int64, bool) { return p.n, true }
+
+// header returns the columns of a file without rows, once its end is read.
+func (p *parent) header() []string { return p.names }
 
 // Close ends the child, which may be in the midst of the file.
 func (p *parent) Close() error {

@@ -32,8 +32,13 @@ type rostered[C taker] struct {
 	c    C
 }
 
+// headed is a reader of a format that names its columns apart from the rows; of a file
+// without rows, header returns all of them once the end is read.
+type headed interface{ header() []string }
+
 // read gives every value of the file at path to its column, and calls told, which may be
-// nil, with the number of rows so far now and then.
+// nil, with the number of rows so far now and then. A file without rows has the columns
+// that its header or schema names.
 func (r *roster[C]) read(path string, told func(rows int)) error {
 	in, err := Open(path)
 	if err != nil {
@@ -44,7 +49,7 @@ func (r *roster[C]) read(path string, told func(rows int)) error {
 	for row := 1; ; row++ {
 		line, id, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return r.end(in, filepath.Base(path))
 		}
 		if err != nil {
 			return err
@@ -56,6 +61,23 @@ func (r *roster[C]) read(path string, told func(rows int)) error {
 			told(row)
 		}
 	}
+}
+
+// end makes the columns that a file without rows names.
+func (r *roster[C]) end(in Reader, name string) error {
+	h, ok := in.(headed)
+	if !ok || r.rows > 0 {
+		return nil
+	}
+	for _, column := range h.header() {
+		if _, known := r.at[column]; known {
+			return fmt.Errorf("read %s: column %.100q is there twice: %w", name, column, ErrCorrupt)
+		}
+		if _, err := r.column(column); err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func (r *roster[C]) line(line []byte, id string) error {
@@ -81,12 +103,10 @@ func (r *roster[C]) value(i int, name, value []byte) error {
 	if i >= len(r.columns) || r.columns[i].name != string(name) {
 		known := false
 		if i, known = r.at[string(name)]; !known {
-			if len(r.columns) == maxColumns {
-				return fmt.Errorf("more than %d columns: %w", maxColumns, ErrLimit)
+			var err error
+			if i, err = r.column(string(name)); err != nil {
+				return err
 			}
-			i = len(r.columns)
-			r.at[string(name)] = i
-			r.columns = append(r.columns, rostered[C]{name: string(name), c: r.fresh(string(name))})
 		}
 	}
 	c := &r.columns[i]
@@ -95,6 +115,16 @@ func (r *roster[C]) value(i int, name, value []byte) error {
 	}
 	c.row = r.rows
 	return c.c.add(value)
+}
+
+// column makes a column that is not there yet, and returns its place.
+func (r *roster[C]) column(name string) (int, error) {
+	if len(r.columns) == maxColumns {
+		return 0, fmt.Errorf("more than %d columns: %w", maxColumns, ErrLimit)
+	}
+	r.at[name] = len(r.columns)
+	r.columns = append(r.columns, rostered[C]{name: name, c: r.fresh(name)})
+	return len(r.columns) - 1, nil
 }
 
 // textIn returns the text of a JSON string of a column, which shares value's memory if

@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// Contents are all values of a file.
+type Contents struct {
+	Rows    uint64
+	Columns []*Values
+}
+
 // Values are all values of one column of a file, in no order that means anything.
 type Values struct {
 	Name  string
@@ -34,19 +40,20 @@ func (v *Values) Empty() bool { return v.Counts == nil && len(v.Numbers) == 0 }
 
 // ReadValues reads every column of the file at path, by its ending as Open does, and
 // calls told, which may be nil, with the number of rows so far now and then. Columns
-// are in the order in which they first appear. A column that holds numbers and texts is
+// are in the order in which they first appear; those of a file without rows are its
+// header's or schema's, and JSON lines without rows have none. A column that holds numbers and texts is
 // one of texts. In text, NaN is null, and inf and infinity are numbers, whatever their
 // case; RFC 3339 timestamps are numbers if the column holds nothing else.
 //
 // The error is one of Open and Reader.Next, and names the line that is no JSON object.
-func ReadValues(path string, told func(rows int)) ([]*Values, error) {
+func ReadValues(path string, told func(rows int)) (*Contents, error) {
 	r := roster[*gathered]{fresh: func(name string) *gathered { return &gathered{name: name, special: map[string]uint64{}} }}
 	if err := r.read(path, told); err != nil {
 		return nil, err
 	}
-	var all []*Values
+	all := &Contents{Rows: r.rows}
 	for _, c := range r.columns {
-		all = append(all, c.c.values(r.rows))
+		all.Columns = append(all.Columns, c.c.values(r.rows))
 	}
 	return all, nil
 }
