@@ -31,6 +31,9 @@ type Reference struct {
 // references of before keep theirs.
 const tellingKinds = 1
 
+// tellingAtoms are the words that tell values above one that many rows have from that one.
+const tellingAtoms = 2
+
 // weighted is the method of comparing by which summaries have weights; references of
 // methods before it, which verdicts that are stored name, are read with equal ones.
 const weighted = 2
@@ -96,7 +99,7 @@ func (s *Samples) buildReference(view *feature.View, layout *sketch.Layout, hist
 		return nil, fmt.Errorf("build reference of %s: %w", view.Name, err)
 	}
 	history = slices.DeleteFunc(slices.Clone(history), func(w WindowProfile) bool { return w.Profile.Profiled() == 0 })
-	r := &Reference{Layout: layout.Digest(), Method: newest, Words: tellingKinds, Windows: len(history), MedianRows: medianRows(history)}
+	r := &Reference{Layout: layout.Digest(), Method: newest, Words: tellingAtoms, Windows: len(history), MedianRows: medianRows(history)}
 	if hasTimes(view) && len(history) > 0 {
 		r.Since = int64(meanStart(history))
 	}

@@ -310,6 +310,9 @@ func TestFewWindowsGiveNoSpreads(t *testing.T) {
 	}
 }
 
+// five is a column of one value.
+func five(*randSource) feature.Value { return feature.Float64Value(5) }
+
 func TestTextNamesWhatMoved(t *testing.T) {
 	for name, tc := range map[string]struct {
 		typ    feature.Type
@@ -321,6 +324,8 @@ func TestTextNamesWhatMoved(t *testing.T) {
 		"nulls":    {feature.Float64, normal, func(feature.Value) feature.Value { return feature.Null }, []string{"x: the share of nulls went from 0 % to 100 %"}},
 		"category": {feature.String, families[5].draw, func(feature.Value) feature.Value { return feature.StringValue("a") }, []string{`x: the share of "`}},
 		"unseen":   {feature.String, families[5].draw, func(feature.Value) feature.Value { return feature.StringValue("zz") }, []string{`"zz"`, "to 100 %"}},
+		"above":    {feature.Float64, five, func(feature.Value) feature.Value { return feature.Float64Value(6) }, []string{"x: the share above 5 went from 0 % to 100 %"}},
+		"below":    {feature.Float64, five, func(feature.Value) feature.Value { return feature.Float64Value(4) }, []string{"x: the share below 5 went from 0 % to 100 %"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := learn(t, oneFeature(12, 500, tc.typ, tc.draw), 12)

@@ -44,12 +44,12 @@ func (j *judge) movement(f *finding) string {
 	case Nulls:
 		return fmt.Sprintf("the share of %s went from %s to %s", j.missing(f), percent(f.expected), percent(f.now))
 	case LowTail, LowExtreme:
-		return fmt.Sprintf("the share below %s went from %s to %s", j.edge(f), percent(f.expected), percent(f.now))
+		return fmt.Sprintf("the share %s went from %s to %s", j.below(f, j.edge(f)), percent(f.expected), percent(f.now))
 	case HighTail, HighExtreme:
-		return fmt.Sprintf("the share at or above %s went from %s to %s", j.edge(f), percent(f.expected), percent(f.now))
+		return fmt.Sprintf("the share %s went from %s to %s", j.from(f, j.edge(f)), percent(f.expected), percent(f.now))
 	case Extremes:
 		cuts := j.find(f.index).Cuts
-		return fmt.Sprintf("the share below %s or at or above %s went from %s to %s", j.cut(f, cuts.LowExtreme-1), j.cut(f, cuts.HighExtreme-1), percent(f.expected), percent(f.now))
+		return fmt.Sprintf("the share %s or %s went from %s to %s", j.below(f, cuts.LowExtreme-1), j.from(f, cuts.HighExtreme-1), percent(f.expected), percent(f.now))
 	case Other:
 		return fmt.Sprintf("the share of values outside the largest categories went from %s to %s", percent(f.expected), percent(f.now))
 	case Unseen:
@@ -108,10 +108,39 @@ func (j *judge) missing(f *finding) string {
 	return "nulls, counting values that are not a number,"
 }
 
-// edge returns the value at which a tail begins.
-func (j *judge) edge(f *finding) string {
+// edge returns the edge at which a tail begins.
+func (j *judge) edge(f *finding) int {
 	cuts := j.find(f.index).Cuts
-	return j.cut(f, map[Summary]int{LowTail: cuts.Low - 1, LowExtreme: cuts.LowExtreme - 1, HighTail: cuts.High - 1, HighExtreme: cuts.HighExtreme - 1}[f.summary])
+	return map[Summary]int{LowTail: cuts.Low - 1, LowExtreme: cuts.LowExtreme - 1, HighTail: cuts.High - 1, HighExtreme: cuts.HighExtreme - 1}[f.summary]
+}
+
+// below names the values under an edge.
+func (j *judge) below(f *finding, edge int) string {
+	if atom := j.atom(f, edge); atom != "" {
+		return "up to " + atom
+	}
+	return "below " + j.cut(f, edge)
+}
+
+// from names the values from an edge on.
+func (j *judge) from(f *finding, edge int) string {
+	if atom := j.atom(f, edge); atom != "" {
+		return "above " + atom
+	}
+	return "at or above " + j.cut(f, edge)
+}
+
+// atom returns the value that has the bin under an edge to itself, so that the edge is the next number after it and
+// reads like it; empty if that bin is of many values.
+func (j *judge) atom(f *finding, edge int) string {
+	if j.reference.Words < tellingAtoms {
+		return ""
+	}
+	value, ok := j.layout.Feature(j.view.Features[f.index].ID).Atom(edge)
+	if !ok {
+		return ""
+	}
+	return number(value)
 }
 
 // cut returns an edge of the feature's bins.
