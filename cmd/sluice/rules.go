@@ -25,7 +25,7 @@ type rulesCheckCmd struct {
 
 // Help shows examples.
 func (*rulesCheckCmd) Help() string {
-	return "LEVEL is the rate of false alarms per comparison that alerts_per_week leaves; it is reachable on a view if history is long enough to see a shift of 8 standard deviations between windows at it, and runs are judged at the lowest that is while it is not. SMALLEST_SHIFT_SD is what is seen half of the time, in standard deviations between windows; ALERTS_PER_WEEK how many false alarms of the whole project a week that makes at most. Below, for calibrated rules, the same for each feature in its own terms: a shift of all values in its unit and in standard deviations between rows, a rise of the share of nulls, a change of spread, a rise of the largest category and of values never seen before, a distance from the baseline. SELECTS names the features that a rule is for, by view, feature, tags, owner and type; where a rule of the same method names a feature more closely, that one judges it, and a table says which. A rule that judges nothing is warned of.\n\nExamples:\n  sluice rules check\n  sluice rules check -f rules.yaml --format json"
+	return "LEVEL is the rate of false alarms per comparison that alerts_per_week leaves; it is reachable on a view if history is long enough to see a shift of 8 standard deviations between windows at it, and runs are judged at the lowest that is while it is not. SMALLEST_SHIFT_SD is what is seen half of the time, in standard deviations between windows, of rules that history calibrates; ALERTS_PER_WEEK how many false alarms of the whole project a week that makes at most. Below, for calibrated rules and those with a threshold of ks, psi, tvd or nulls, the same for each feature in its own terms: a shift of all values in its unit and in standard deviations between rows, a rise of the share of nulls, a change of spread, a rise of the largest category and of values never seen before, a distance from the baseline. SELECTS names the features that a rule is for, by view, feature, tags, owner and type; where a rule of the same method names a feature more closely, that one judges it, and a table says which. A rule that judges nothing is warned of.\n\nExamples:\n  sluice rules check\n  sluice rules check -f rules.yaml --format json"
 }
 
 func (c *rulesCheckCmd) Run(e *env) error {
@@ -60,8 +60,8 @@ func (c *rulesCheckCmd) Run(e *env) error {
 	return nil
 }
 
-// showChecks writes a line for each rule and view, and of what calibrated rules see a
-// line for each feature.
+// showChecks writes a line for each rule and view, and of what rules see a line for each
+// feature.
 func showChecks(e *env, items []control.RuleCheck) error {
 	var rows, seen, closer [][]string
 	for i := range items {
@@ -73,7 +73,7 @@ func showChecks(e *env, items []control.RuleCheck) error {
 				history = "no: too short to calibrate"
 			}
 		}
-		rows = append(rows, []string{r.Rule, r.View, r.Method, string(r.Mode), level, history, strconv.Itoa(r.Windows), fmt.Sprintf("%.3g", r.SmallestShiftSD), fmt.Sprintf("%.2g", r.AlertsPerWeek), few(r.Selects)})
+		rows = append(rows, []string{r.Rule, r.View, r.Method, string(r.Mode), level, history, strconv.Itoa(r.Windows), amount(r.SmallestShiftSD, ""), fmt.Sprintf("%.2g", r.AlertsPerWeek), few(r.Selects)})
 		for _, name := range r.Selects {
 			if by := r.Overruled[name]; len(by) > 0 {
 				closer = append(closer, []string{r.Rule, r.View, name, strings.Join(by, ", ")})

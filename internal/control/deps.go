@@ -133,7 +133,7 @@ type RuleCheck struct {
 	// judge in its place, and by which.
 	Selects   []string            `json:"selects"`
 	Overruled map[string][]string `json:"overruled,omitempty"`
-	Features  []Sensitivity       `json:"features,omitempty"` // what a calibrated rule sees of each, half of the time
+	Features  []Sensitivity       `json:"features,omitempty"` // what the rule sees of each, half of the time; none of methods of which that cannot be told
 }
 
 // Sensitivity is the smallest change of a feature that is seen half of the time, in one

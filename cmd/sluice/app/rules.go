@@ -96,13 +96,22 @@ func (p *past) check(view *feature.View, rule *rules.Rule, level float64) contro
 		return out
 	}
 	out.Rows = p.reference.Reference.MedianRows
-	if rule.Method != rules.Calibrated {
-		return out
-	}
-	for _, s := range p.reference.Reference.Sensitivity(view, p.reference.Baseline, c.ReachableLevel) {
+	for _, s := range p.sees(view, rule, c.ReachableLevel) {
 		if rule.Covers(view, s.Feature) {
 			out.Features = append(out.Features, control.Sensitivity(s))
 		}
 	}
 	return out
+}
+
+// sees returns the smallest changes that a rule tells: of one with a threshold those that reach it, of a calibrated
+// one those that history lets it see.
+func (p *past) sees(view *feature.View, rule *rules.Rule, level float64) []drift.Sensitivity {
+	switch c := p.reference; {
+	case rule.Method == rules.Calibrated:
+		return c.Reference.Sensitivity(view, c.Baseline, level)
+	case rule.Threshold > 0:
+		return drift.Plainly(view, c.Layout, c.Baseline, rule.Method, rule.Threshold)
+	}
+	return nil
 }
