@@ -51,9 +51,9 @@ func (s Sample) Quantile(q float64) float64 {
 //
 //	sum_i x_i / n
 //
-// in the unit of the values: NaN for an empty sample, and an infinity if the sum is
-// beyond the range of float64. The sum is exact but for its last digits, whatever the
-// order and however much of it cancels.
+// in the unit of the values: NaN for an empty sample. It is finite if the values are, also
+// where their sum is beyond the range of float64. The sum is exact but for its last digits,
+// whatever the order and however much of it cancels.
 //
 // Source: equals numpy.mean where that does not lose digits.
 func (s Sample) Mean() float64 {
@@ -61,8 +61,9 @@ func (s Sample) Mean() float64 {
 		return math.NaN()
 	}
 	sum := s.sum(func(x float64) float64 { return x })
-	if math.IsInf(sum, 0) || math.IsNaN(sum) { // on the way; the whole sum may be in range
-		sum = s.sum(func(x float64) float64 { return x * 0x1p-64 }) * 0x1p64
+	if math.IsInf(sum, 0) || math.IsNaN(sum) { // the mean is in range: n < 2^64 values of 2^-64 their size are
+		mean := s.sum(func(x float64) float64 { return x * 0x1p-64 }) / float64(len(s)) * 0x1p64
+		return min(max(mean, s[0]), s[len(s)-1]) // it may be rounded past the largest float64
 	}
 	return sum / float64(len(s))
 }
@@ -71,9 +72,11 @@ func (s Sample) Mean() float64 {
 //
 //	sqrt((sum_i d_i^2 - (sum_i d_i)^2 / n) / (n - 1)),  d_i = x_i - mean
 //
-// in the unit of the values: NaN for fewer than two, and an infinity if the sum of
-// squares is beyond the range of float64. The second sum, 0 but for rounding, makes up
-// for a mean that is itself rounded, which counts where the spread is small beside it.
+// in the unit of the values: NaN for fewer than two, and an infinity if it is itself
+// beyond the range of float64. The second sum, 0 but for rounding, makes up for a mean
+// that is itself rounded, which counts where the spread is small beside it. The values are
+// first brought to 1 by a power of two, which costs no digit: squares of what is below
+// 1e-162 or above 1e154 would be 0 or infinite.
 //
 // Source: T. F. Chan, G. H. Golub and R. J. LeVeque, Algorithms for computing the sample
 // variance, 1983; equals numpy.std(ddof=1) where that does not lose digits.
@@ -82,15 +85,22 @@ func (s Sample) SD() float64 {
 		return math.NaN()
 	}
 	mean := s.Mean()
-	if math.IsInf(mean, 0) {
+	if math.IsInf(mean, 0) || math.IsNaN(mean) { // of infinities
 		return math.Inf(1)
 	}
-	squares := s.sum(func(x float64) float64 { return (x - mean) * (x - mean) })
-	off := s.sum(func(x float64) float64 { return x - mean })
-	if math.IsInf(squares, 0) || math.IsNaN(squares) {
-		return math.Inf(1)
-	}
-	return math.Sqrt(max(0, squares-off*off/float64(len(s))) / float64(len(s)-1))
+	scale, exponent := s.scale()
+	mean *= scale
+	squares := s.sum(func(x float64) float64 { x = x*scale - mean; return x * x })
+	off := s.sum(func(x float64) float64 { return x*scale - mean })
+	return math.Ldexp(math.Sqrt(max(0, squares-off*off/float64(len(s)))/float64(len(s)-1)), exponent)
+}
+
+// scale returns 2^-exponent, which brings the largest value of a sample that is not empty
+// to between 1/2 and 1, and a subnormal one as near as float64 goes.
+func (s Sample) scale() (scale float64, exponent int) {
+	_, exponent = math.Frexp(max(-s[0], s[len(s)-1]))
+	exponent = max(exponent, -1022)
+	return math.Ldexp(1, -exponent), exponent
 }
 
 // sum adds up with the rounding error carried along (Neumaier 1974).

@@ -155,9 +155,19 @@ func TestEdges(t *testing.T) {
 		"Wasserstein of nothing":        {Wasserstein(Sample{1}, nil), math.NaN()},
 		"mean of nothing":               {Sample{}.Mean(), math.NaN()},
 		"SD of one":                     {Sample{4}.SD(), math.NaN()},
-		"SD beyond the range":           {Sample{-1e308, 1e308, 1.5e308}.SD(), math.Inf(1)},
+		"SD beyond the range":           {Sample{-1.7e308, 1.7e308}.SD(), math.Inf(1)},
+		"SD at the end of the range":    {Sample{-1e308, 1e308, 1.5e308}.SD(), math.Sqrt(1.75) * 1e308},
+		"SD of the largest":             {Sample{math.MaxFloat64, math.MaxFloat64, math.MaxFloat64}.SD(), 0},
+		"SD of tiny values":             {Sample{0, 1e-200, 2e-200, 3e-200}.SD(), math.Sqrt(5./3) * 1e-200},
+		"SD of subnormal values":        {Sample{0, 1e-310, 2e-310, 3e-310}.SD(), math.Sqrt(5./3) * 1e-310},
+		"SD of the smallest":            {Sample{-5e-324, 5e-324}.SD(), 5e-324}, // 1.41 of it
+		"SD of zeros":                   {Sample{0, 0}.SD(), 0},
+		"SD of infinities":              {Sample{math.Inf(-1), 0, math.Inf(1)}.SD(), math.Inf(1)},
 		"mean of a sum in range":        {Sample{-1.5e308, -1e308, 1e308, 1.5e308, 4}.Mean(), 0.8},
-		"mean of a sum beyond it":       {Sample{1e308, 1e308}.Mean(), math.Inf(1)},
+		"mean of a sum beyond it":       {Sample{1e308, 1.5e308}.Mean(), 1.25e308},
+		"mean of the largest":           {Sample{math.MaxFloat64, math.MaxFloat64, math.MaxFloat64}.Mean(), math.MaxFloat64},
+		"mean of the least":             {Sample{-math.MaxFloat64, -math.MaxFloat64, -math.MaxFloat64}.Mean(), -math.MaxFloat64},
+		"mean of an infinity":           {Sample{1, math.Inf(1)}.Mean(), math.Inf(1)},
 		"SD beside a large mean":        {Sample{1e15, 1e15 + 0.125, 1e15 + 0.25}.SD(), 0.125},
 		"SD beside a rounded mean":      {Sample{1e15, 1e15 + 0.125}.SD(), 0.08838834764831845},
 		"quantile of nothing":           {Sample{}.Quantile(0.5), math.NaN()},
@@ -174,6 +184,32 @@ func TestEdges(t *testing.T) {
 	}
 	if s := New([]float64{3, math.NaN(), 1}); !slices.Equal(s, Sample{1, 3}) {
 		t.Errorf("sample %v, want 1 and 3", s)
+	}
+}
+
+// TestUnit: mean and standard deviation in another unit are the same numbers in it, to the
+// last bit where the units differ by a power of two, from the least to the largest values.
+func TestUnit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 50 {
+		var values []float64
+		for range 2 + rng.IntN(300) {
+			values = append(values, rng.NormFloat64()+10*rng.Float64())
+		}
+		s := New(values)
+		mean, sd := s.Mean(), s.SD()
+		for exponent := -960; exponent <= 1019; exponent += 11 { // no value is subnormal, or beyond the range
+			unit, scaled := math.Ldexp(1, exponent), make(Sample, len(s))
+			for i, x := range s {
+				scaled[i] = x * unit
+			}
+			if got := scaled.Mean(); got != mean*unit {
+				t.Fatalf("mean %v of %d values in units of 2^%d, want %v", got, len(s), exponent, mean*unit)
+			}
+			if got := scaled.SD(); got != sd*unit {
+				t.Fatalf("SD %v of %d values in units of 2^%d, want %v", got, len(s), exponent, sd*unit)
+			}
+		}
 	}
 }
 
