@@ -163,6 +163,10 @@ func (out *Column) numeric(b, c *tabular.Values) {
 		out.KS.PValue = Number(drift.KSPValue(d, out.NBaseline, out.NCurrent))
 	}
 	edges := before.Finite().Deciles()
+	if len(edges) == 0 { // one bin would hold everything on either side
+		out.Problem = "no finite number in the baseline"
+		return
+	}
 	bins := [2][]uint64{before.Counts(edges), now.Counts(edges)}
 	out.distances(bins)
 	for i := range bins[0] {
@@ -173,8 +177,6 @@ func (out *Column) numeric(b, c *tabular.Values) {
 // interval names a bin.
 func interval(edges []float64, i int) string {
 	switch {
-	case len(edges) == 0:
-		return "all"
 	case i == 0:
 		return fmt.Sprintf("to %.4g", edges[0])
 	case i == len(edges):

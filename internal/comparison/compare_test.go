@@ -105,8 +105,12 @@ func TestOddFiles(t *testing.T) {
 		"null on both": {"x,y\n,1\n", "x,y\n,1\n", func(c Column) bool { return c.Problem == "nothing but nulls in the baseline" && c.Severity == 0 }},
 		"constant":     {"x\n3\n3\n", "x\n3\n3\n", func(c Column) bool { return c.KS.Statistic == 0 && c.PSI == 0 && c.Entropy >= 0 && c.Severity == 0 }},
 		"infinities alone": {"x\ninf\n-inf\ninf\n", "x\ninf\n", func(c Column) bool {
-			return c.NBaseline == 3 && !c.Mean.Defined() && c.KS.Statistic > 0.3 && c.PSI == 0
+			return c.NBaseline == 3 && !c.Mean.Defined() && c.KS.Statistic > 0.3 && noFinite(c)
 		}},
+		"infinities before": {"x\n" + strings.Repeat("inf\n-inf\n", 250), "x\n" + strings.Repeat("0.5\n-1\n", 250), func(c Column) bool {
+			return noFinite(c) && c.KS.Statistic == 0.5 && c.Severity > 3 && c.Mean == -0.25 && c.Spark() == "" && len(c.Changed) == 0
+		}},
+		"infinities after": {"x\n1\n2\n", "x\n-inf\n-inf\n", func(c Column) bool { return c.Problem == "" && c.PSI > 1 && c.TVD == 0.5 && c.Entropy == 0 }},
 		"subnormal":        {"x\n5e-324\n1e-320\n", "x\n5e-324\n", func(c Column) bool { return c.Mean == 5e-324 && c.KS.Statistic == 0.5 }},
 		"1e308":            {"x\n1e308\n1.7e308\n", "x\n1e308\n1.7e308\n-1e308\n", func(c Column) bool { return c.Max == 1.7e308 && c.Quantiles["0.5"] == 1e308 && c.KS.Statistic > 0.3 }},
 		"beyond the range": {"x\n1e999\n1\n", "x\n2\n", func(c Column) bool { return c.NBaseline == 2 && c.Before.Max == 1 }},
@@ -129,6 +133,11 @@ func TestOddFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// noFinite reports whether a column says that there are no bins to measure by.
+func noFinite(c Column) bool {
+	return c.Problem == "no finite number in the baseline" && !c.PSI.Defined() && !c.TVD.Defined() && !c.JS.Defined() && !c.Entropy.Defined()
 }
 
 // TestFilesWithoutRows: that a file has no rows is the answer, for every column of the
