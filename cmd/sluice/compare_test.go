@@ -151,3 +151,33 @@ func TestSuggest(t *testing.T) {
 		t.Errorf("the definition is refused: %v\n%s", err, out.String())
 	}
 }
+
+// TestTablesOfBrokenText: bytes that are no UTF-8 are shown as escapes, and what comes
+// after them stays in its column.
+func TestTablesOfBrokenText(t *testing.T) {
+	dir := t.TempDir()
+	file, other := filepath.Join(dir, "broken.csv"), filepath.Join(dir, "other.csv")
+	for path, text := range map[string]string{file: "c,n\xff,d\na\xff,x,p\nb,x,q\n", other: "c,n\xff,d\nb,x,p\nb,x,long\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, args := range map[string][]string{"profile": {"profile", file}, "compare": {"compare", file, other}} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if code := execute(t.Context(), args, &out, &out); code != 0 {
+				t.Fatalf("exit %d: %s", code, out.String())
+			}
+			_, text, _ := strings.Cut(out.String(), "\n\n")
+			lines := strings.Split(strings.TrimSpace(text), "\n")
+			if len(lines) != 4 || !strings.Contains(text, `a\xff 50 %`) || !strings.Contains(text, `n\xff `) {
+				t.Fatalf("a table of %d lines, want 4 with escapes:\n%s", len(lines), text)
+			}
+			for _, line := range lines[1:] {
+				if at, want := strings.Index(line, "categorical"), strings.Index(lines[0], "KIND"); at != want {
+					t.Errorf("the kind is at %d, want %d:\n%s", at, want, text)
+				}
+			}
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -42,10 +43,11 @@ func table(w io.Writer, header string, rows [][]string) error {
 	return nil
 }
 
-// plain makes text from a server safe for a terminal: control characters, which
-// could move the cursor or paint over what stands there, become escapes.
+// plain makes text from a server or a file safe for a terminal and a table: control
+// characters, which could move the cursor or paint over what stands there, become
+// escapes, and so do bytes that are no UTF-8, of which 0xff ends a table's columns.
 func plain(text string) string {
-	if !strings.ContainsFunc(text, unicode.IsControl) {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) {
 		return text
 	}
 	quoted := fmt.Sprintf("%q", text)
