@@ -31,7 +31,11 @@ func (c *profileCmd) Run(e *env) error {
 		if !feature.ValidName(name) {
 			name = "view"
 		}
-		_, err := fmt.Fprint(e.stdout, comparison.Suggest(d, name))
+		text, err := comparison.Suggest(d, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(c.File), err)
+		}
+		_, err = fmt.Fprint(e.stdout, text)
 		return err
 	}
 	if c.Format == "json" {

@@ -1,6 +1,7 @@
 package comparison
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +10,9 @@ import (
 
 	"sluice/feature"
 )
+
+// ErrNothing reports a file of which no view can be suggested.
+var ErrNothing = errors.New("nothing to suggest a view from")
 
 const (
 	mostIn    = 20   // values that a suggested list names at most
@@ -21,28 +25,42 @@ const (
 // the form of texts that have one, twice the longest text, texts that come once as
 // unique, 0 as the least of what is never negative, null for what is not finite, and twice
 // the nulls there are: how values vary within them is the detector's concern. Payment card
-// numbers get a warning.
-func Suggest(d Description, view string) string {
+// numbers get a warning. Columns without a value, or without a name that a feature may
+// have, are comments; the error is ErrNothing if there are no others.
+func Suggest(d Description, view string) (string, error) {
+	if d.Rows == 0 {
+		return "", fmt.Errorf("no rows: %w", ErrNothing)
+	}
+	if !slices.ContainsFunc(d.Columns, func(c Described) bool { return c.suggestable() }) {
+		return "", fmt.Errorf("no column with values and with a name that a feature may have: %w", ErrNothing)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# suggested from %d rows: read it, name the join key, then: sluice plan -f DIR\n", d.Rows)
-	fmt.Fprintf(&b, "entities:\n  - {name: key, type: string}\nviews:\n  - name: %s\n    entities: [key]\n    features:\n", view)
+	fmt.Fprintf(&b, "entities:\n  - {name: key, type: string}\nviews:\n  - name: %s\n    entities: [key]\n    features:\n", quoted(view))
 	for i := range d.Columns {
 		c := &d.Columns[i]
 		lead := "      "
-		if !feature.ValidName(c.Column) || c.N == 0 {
-			lead = "      # " // no name of a feature, or nothing to go by
+		if !c.suggestable() {
+			lead = "      # "
 		}
 		fmt.Fprintf(&b, "%s- {name: %s, type: %s%s%s}%s\n", lead, quoted(c.Column), c.suggestedType(), c.suggestedPolicy(), c.suggested(d.Rows), c.remark(d.Rows))
 	}
-	return b.String()
+	return b.String(), nil
 }
 
+// suggestable reports whether there is something to go by, and a name for a feature.
+func (c *Described) suggestable() bool { return c.N > 0 && feature.ValidName(c.Column) }
+
+// quoted writes a name as YAML. Of the names that a feature may have some are words that
+// YAML, in one version or another, takes for null or a truth value.
 func quoted(text string) string {
-	if feature.ValidName(text) {
+	if feature.ValidName(text) && !slices.Contains(yamlWords, text) {
 		return text
 	}
 	return strconv.Quote(text)
 }
+
+var yamlWords = []string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 func (c *Described) suggestedType() string {
 	switch {

@@ -1,6 +1,7 @@
 package comparison
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -9,7 +10,60 @@ import (
 	"sluice/feature"
 	"sluice/internal/definition"
 	"sluice/quality"
+	"sluice/store/tabular"
 )
+
+func suggest(t *testing.T, file *tabular.Contents, view string) string {
+	t.Helper()
+	text, err := Suggest(Describe(file), view)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// Names that YAML takes for something else are texts in what is suggested.
+func TestSuggestedNamesAreTexts(t *testing.T) {
+	names := []string{"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", "e5", "x1"}
+	contents := file(t, "a.csv", strings.Join(names, ",")+"\n"+strings.Repeat(",1", len(names))[1:]+"\n")
+	for _, view := range names {
+		suggested := suggest(t, contents, view)
+		defs, err := definition.Parse([]definition.File{{Name: "a.yaml", Text: suggested}})
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, suggested)
+		}
+		if defs.Views[0].Name != view || len(defs.Views[0].Features) != len(names) {
+			t.Fatalf("view %s of %d features, want %s of %d", defs.Views[0].Name, len(defs.Views[0].Features), view, len(names))
+		}
+		for i, f := range defs.Views[0].Features {
+			if f.Name != names[i] {
+				t.Errorf("feature %q, want %q", f.Name, names[i])
+			}
+		}
+	}
+	for _, word := range yamlWords { // as readers of older YAML want it, too
+		if text := suggest(t, contents, "v"); !strings.Contains(text, fmt.Sprintf("{name: %q,", word)) {
+			t.Errorf("no quotes about %s in\n%s", word, text)
+		}
+	}
+}
+
+// Without a column to suggest there is no view.
+func TestNothingToSuggest(t *testing.T) {
+	for name, tc := range map[string]struct{ name, text, want string }{
+		"a header alone":        {"a.csv", "x,y\n", "no rows"},
+		"no lines":              {"a.jsonl", "", "no rows"},
+		"rows without a column": {"a.jsonl", "{}\n", "no column with values"},
+		"nulls":                 {"a.csv", "x,y\n,\n", "no column with values"},
+		"names of no feature":   {"a.csv", "X,a b\n1,2\n", "no column with values"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if text, err := Suggest(Describe(file(t, tc.name, tc.text)), "v"); !errors.Is(err, ErrNothing) || !strings.HasPrefix(err.Error(), tc.want) {
+				t.Errorf("Suggest = %q, %v, want ErrNothing with %q", text, err, tc.want)
+			}
+		})
+	}
+}
 
 // A file keeps what is suggested of it: forms, lengths and tokens; card numbers get a
 // warning, and are not shown.
@@ -22,7 +76,7 @@ func TestFileKeepsItsSuggestions(t *testing.T) {
 		rows = append(rows, row)
 		text.WriteString(strings.Join(row, ",") + "\n")
 	}
-	suggested := Suggest(Describe(file(t, "a.csv", text.String())), "v")
+	suggested := suggest(t, file(t, "a.csv", text.String()), "v")
 	for _, want := range []string{
 		`token: true, pattern: "tok_[0-9a-z]{8}"`, `pattern: "[0-9A-Z]{4} BANK [0-9]{10}"`, `pattern: "[A-Z]-[0-9]{3}", unique: true`, "note, type: string, expect: {length: {max: 78}",
 		"# WARNING: 300 of 300 values may be payment card numbers",
@@ -67,7 +121,7 @@ func TestFileWithoutFiniteNumbersKeepsItsSuggestions(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "{\"id\":\"k%d\",\"event_time\":\"2026-01-01T00:00:00Z\",\"odd\":%s,\"even\":%d.5}\n", i, value, i)
 	}
-	suggested := Suggest(Describe(file(t, "a.jsonl", text.String())), "v")
+	suggested := suggest(t, file(t, "a.jsonl", text.String()), "v")
 	if !strings.Contains(suggested, `{name: odd, type: float64, not_finite: "null", expect: {min: 0, nulls: 0.2}}`) || !strings.Contains(suggested, `{name: even, type: float64, expect:`) {
 		t.Fatalf("suggested\n%s", suggested)
 	}
