@@ -15,7 +15,7 @@ import (
 type rulesBacktestCmd struct {
 	connection
 	File string `short:"f" help:"Try this rules file instead of the rules in force." placeholder:"FILE"`
-	Days int    `default:"90" help:"How far to look back, at most 90." placeholder:"90"`
+	Days int    `default:"90" help:"How far to look back, 1 to 90." placeholder:"90"`
 }
 
 // Help shows examples, and what is counted.
@@ -93,7 +93,7 @@ func (*rulesBacktestCmd) differences(e *env, r *backtest.Report) error {
 
 type rulesLadderCmd struct {
 	connection
-	Days int `default:"28" help:"How far to look back, at most 90." placeholder:"28"`
+	Days int `default:"28" help:"How far to look back, 1 to 90." placeholder:"28"`
 }
 
 // Help shows an example, and when a rule may climb.

@@ -295,6 +295,13 @@ func TestListEndpoints(t *testing.T) {
 	p.want("POST", "/api/v1/rules/check", `{"rules":"rules: [{name: mine, method: calibrated, type: bytes}]"}`, 200, `{"items":[{"rule":"mine","view":"pay","level":0.001,"reachable":false,"smallest_shift_sd":0,"reachable_level":0,"method":"","mode":"","windows":0,"rows":0,"alerts_per_week":0,"selects":[]}],"next":"","warnings":["rule mine selects nothing: no view has all of view: *, feature: *, type: bytes"]}`)
 	p.want("POST", "/api/v1/rules/backtest", `{"rules":"rules: [{name: mine, method: calibrated, view: pay}]","days":7}`, 200, `{"from":"0001-01-01T00:00:00Z","to":"0001-01-01T00:00:00Z","windows":7...`)
 	p.want("POST", "/api/v1/rules/backtest", `{"days":91}`, 400, `{"error":{"code":"invalid_argument","message":"days: 91; want 1 to 90","hint":"records are kept for so long"}}`)
+	p.want("POST", "/api/v1/rules/backtest", `{}`, 200, `{"from":"0001-01-01T00:00:00Z"...`)
+	for _, days := range []string{"0", "-1"} {
+		refused := `{"error":{"code":"invalid_argument","message":"days: ` + days + `; want 1 to 90","hint":"records are kept for so long"}}`
+		p.want("POST", "/api/v1/rules/backtest", `{"days":`+days+`}`, 400, refused)
+		p.want("GET", "/api/v1/rules/ladder?days="+days, "", 400, refused)
+	}
+	p.want("GET", "/api/v1/rules/ladder", "", 200, `{"items":[{"rule":"...`)
 	p.want("GET", "/api/v1/rules/ladder?days=30", "", 200, `{"items":[{"rule":"...`)
 	p.want("GET", "/api/v1/rules/ladder?days=soon", "", 400, `{"error":{"code":"invalid_argument","message":"days: \"soon\"","hint":"use a whole number"}}`)
 	p.want("POST", "/api/v1/rules/check", `{"rules":"rules: [{name: mine, method: calibrated, view: pya}]"}`, 400, `{"error":{"code":"invalid_argument","message":"rules: rule mine: there is no view \"pya\": did you mean pay?","hint":"mend every line"}}`)

@@ -21,7 +21,7 @@ const (
 // rulesRequest asks about rules.
 type rulesRequest struct {
 	Rules string `json:"rules"` // text of a rules file; empty: the rules in force
-	Days  int    `json:"days"`  // to look back; 0: the default
+	Days  *int   `json:"days"`  // to look back; absent: the default
 }
 
 // rulesOf reads the definitions in force, with the rules of the request in place of
@@ -93,11 +93,16 @@ func (a *API) backtest(r *http.Request) (any, error) {
 
 // ladder says what speaks for and against a higher mode of the rules in force.
 func (a *API) ladder(r *http.Request) (any, error) {
-	days, err := strconv.Atoi(r.URL.Query().Get("days"))
-	if err != nil && r.URL.Query().Get("days") != "" {
-		return nil, invalid("use a whole number", "days: %.40q", r.URL.Query().Get("days"))
+	var asked *int
+	if text := r.URL.Query().Get("days"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, invalid("use a whole number", "days: %.40q", text)
+		}
+		asked = &n
 	}
-	if days, err = daysOf(days, ladderDays); err != nil {
+	days, err := daysOf(asked, ladderDays)
+	if err != nil {
 		return nil, err
 	}
 	defs, parsed, err := a.rulesOf(r, &rulesRequest{})
@@ -115,12 +120,13 @@ func (a *API) ladder(r *http.Request) (any, error) {
 	return listOf(backtest.Ladder(parsed, &report, budget), ""), nil
 }
 
-func daysOf(days, absent int) (int, error) {
-	if days == 0 {
+// daysOf returns the days that are asked for, or those of a request that does not say.
+func daysOf(days *int, absent int) (int, error) {
+	if days == nil {
 		return absent, nil
 	}
-	if days < 0 || days > maxDays {
-		return 0, invalid("records are kept for so long", "days: %d; want 1 to %d", days, maxDays)
+	if *days < 1 || *days > maxDays {
+		return 0, invalid("records are kept for so long", "days: %d; want 1 to %d", *days, maxDays)
 	}
-	return days, nil
+	return *days, nil
 }
