@@ -116,7 +116,7 @@ func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []Win
 			continue
 		}
 		u := run{onset: segment[0].Window.Start, same: len(windows) == m, judge: judge{reference: r, view: view, layout: layout,
-			current: segment, windows: windows, baseline: baseline, level: part}}
+			current: segment, windows: windows, baseline: baseline, level: part, slow: true}}
 		if r.Volume != nil {
 			u.findings = append(u.findings, u.volume())
 		}

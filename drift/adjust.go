@@ -45,6 +45,8 @@ type tail struct {
 func (j *judge) weight(s Summary, f *frame) float64 {
 	method := j.reference.Method
 	switch {
+	case method >= severing && j.slow && f.class == numeric && !f.placed:
+		return slowWeights[s]
 	case method >= reaching && f.class == numeric && !f.placed:
 		return scaleWeights[s]
 	case method >= sharpened && f.class == numeric && !f.placed:
@@ -92,6 +94,14 @@ var scaleWeights = func() (w [summaries]float64) {
 	w = sharpWeights
 	w[Location], w[Scale] = 10, 45
 	w[Extremes], w[Deviation], w[Nulls] = 3, 3, 3
+	return w
+}()
+
+// slowWeights are those of numbers in several windows that add up, since method 8: what comes slowly moves
+// the location, and a scale that changes by 1.14 is seen in four windows with little of the level.
+var slowWeights = func() (w [summaries]float64) {
+	w = scaleWeights
+	w[Location], w[Scale] = 45, 10
 	return w
 }()
 

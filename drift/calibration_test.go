@@ -56,11 +56,12 @@ func TestFalseAlarms(t *testing.T) {
 			for _, kind := range []string{"numeric", "categorical", "volume"} {
 				n := kinds[kind]
 				t.Logf("%-6s %-13s %s", g.name, strings.ToUpper(kind), n)
-				if n.rate() > g.alarms {
-					t.Errorf("%s: %d of %d stable feature-windows alarm, want at most %v of 1,000", kind, n.alarms, n.windows, g.alarms)
+				alarms, blocks := g.most(n.windows)
+				if float64(n.alarms) > alarms {
+					t.Errorf("%s: %d of %d stable feature-windows alarm, want at most %.1f", kind, n.alarms, n.windows, alarms)
 				}
-				if 1000*float64(n.blocks) > g.blocks*float64(n.windows) {
-					t.Errorf("%s: %d of %d stable feature-windows would block, want at most %v of 1,000", kind, n.blocks, n.windows, g.blocks)
+				if float64(n.blocks) > blocks {
+					t.Errorf("%s: %d of %d stable feature-windows would block, want at most %.1f", kind, n.blocks, n.windows, blocks)
 				}
 			}
 		})
@@ -159,12 +160,26 @@ func TestPower(t *testing.T) {
 			}
 			caught, blocked := float64(n.alarms)/float64(n.windows), float64(n.blocks)/float64(n.windows)
 			t.Logf("%-21s %-13s %5d windows: caught %.3f, would block %.3f", name, tc.family, n.windows, caught, blocked)
-			if caught < tc.power || blocked < tc.blocks {
-				t.Errorf("caught %.2f, blocked %.2f of %d windows, want %.2f and %.2f", caught, blocked, n.windows, tc.power, tc.blocks)
+			want := tc.power
+			if n.windows >= longRun {
+				want = max(want, goals[name]-goalSlack)
+			}
+			if caught < want || blocked < tc.blocks {
+				t.Errorf("caught %.3f, blocked %.2f of %d windows, want %.3f and %.2f", caught, blocked, n.windows, want, tc.blocks)
 			}
 		})
 	}
 }
+
+// Long runs, of that many windows and more, are held to the goals of the design, less what references of 28 windows
+// that differ leave to chance.
+const (
+	longRun   = 1000
+	goalSlack = 0.015
+)
+
+// goals are what shares of the first windows with a fault are to be found.
+var goals = map[string]float64{"0.5 sigma": .99, "0.25 sigma": .85, "variance times 1.3": .99, "nulls 1 to 5 %": .99, "new category 2 %": .95, "outliers 2 %": .8}
 
 // find returns the score of that feature, and fails the test if there is none.
 func find(t testing.TB, scores []feature.Score, name string) feature.Score {

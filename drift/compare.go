@@ -26,6 +26,9 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 			s = s.unleaned()
 		}
 		expected, spread, wide := s.expected(j.phases)
+		if m > 1 && j.reference.Method >= severing {
+			spread = s.shared(j.phases)
+		}
 		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), df: j.freedom(s), now: now, expected: expected, tests: weights / j.weight(s.Summary, f)}
 		if (s.Summary.tail() || s.Rare != nil) && r.t > 0 && j.reference.Method >= weighted {
 			r.rows = float64(m) / inverse[s.Summary]

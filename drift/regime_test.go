@@ -30,14 +30,22 @@ type regime struct {
 	season  float64 // amplitude of a weekly season in the location, in standard deviations of rows, and in the shares' logarithms
 	history int     // windows
 
-	// What 1,000 stable feature-windows may show.
+	// What 1,000 stable feature-windows may show in a short run, and the goal for alarms, which long ones are held to.
 	alarms, blocks float64
+	goal           float64
+}
+
+// most returns how many alarms and blocks so many stable feature-windows may show: three standard deviations beyond
+// the goal, and no more than the regime allows. One block more than one in 20,000 may be chance.
+func (g *regime) most(windows int) (alarms, blocks float64) {
+	n := float64(windows) / 1000
+	return min(g.alarms*n, g.goal*n+3*math.Sqrt(g.goal*n)), min(g.blocks*n, 1+n/20)
 }
 
 var regimes = []regime{
-	{name: "iid", history: 28, alarms: 3},
-	{name: "wobble", wobble: 0.03, evenly: 2000, history: 28, alarms: 3, blocks: 1},
-	{name: "season", wobble: 0.03, evenly: 2000, season: 0.3, history: 63, alarms: 4, blocks: 1},
+	{name: "iid", history: 28, alarms: 3, goal: 1.5},
+	{name: "wobble", wobble: 0.03, evenly: 2000, history: 28, alarms: 3, blocks: 1, goal: 1.5},
+	{name: "season", wobble: 0.03, evenly: 2000, season: 0.3, history: 63, alarms: 4, blocks: 1, goal: 2},
 }
 
 // column is a kind of column under a regime: numbers move by a window's shift,

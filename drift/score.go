@@ -128,6 +128,7 @@ type judge struct {
 	windows   []WindowProfile // without short ones
 	baseline  *sketch.Profile
 	level     float64
+	slow      bool       // shifts are looked for that several windows add up to
 	facet     *facet     // whose aspects are judged; nil: features
 	rare      *newcomers // nil until something is counted
 	reduced   []reduced

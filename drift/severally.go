@@ -46,12 +46,11 @@ func (j *judge) severally(ref *FeatureReference, f *frame, i int, s *Spread, shi
 		return 1
 	}
 	share := 1 / m
-	_, inverse, _ := s.expected(j.phases)
+	inverse := s.shared(j.phases)
 	for k := range ref.Edges {
 		if e := &ref.Edges[k]; s.Summary == Extremes || e.Summary.lowSide() == s.Summary.lowSide() {
 			share = max(share, e.joint(int(m))/(e.SD*e.SD))
-			_, common, _ := e.expected(j.phases)
-			inverse, df = max(inverse, common), min(df, e.DF)
+			inverse, df = max(inverse, e.shared(j.phases)), min(df, e.DF)
 		}
 	}
 	return studentTail(sum/m/math.Sqrt((share+inverse)/(1+inverse)), float64(df))

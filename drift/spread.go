@@ -279,6 +279,31 @@ func (s *Spread) expected(phaseOf func(season string) []int) (mean, inverse, wid
 	return mean, inverse, wide
 }
 
+// shared returns the variance of the mean that windows of the given phases should have together, in units of the
+// variance between windows: the error of a phase's mean counts by the square of the share of the windows that are in it.
+// expected, which methods before 8 go by, says that of one window.
+func (s *Spread) shared(phaseOf func(season string) []int) (inverse float64) {
+	if s.Season == "" {
+		return 1 / float64(s.N)
+	}
+	of, strays := phaseOf(s.Season), 0.0
+	for _, phase := range of {
+		if findPhase(s.Phases, phase) == nil {
+			strays++
+		}
+	}
+	for i := range s.Phases {
+		in := 0.0
+		for _, phase := range of {
+			if phase == s.Phases[i].Phase {
+				in++
+			}
+		}
+		inverse += in * in / float64(s.Phases[i].N)
+	}
+	return (inverse + strays*strays/float64(s.N)) / float64(len(of)) / float64(len(of))
+}
+
 // widerPhase is how many times the variance of all windows a phase must have for it to
 // be taken for that of its own windows alone.
 const widerPhase = 1.5
