@@ -83,7 +83,7 @@ func TestOffline(t *testing.T) {
 			}
 			if over != nil {
 				over(r, run)
-				run = r.startWith(deps())
+				r.startWith(deps())
 			}
 			full.Store(false)
 			writes(day.Add(2*time.Minute), "c") // in a window that lacks rows already
