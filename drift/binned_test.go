@@ -326,41 +326,35 @@ func TestBinnedFalseAlarms(t *testing.T) {
 // added up to before method 7, where windows of many rows wobble: their location was not looked at,
 // and the variance of sampling taken for most of the history's.
 func TestWobblingScaleAddsUp(t *testing.T) {
-	count := func(method int) (n int) {
-		for i := range 5 {
-			b := newBench(t, laws[4], regimes[1], 12_501*1_000_003+uint64(4000+i), 25_000, benchCopies)
-			reference, baseline := b.learn(t)
-			reference.Method = method
-			var all tally
-			by := map[string]int{}
-			l := learned{&stream{view: b.view, layout: b.layout}, reference, baseline, nil}
-			l.quietly(t, 160, func(k int) WindowProfile { return b.window(b.regime.history+k, nil) }, &all, by)
-			n += by["ADDS UP scale"]
-		}
-		return n
-	}
+	count := func(method int) int { return addUp(t, 4, regimes[1], 12_501, 25_000, method, Scale) }
 	if before, now := count(reaching), count(hurling); before < 8 || now > before/2 {
 		t.Errorf("scale adds up to %d first alarms, by method 6 to %d: want at most half of 8 or more", now, before)
 	}
+}
+
+// addUp counts the first alarms of summaries that add up by a method, in stable windows of five references of a law.
+func addUp(t *testing.T, k int, g regime, seed uint64, rows, method int, of ...Summary) (n int) {
+	t.Helper()
+	for i := range 5 {
+		b := newBench(t, laws[k], g, seed*1_000_003+uint64(1000*k+i), rows, benchCopies)
+		reference, baseline := b.learn(t)
+		reference.Method = method
+		var all tally
+		by := map[string]int{}
+		l := learned{&stream{view: b.view, layout: b.layout}, reference, baseline, nil}
+		l.quietly(t, 160, func(k int) WindowProfile { return b.window(b.regime.history+k, nil) }, &all, by)
+		for _, s := range of {
+			n += by["ADDS UP "+s.String()]
+		}
+	}
+	return n
 }
 
 // TestSeasonalEndsAddUp wants none of the first alarms that the ends of values with a hard bound added up to before
 // method 8, where a season moves them: one window with a share there made the mean of several what no move of
 // the whole feature gives that mean, although it gave that window its share.
 func TestSeasonalEndsAddUp(t *testing.T) {
-	count := func(method int) (n int) {
-		for i := range 5 {
-			b := newBench(t, laws[2], regimes[2], 12_701*1_000_003+uint64(2000+i), 1_000_000, benchCopies)
-			reference, baseline := b.learn(t)
-			reference.Method = method
-			var all tally
-			by := map[string]int{}
-			l := learned{&stream{view: b.view, layout: b.layout}, reference, baseline, nil}
-			l.quietly(t, 160, func(k int) WindowProfile { return b.window(b.regime.history+k, nil) }, &all, by)
-			n += by["ADDS UP extremes"] + by["ADDS UP low_extreme"]
-		}
-		return n
-	}
+	count := func(method int) int { return addUp(t, 2, regimes[2], 12_701, 1_000_000, method, Extremes, LowExtreme) }
 	if before, now := count(hurling), count(severing); before < 8 || now > 0 {
 		t.Errorf("ends add up to %d first alarms, by method 7 to %d: want none of 8 or more", now, before)
 	}
