@@ -80,7 +80,9 @@ func printComparison(e *env, r comparison.Result) error {
 		c := &columns[i]
 		rows = append(rows, []string{c.Column, c.Kind, bar(c.Severity), grade(c.Severity), distance(c), threeDigits(c.PSI), shares(c), c.Spark(), happened(c)})
 	}
-	if err := table(e.stdout, "COLUMN KIND SEVERITY  DISTANCE PSI NULLS CURRENT WHAT_CHANGED", rows); err != nil {
+	if len(rows) == 0 {
+		fmt.Fprintln(e.stdout, "No column is in both files: nothing was compared.")
+	} else if err := table(e.stdout, "COLUMN KIND SEVERITY  DISTANCE PSI NULLS CURRENT WHAT_CHANGED", rows); err != nil {
 		return err
 	}
 	for _, side := range []struct {

@@ -45,6 +45,7 @@ func TestCompareAndProfile(t *testing.T) {
 		"empty":                  {[]string{"profile", write("x.csv", "")}, 1, []string{"no header line"}},
 		"header alone":           {[]string{"profile", write("y.csv", "a,b\n")}, 0, []string{"no rows"}},
 		"header alone described": {[]string{"profile", write("y.csv", "a,b\n")}, 0, []string{"y.csv: no rows", "\na ", "\nb "}},
+		"nothing in both":        {[]string{"compare", a, write("others.csv", "price\n1\n")}, 0, []string{"No column is in both files", "only in the current file: price"}},
 		"header alone compared":  {[]string{"compare", a, write("head.csv", "amount,at\n")}, 0, []string{"before.csv: 500 rows; head.csv: no rows", "not compared", "no rows in the current file", "only in the baseline: country"}},
 		"no lines compared":      {[]string{"compare", write("none.jsonl", ""), a, "--format", "json"}, 0, []string{`{"rows_baseline":0,"rows_current":500,"problem":"no rows in the baseline","columns":[{"column":"amount"`, `"only_baseline":[],"only_current":[]`}},
 		"no lines described":     {[]string{"profile", write("none.jsonl", ""), "--format", "json"}, 0, []string{`{"rows":0,"problem":"no rows","columns":[]}`}},
