@@ -129,6 +129,9 @@ func TestCrashDuringApprove(t *testing.T) {
 	if info := w.version(left.Version); info.State != feature.StateExpired || info.Step != feature.StepDecided {
 		t.Errorf("left by a crash: %s %s, want expired", info.State, info.Step)
 	}
+	if code := w.code("approve", Action{Version: left.Version}); code != feature.CodeConflict {
+		t.Errorf("approving what the crash left, which has no rows: %q, want conflict", code)
+	}
 	for n := 2; n < 5; n++ {
 		w.run(n, 300, 10)
 	}
