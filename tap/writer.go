@@ -161,15 +161,19 @@ func (w *writer) claim(ctx context.Context, topic string, at source) (end int64,
 	if err := w.begin(); err != nil {
 		return 0, err
 	}
-	r := &kgo.Record{
-		Topic: topic, Partition: at.partition, Key: stateKey{kind: kindClaim, at: at}.append(nil),
-		Value: []byte(time.Now().UTC().Format(time.RFC3339Nano)),
+	// Twice: the client (franz-go 1.22.3) sends the first record to a topic before it has put
+	// down the topic's partitions, and a transaction that is ended in between looks empty to
+	// it and is aborted, without an error. The second record has to look the topic up, which
+	// waits until that is done.
+	for range 2 {
+		r := &kgo.Record{
+			Topic: topic, Partition: at.partition, Key: stateKey{kind: kindClaim, at: at}.append(nil),
+			Value: []byte(time.Now().UTC().Format(time.RFC3339Nano)),
+		}
+		if err := w.client.ProduceSync(ctx, r).FirstErr(); err != nil {
+			return 0, ended(err)
+		}
+		end = r.Offset + 1
 	}
-	if err := w.client.ProduceSync(ctx, r).FirstErr(); err != nil {
-		return 0, ended(err)
-	}
-	if err := w.commit(ctx); err != nil {
-		return 0, err
-	}
-	return r.Offset + 1, nil
+	return end, w.commit(ctx)
 }
