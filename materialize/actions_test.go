@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -197,6 +198,33 @@ func TestApproveRacesTheGate(t *testing.T) {
 	versions, err := w.registry.Versions(t.Context(), w.view.ID, 0, 0)
 	if err != nil || len(versions) != 4 {
 		t.Errorf("%d versions, %v; want one new one", len(versions), err)
+	}
+}
+
+// TestApprovalWithoutAnswer: the registry has taken an approval, and its answer is lost.
+// What was published stays, right above the floor, which could pass it, or further up.
+func TestApprovalWithoutAnswer(t *testing.T) {
+	for _, probation := range []int{1, 2} {
+		t.Run(fmt.Sprintf("probation %d", probation), func(t *testing.T) {
+			view := paymentsView()
+			view.Publish.ProbationWindows = probation
+			w := newWorld(t, view)
+			w.run(0, 300, 10)
+			w.states(rules.Fail)
+			w.run(1, 300, 50)
+			lost := 0
+			w.actions.deps.Registry = &crashing{w.registry, func(feature.Commit) bool { lost++; return lost == 1 }, true}
+			if _, err := w.actions.Act(t.Context(), "approve", Action{View: w.view, Version: 2, By: "alice", Reason: "because"}); !errors.Is(err, errCrash) {
+				t.Fatalf("the answer was to be lost, got %v", err)
+			}
+			info, v := w.version(3), w.vector()
+			if info.State != feature.StateVisible || info.Rows != 300 || !v.Sees(3) {
+				t.Errorf("approved version %+v of vector %+v, want it visible", info, v)
+			}
+			if code := w.code("approve", Action{Version: 2}); code != feature.CodeConflict {
+				t.Errorf("approving it again: %q, want conflict: it is published", code)
+			}
+		})
 	}
 }
 

@@ -162,15 +162,30 @@ func (p *approval) stage(ctx context.Context, act Action, info feature.VersionIn
 	return bytes, nil
 }
 
-// close ends a version that was opened and not published.
+// errTookEffect ends a try to undo what is in force.
+var errTookEffect = errors.New("it took effect")
+
+// close ends a version that was opened and not published. One whose commit took effect,
+// though its answer was lost, stays as it is: it may be certified by then, and nothing else
+// has its rows.
 func (p *approval) close(ctx context.Context, act Action) {
 	act.IfGeneration = nil
-	_, err := p.do(ctx, "abandon", act, func(_ context.Context, d *Desk, _ Action) error {
+	_, err := p.do(ctx, "abandon", act, func(ctx context.Context, d *Desk, act Action) error {
+		now, err := p.deps.Registry.Version(ctx, act.View.ID, p.fresh.Version)
+		if err != nil {
+			return fmt.Errorf("read version %d: %w", p.fresh.Version, err)
+		}
+		if now.Step != feature.StepOpen {
+			return errTookEffect
+		}
 		d.by = byGate
 		d.abandon(*p.fresh)
 		return nil
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errTookEffect):
+		p.deps.Logger.Info("the registry's answer was lost, and the version is published", "view", act.View.Name, "version", p.fresh.Version)
+	case err != nil:
 		p.deps.Logger.Warn("version of a failed approval not ended; the next start of the gate does", "view", act.View.Name, "version", p.fresh.Version, "err", err)
 	}
 }

@@ -65,6 +65,11 @@ var mutants = []mutant{
 		pkg:   "./materialize", run: "^TestCrashDuringApprove$", // of 36,000 histories none shows it
 	},
 	{
+		name: "an approval whose answer was lost is undone, and what it took off the shelf with it", file: "materialize/approve.go",
+		edits: [][2]string{{"if now.Step != feature.StepOpen {", "if now.Version == 0 {"}},
+		pkg:   "./materialize", run: "^TestApprovalWithoutAnswer$", // one of 60,000 histories shows it
+	},
+	{
 		name: "an approval whose process died holds the floor for ever", file: "materialize/sweep.go",
 		edits: [][2]string{{"err = g.tidyOthers(ctx, view, g.seat(view), time.Now())", "err = nil"}},
 		pkg:   "./test/sim", run: "^TestHistories$", args: []string{"-sim.histories", "2000"},
