@@ -53,7 +53,7 @@ func (c *Client) Verdict(ctx context.Context, id string) (*Verdict, error) {
 		return nil, invalid("a provenance and Verdicts have ids", "the verdict has no id")
 	}
 	out := &Verdict{}
-	call := call{method: http.MethodGet, path: "/api/v1/verdicts/" + url.PathEscape(id), query: url.Values{"trace": {"false"}}}
+	call := call{method: http.MethodGet, path: "/api/v1/verdicts/" + url.PathEscape(id), query: url.Values{"trace": {"false"}, "statistics": {"false"}}}
 	if err := c.do(ctx, call, out); err != nil {
 		return nil, err
 	}

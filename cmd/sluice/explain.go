@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,17 +11,21 @@ import (
 	"strings"
 
 	"sluice/feature"
+	"sluice/internal/comparison"
 	"sluice/rules"
 )
 
 type explainCmd struct {
 	connection
 	Verdict string `arg:"" help:"Verdict."`
+	All     bool   `help:"Show the statistics of all features of a wide view."`
 }
 
 // Help shows examples.
 func (*explainCmd) Help() string {
-	return "It says what was judged, what was decided, why with every number, and what happens next.\n\nExamples:\n  sluice explain VERDICT"
+	return "It says what was judged, what was decided, why with every number, what the counts say of each feature, and what happens next." +
+		"\n\nStatistics are of the layout's bins. KS is never above the distance of the values, and below it by no more than the JSON's bound; PSI is that of rules, on about ten bins; WASSERSTEIN takes values for the middle of their bin; ENTROPY is in nats." +
+		"\n\nExamples:\n  sluice explain VERDICT\n  sluice explain VERDICT --format json"
 }
 
 func (c *explainCmd) Run(e *env) error {
@@ -32,8 +37,15 @@ func (c *explainCmd) Run(e *env) error {
 		return printJSON(e.stdout, raw)
 	}
 	var v rules.Verdict
-	if err := json.Unmarshal(raw, &v); err != nil {
+	var of struct {
+		Statistics []comparison.Counted `json:"statistics"`
+	}
+	if err := errors.Join(json.Unmarshal(raw, &v), json.Unmarshal(raw, &of)); err != nil {
 		return fmt.Errorf("answer about verdict %s: %w", c.Verdict, err)
+	}
+	counted, err := statistics(&v, of.Statistics, c.All)
+	if err != nil {
+		return err
 	}
 	var state feature.State
 	var versions struct {
@@ -46,12 +58,12 @@ func (c *explainCmd) Run(e *env) error {
 			state = versions.Items[0].State
 		}
 	}
-	return explain(e.stdout, &v, state)
+	return explain(e.stdout, &v, state, counted)
 }
 
 // explain writes a verdict in sentences. state is what the version is now; empty
-// if that is not known.
-func explain(w io.Writer, v *rules.Verdict, state feature.State) error {
+// if that is not known. counted is the table of its statistics.
+func explain(w io.Writer, v *rules.Verdict, state feature.State, counted string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Verdict %s of view %s: %s, decision %s.\n\n", v.ID, v.View, v.State, v.Decision)
 	fmt.Fprintf(&b, "Judged   %s\n", subject(v))
@@ -87,6 +99,7 @@ func explain(w io.Writer, v *rules.Verdict, state feature.State) error {
 	if v.FirstOffsetNote != "" {
 		fmt.Fprintf(&b, "  (%s)\n", v.FirstOffsetNote)
 	}
+	b.WriteString(counted)
 	fmt.Fprintf(&b, "\nNext:\n")
 	for _, step := range next(v, state) {
 		fmt.Fprintf(&b, "  - %s\n", step)

@@ -103,7 +103,7 @@ func TestExplain(t *testing.T) {
 			v := base
 			tc.change(&v)
 			var out bytes.Buffer
-			if err := explain(&out, &v, tc.state); err != nil {
+			if err := explain(&out, &v, tc.state, ""); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range tc.want {

@@ -103,7 +103,7 @@ func (s *probed) Decision(ctx context.Context, start time.Time, wait time.Durati
 		return probe.Decision{}, fmt.Errorf("window %s: %w", when(start), probe.ErrNotJudged)
 	}
 	var v rules.Verdict
-	if err := s.get(ctx, "/api/v1/verdicts/"+url.PathEscape(page.Items[0].Verdict)+"?trace=false", &v); err != nil {
+	if err := s.get(ctx, "/api/v1/verdicts/"+url.PathEscape(page.Items[0].Verdict)+"?trace=false&statistics=false", &v); err != nil {
 		return probe.Decision{}, err
 	}
 	return probe.Decision{State: string(v.State), Decision: v.Decision, Verdict: v.ID}, nil

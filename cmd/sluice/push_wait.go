@@ -116,7 +116,7 @@ func (p *pushing) waitFor(w *control.PushedWindow, wait time.Duration) (bool, er
 		return true, nil
 	}
 	var v rules.Verdict
-	if err := p.cmd.get(p.env.ctx, "/api/v1/verdicts/"+url.PathEscape(w.Verdict)+"?trace=false", &v); err != nil {
+	if err := p.cmd.get(p.env.ctx, "/api/v1/verdicts/"+url.PathEscape(w.Verdict)+"?trace=false&statistics=false", &v); err != nil {
 		return false, err
 	}
 	w.State, w.Decision = v.State, v.Decision

@@ -162,7 +162,7 @@ func TestSession(t *testing.T) {
 			failed = v.ID
 		}
 	}
-	s.run(0, "explain "+failed, "decision reject", "it never became visible", "Now      version 2 is rejected", "Why, worst first", "amount: rule", "sluice approve payments --version 2 --reason TEXT")
+	s.run(0, "explain "+failed, "decision reject", "it never became visible", "Now      version 2 is rejected", "Why, worst first", "Statistics, baseline → judged", "FEATURE", "amount: rule", "sluice approve payments --version 2 --reason TEXT")
 	s.run(0, "verdict verify "+failed, "verdict "+failed+": equal")
 	s.run(1, "explain nothing", "!verdict \"nothing\": not found", "!`sluice verdicts VIEW` lists a view's verdicts")
 	s.run(0, "windows payments", "judged  1", "judged  2")

@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"internal/auth":       {"feature"},
 	"internal/backtest":   {"feature", "rules"},
 	"internal/backup":     {"feature"},
-	"internal/comparison": {"feature", "quality", "drift", "drift/sample", "store"},
+	"internal/comparison": {"feature", "quality", "quality/sketch", "drift", "drift/sample", "store"},
 	"internal/control":    {"feature", "rules", "materialize", "quality/sketch", "internal/auth", "internal/definition", "internal/backtest"},
 	"internal/definition": {"feature", "expression", "rules", "quality"},
 	"internal/feast":      {"feature", "api"},

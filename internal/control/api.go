@@ -28,7 +28,7 @@ func New(deps Deps) (*API, error) {
 	var missing []error
 	for name, dep := range map[string]any{
 		"registry": deps.Registry, "actions": deps.Actions, "board": deps.Board, "clock": deps.Clock, "log": deps.Log,
-		"dead letters": deps.Letters, "verify": deps.Verify, "history": deps.History, "check rules": deps.CheckRules, "backtest": deps.Backtest,
+		"dead letters": deps.Letters, "verify": deps.Verify, "statistics": deps.Statistics, "history": deps.History, "check rules": deps.CheckRules, "backtest": deps.Backtest,
 	} {
 		if v := reflect.ValueOf(dep); !v.IsValid() || v.Kind() == reflect.Func && v.IsNil() {
 			missing = append(missing, fmt.Errorf("control: %s is missing", name))

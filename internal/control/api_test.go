@@ -98,6 +98,15 @@ func newPlatform(t *testing.T, change func(*Deps)) *platform {
 		Actions: materialize.NewActions(materialize.Deps{Registry: store, Clock: clock}, nil),
 		Letters: &p.letters,
 		Verify:  func(context.Context, string) ([]string, error) { return nil, nil },
+		Statistics: func(_ context.Context, row feature.VerdictRow) ([]byte, error) {
+			switch row.ID {
+			case "vd1":
+				return nil, errors.New("corrupt")
+			case "vd2":
+				return nil, nil
+			}
+			return []byte(`[{"feature":"amount"}]`), nil
+		},
 		History: func(context.Context, *feature.View, string, time.Time, time.Time) ([]HistoryItem, error) {
 			return []HistoryItem{{Window: minute(0), N: 3}, {Window: minute(1), N: 4}}, nil
 		},

@@ -172,6 +172,9 @@ type Deps struct {
 	// Trace returns a verdict's JSON with where in the log its reasons begin. Nil: nobody
 	// looks.
 	Trace func(ctx context.Context, row feature.VerdictRow, read bool) ([]byte, error)
+	// Statistics returns the JSON of what the counts say that a verdict rests on; nil if it
+	// rests on none.
+	Statistics func(ctx context.Context, row feature.VerdictRow) ([]byte, error)
 	// History returns a feature's summaries of the windows that start in [from, to).
 	History func(ctx context.Context, view *feature.View, feature string, from, to time.Time) ([]HistoryItem, error)
 	// CheckRules says what each rule can reach on the views of defs.

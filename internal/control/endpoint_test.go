@@ -228,6 +228,27 @@ func TestVerdictsEndpoint(t *testing.T) {
 	p.want("POST", "/api/v1/verdicts/vd9/verify", "", 404, `{"error":{"code":"invalid_argument",...`)
 }
 
+// TestVerdictStatistics: a verdict is shown whether or not it rests on counts, and
+// whatever became of them.
+func TestVerdictStatistics(t *testing.T) {
+	p := newPlatform(t, nil)
+	v := p.apply()
+	for i := range 3 {
+		p.judge(v, minute(i), "publish")
+	}
+	for path, has := range map[string]bool{"vd1": false, "vd2": false, "vd3": true, "vd3?statistics=false": false} {
+		status, body := p.do("GET", "/api/v1/verdicts/"+path, "")
+		var v struct {
+			ID         string            `json:"id"`
+			Statistics []json.RawMessage `json:"statistics"`
+		}
+		if err := json.Unmarshal([]byte(body), &v); status != 200 || err != nil || !strings.HasPrefix(path, v.ID) || (len(v.Statistics) == 1) != has {
+			t.Errorf("%s = %d %s (%v), want statistics: %v", path, status, body, err, has)
+		}
+	}
+	p.want("GET", "/api/v1/verdicts/vd1?statistics=no", "", 400, `{"error":{"code":"invalid_argument",...`)
+}
+
 func TestVerifyDiffers(t *testing.T) {
 	p := newPlatform(t, func(d *Deps) {
 		d.Verify = func(context.Context, string) ([]string, error) { return []string{"state: pass, recomputed fail"}, nil }

@@ -1,10 +1,12 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"sluice/feature"
@@ -59,22 +61,48 @@ func cursorOf(r *http.Request) (string, error) {
 	return strconv.FormatUint(n, 10), nil
 }
 
-// verdict returns a verdict, with where in the log its reasons begin. Where that is not
-// stored it takes a look at the records, unless ?trace=false says that nobody waits for it.
+// verdict returns a verdict, with where in the log its reasons begin and with what the
+// counts say that it rests on. Where its reasons begin is looked for in the records if it
+// is not stored, unless ?trace=false says that nobody waits for it; ?statistics=false
+// leaves the counts alone.
 func (a *API) verdict(r *http.Request) (any, error) {
 	plain, err := wantsNot(r, "trace")
 	if err != nil {
 		return nil, err
 	}
-	row, err := a.readVerdict(r)
-	if err != nil || a.deps.Trace == nil {
-		return json.RawMessage(row.Body), err
-	}
-	body, err := a.deps.Trace(r.Context(), row, !plain)
+	bare, err := wantsNot(r, "statistics")
 	if err != nil {
-		return nil, fmt.Errorf("verdict %s: where its reasons begin: %w", row.ID, err)
+		return nil, err
 	}
-	return json.RawMessage(body), nil
+	row, err := a.readVerdict(r)
+	if err != nil {
+		return nil, err
+	}
+	body := row.Body
+	if a.deps.Trace != nil {
+		if body, err = a.deps.Trace(r.Context(), row, !plain); err != nil {
+			return nil, fmt.Errorf("verdict %s: where its reasons begin: %w", row.ID, err)
+		}
+	}
+	if bare {
+		return json.RawMessage(body), nil
+	}
+	statistics, err := a.deps.Statistics(r.Context(), row)
+	if err != nil {
+		// The verdict is what was decided, and is shown whatever became of its case.
+		a.deps.Logger.Error("a verdict's statistics cannot be computed from what is stored with it", "verdict", row.ID, "err", err)
+		return json.RawMessage(body), nil
+	}
+	return json.RawMessage(withStatistics(body, statistics)), nil
+}
+
+// withStatistics adds a member to a JSON object that has some.
+func withStatistics(body, statistics []byte) []byte {
+	body = bytes.TrimRight(body, " \n\t\r")
+	if statistics == nil || len(body) == 0 {
+		return body
+	}
+	return slices.Concat(body[:len(body)-1], []byte(`,"statistics":`), statistics, []byte("}"))
 }
 
 func (a *API) readVerdict(r *http.Request) (feature.VerdictRow, error) {

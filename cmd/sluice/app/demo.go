@@ -287,7 +287,7 @@ func (d *demo) judged(ctx context.Context, view string, start time.Time) error {
 		ID, State, Decision string
 		Reasons             []flights.Reason
 	}
-	if err := d.client.get(ctx, "/api/v1/verdicts/"+windows.Items[0].Verdict+"?trace=false", &v); err != nil {
+	if err := d.client.get(ctx, "/api/v1/verdicts/"+windows.Items[0].Verdict+"?trace=false&statistics=false", &v); err != nil {
 		return err
 	}
 	d.verdicts[v.ID] = true

@@ -9,6 +9,7 @@ import (
 
 	"sluice/drift"
 	"sluice/feature"
+	"sluice/internal/comparison"
 	"sluice/internal/control"
 	"sluice/internal/judge"
 	"sluice/quality"
@@ -32,11 +33,33 @@ func (a *App) verify(ctx context.Context, id string) ([]string, error) {
 		return nil, &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("verdict %s of state %s rests on no evidence that could be judged again", id, stored.State),
 			Hint: "`sluice explain " + id + "` says why there is none"}
 	}
-	c, err := judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return a.parts.registry.Blob(ctx, digest) })
+	c, err := a.caseOf(ctx, row)
 	if err != nil {
 		return nil, fmt.Errorf("verdict %s: %w", id, err)
 	}
 	return judge.Verify(stored, c), nil
+}
+
+// caseOf returns what a verdict rests on.
+func (a *App) caseOf(ctx context.Context, row feature.VerdictRow) (*judge.Case, error) {
+	return judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return a.parts.registry.Blob(ctx, digest) })
+}
+
+// statistics returns the JSON of what the counts say that a verdict rests on; nil if it
+// rests on none.
+func (a *App) statistics(ctx context.Context, row feature.VerdictRow) ([]byte, error) {
+	if len(row.Case) == 0 {
+		return nil, nil
+	}
+	c, err := a.caseOf(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	compared, err := c.Compared()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(comparison.OfCounts(compared))
 }
 
 // verifyFreshness holds the age that a freshness verdict names against its window
@@ -119,7 +142,7 @@ func (a *App) judgedSummaries(ctx context.Context, view *feature.View, id string
 	if err != nil || len(row.Case) == 0 {
 		return nil, err
 	}
-	c, err := judge.DecodeCase(row.Case, func(digest string) ([]byte, error) { return a.parts.registry.Blob(ctx, digest) })
+	c, err := a.caseOf(ctx, row)
 	if err != nil || len(c.Current) == 0 {
 		return nil, errors.Join(fmt.Errorf("case of verdict %s", id), err)
 	}

@@ -205,7 +205,7 @@ func (a *App) buildControl(mux *http.ServeMux, tokens *auth.Tokens) error {
 	}
 	api, err := control.New(control.Deps{
 		Registry: p.registry, Actions: a.actions, Board: a.board, Clock: p.clock, Log: appender{p.log, p.topics, a.room},
-		Letters: letters{p.log}, Verify: a.verify, History: a.history, CheckRules: a.checkRules, Backtest: a.backtest, CheckView: a.checkView,
+		Letters: letters{p.log}, Verify: a.verify, Statistics: a.statistics, History: a.history, CheckRules: a.checkRules, Backtest: a.backtest, CheckView: a.checkView,
 		Trace:   a.tracer.Trace,
 		Applied: a.applied, Learning: a.learning, Authorize: tokens.Authorize, DefaultTopic: a.cfg.Kafka.Writes,
 		Target: a.opts.Target, Version: a.opts.Version, Checks: a.checks(), Logger: a.opts.Log,
