@@ -152,16 +152,14 @@ func (g *Gate) remove(ctx context.Context, view *feature.View, s *sweeping) erro
 	if err != nil {
 		return err
 	}
-	c := feature.Commit{View: view.ID, Now: g.now()}
-	for _, info := range slices.Concat(s.dead, s.folded) {
-		info.Step = feature.StepSwept
-		c.Versions = append(c.Versions, info)
-	}
 	vector, err := g.deps.Registry.Vector(ctx, view.ID)
 	if err != nil {
 		return fmt.Errorf("read vector: %w", err)
 	}
-	c.IfGeneration = vector.Generation
+	c := feature.Commit{View: view.ID, IfGeneration: vector.Generation, Now: g.now()}
+	if c.Versions, err = g.swept(ctx, view, s); err != nil {
+		return err
+	}
 	if n := len(vector.Dead); n > 2*maxDead {
 		gone := slices.DeleteFunc(slices.Clone(vector.Dead[:n-maxDead]), func(v feature.Version) bool { return v > s.vector.Floor })
 		if err := g.dropAll(ctx, view, gone); err != nil {
@@ -175,6 +173,26 @@ func (g *Gate) remove(ctx context.Context, view *feature.View, s *sweeping) erro
 	}
 	s.done, s.dead, s.folded = max(s.done, s.floor), nil, nil
 	return nil
+}
+
+// swept returns what the survey listed as it is now, but swept: people may have noted
+// something of it since. It comes after the vector is read, which whatever they note raises.
+func (g *Gate) swept(ctx context.Context, view *feature.View, s *sweeping) ([]feature.VersionInfo, error) {
+	listed := map[feature.Version]bool{}
+	first := ^feature.Version(0)
+	for _, info := range slices.Concat(s.dead, s.folded) {
+		listed[info.Version] = true
+		first = min(first, info.Version)
+	}
+	versions, err := g.deps.Registry.Versions(ctx, view.ID, first-1, 0)
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", err)
+	}
+	versions = slices.DeleteFunc(versions, func(info feature.VersionInfo) bool { return !listed[info.Version] })
+	for i := range versions {
+		versions[i].Step = feature.StepSwept
+	}
+	return versions, nil
 }
 
 func (g *Gate) removeRows(ctx context.Context, view *feature.View, s *sweeping) (removed int, err error) {

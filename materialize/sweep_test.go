@@ -77,6 +77,26 @@ func TestSweepOfABriefVersion(t *testing.T) {
 	}
 }
 
+// TestSweepKeepsWhatPeopleNote: what a person notes of a version between the list of what is
+// removed and its removal stays noted.
+func TestSweepKeepsWhatPeopleNote(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.states(rules.Pass, rules.Fail)
+	w.run(0, 300, 10)
+	w.run(1, 300, 10)
+	start := time.Unix(1000, 0)
+	if err := w.gate.sweep(t.Context(), w.view, start); err != nil {
+		t.Fatal(err)
+	}
+	w.act("false_alarm", 2)
+	if err := w.gate.sweep(t.Context(), w.view, start.Add(2*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if info := w.version(2); info.Step != feature.StepSwept || !info.FalseAlarm {
+		t.Errorf("version 2 is %s, a false alarm: %t; want it swept and noted", info.Step, info.FalseAlarm)
+	}
+}
+
 func TestFoldKeepsTheNewest(t *testing.T) {
 	w := newWorld(t, paymentsView())
 	for n := range 6 {
