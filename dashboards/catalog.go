@@ -85,7 +85,7 @@ var Catalog = []Metric{
 	{"sluice_gate_waiting", Gauge, "gate", []Label{view},
 		"Versions that passed and wait for room in the list or in the online store, or for a thaw."},
 	{"sluice_gate_audited_rows_total", Counter, "gate", []Label{view, {Name: "result", Values: []string{"there", "lost", "unread"}}},
-		"Rows read back before their window is judged, and those of visible versions after a change of servers; lost ones were staged again from the log, unread ones are no longer in the log."},
+		"Rows read back before their window is judged, and those of versions that show or wait after a change of servers; lost ones were staged again from the log, unread ones are no longer in the log."},
 	{"sluice_origins_total", Counter, "gate", []Label{{Name: "result", Values: []string{"stored", "late", "failed", "error"}}},
 		"Verdicts that failed or warned, by what became of looking in the log for where their reasons begin: it is stored, the log could not be read in time (late), it cannot be found (failed); and looks at what was decided that failed and are made again (error)."},
 	{"sluice_origins_behind_seconds", Gauge, "gate", nil,

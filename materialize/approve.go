@@ -12,8 +12,9 @@ import (
 // approval is one approval under way.
 type approval struct {
 	*Actions
-	fresh *feature.VersionInfo // opened for the rows of a dead version, all staged
-	whole bool                 // the rows of the version that were left out are staged
+	fresh  *feature.VersionInfo // opened for the rows of a dead version, all staged
+	whole  bool                 // the rows of the version that were left out are staged
+	shards string               // the row store's data sets when staging began
 }
 
 // approve publishes what the gate kept out. A held version's rows are still
@@ -52,6 +53,9 @@ func (p *approval) publish(ctx context.Context, d *Desk, act Action) error {
 		version, err = p.restaged(ctx, d, act, *info)
 	case d.offline(version):
 		err = p.complete(ctx, act, *info)
+	}
+	if err == nil {
+		err = p.unmoved(ctx, act.View)
 	}
 	if err != nil {
 		return err
@@ -97,7 +101,7 @@ func approvable(d *Desk, info *feature.VersionInfo) error {
 // an earlier try has not.
 func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead feature.VersionInfo) (feature.Version, error) {
 	if p.fresh == nil {
-		if err := p.room(act.View); err != nil {
+		if err := p.begin(ctx, act.View); err != nil {
 			return 0, err
 		}
 		fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, Window: dead.Window, ApprovedOf: dead.Version})
@@ -115,12 +119,39 @@ func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead featu
 	return fresh.Version, nil
 }
 
-// room says why no rows may be staged from the log for a person now.
-func (p *approval) room(view *feature.View) error {
-	if p.deps.Room == nil {
+// begin says why no rows may be staged from the log for a person now, and notes which
+// servers they go to.
+func (p *approval) begin(ctx context.Context, view *feature.View) (err error) {
+	if p.deps.Room != nil {
+		err = p.deps.Room(view)
+	}
+	if err == nil {
+		err = p.meet(ctx, view)
+	}
+	return err
+}
+
+// meet notes the servers that rows go to.
+func (p *approval) meet(ctx context.Context, view *feature.View) (err error) {
+	if p.deps.Shards != nil {
+		p.shards, err = p.deps.Shards(ctx, view)
+	}
+	return err
+}
+
+// unmoved refuses rows that were staged if servers of the row store have changed since: some
+// may be lost that were acknowledged, and whoever reads rows back after a change looks at
+// versions that are judged. It comes after the desk is read: a change after it is found
+// then, or the commit refused.
+func (p *approval) unmoved(ctx context.Context, view *feature.View) error {
+	if p.deps.Shards == nil || p.fresh == nil && !p.whole {
 		return nil
 	}
-	return p.deps.Room(view)
+	now, err := p.deps.Shards(ctx, view)
+	if err == nil && now != p.shards {
+		err = &feature.Error{Code: feature.CodeUnavailable, Message: fmt.Sprintf("the online store's servers changed while rows of %s were staged from the log: some may be lost", view.Name), Hint: "ask again"}
+	}
+	return err
 }
 
 // complete stages the rows of a held version that taps left out, with all others of it.
@@ -128,7 +159,7 @@ func (p *approval) complete(ctx context.Context, act Action, held feature.Versio
 	if p.whole {
 		return nil
 	}
-	if err := p.room(act.View); err != nil {
+	if err := p.begin(ctx, act.View); err != nil {
 		return err
 	}
 	_, err := p.stage(ctx, act, held, held.Version)

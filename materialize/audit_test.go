@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"sluice/feature"
+	"sluice/rules"
 )
 
 // losing is a row store that has lost the rows of some entities, until they are staged
@@ -54,7 +56,7 @@ func audited(t *testing.T, store *losing, shards ShardsFunc) (*world, *prometheu
 
 func counts(t *testing.T, metrics *prometheus.Registry, there, lost, unread string) {
 	t.Helper()
-	lines := []string{"# HELP sluice_gate_audited_rows_total Rows read back before their window is judged, and those of visible versions after a change of servers, by view and result (there, lost, unread): lost ones were staged again from the log, unread ones are no longer in the log.", "# TYPE sluice_gate_audited_rows_total counter"}
+	lines := []string{"# HELP sluice_gate_audited_rows_total Rows read back before their window is judged, and those of versions that show or wait after a change of servers, by view and result (there, lost, unread): lost ones were staged again from the log, unread ones are no longer in the log.", "# TYPE sluice_gate_audited_rows_total counter"}
 	for result, n := range map[string]string{"there": there, "lost": lost, "unread": unread} {
 		if n != "" {
 			lines = append(lines, `sluice_gate_audited_rows_total{result="`+result+`",view="payments"} `+n)
@@ -207,6 +209,124 @@ func TestMendsVisibleVersions(t *testing.T) {
 		t.Error("a gate that started after the change did not find the rows missing")
 	}
 	mend()
+}
+
+// TestMendsVersionsThatWait: rows that a failover loses of a version which is held, or waits
+// for a thaw, are staged again before it can show.
+func TestMendsVersionsThatWait(t *testing.T) {
+	for name, prepare := range map[string]func(w *world){
+		"held":  func(w *world) { w.states(rules.Error) },
+		"waits": func(w *world) { w.act("freeze", 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			identity := "a"
+			w, _ := audited(t, &losing{}, func(context.Context, *feature.View) (string, error) { return identity, nil })
+			w.run(0, 300, 10)
+			prepare(w)
+			if info := w.run(1, 300, 10); info.State != feature.StateHeld {
+				t.Fatalf("version 2 is %s: %s", info.State, info.Reason)
+			}
+			identity = "b"
+			if _, err := w.rows.Drop(t.Context(), w.view.ID, 2); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.gate.mendAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if name == "held" {
+				w.act("approve", 2)
+			} else {
+				w.act("thaw", 0)
+			}
+			if r, ok := w.get("7"); !ok || r.Version != 2 {
+				t.Errorf("a reader gets %+v, %t; want the row of version 2", r, ok)
+			}
+		})
+	}
+}
+
+// TestMendsWhatCameMeanwhile: a version that a person publishes while rows are read back
+// after a failover is read back as well.
+func TestMendsWhatCameMeanwhile(t *testing.T) {
+	identity := "a"
+	w, _ := audited(t, &losing{}, func(context.Context, *feature.View) (string, error) { return identity, nil })
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 10)
+	identity = "b"
+	w.gate.deps.Registry = &crashing{Registry: w.registry, when: func(c feature.Commit) bool {
+		if !slices.ContainsFunc(c.Audit, func(a feature.Audit) bool { return a.Action == "mend" }) || w.vector().Sees(3) {
+			return false
+		}
+		w.act("approve", 2) // its rows were staged before the servers changed
+		if _, err := w.rows.Drop(t.Context(), w.view.ID, 3); err != nil {
+			t.Error(err)
+		}
+		return false
+	}}
+	for range 2 {
+		if err := w.gate.mendAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, ok := w.get("7"); !ok || r.Version != 3 {
+		t.Errorf("a reader gets %+v, %t; want the row of version 3", r, ok)
+	}
+}
+
+// TestFromTheLogMeetsAFailover: rows that are staged from the log while a server changes do
+// not show, since some may be lost: not those that a person approves, nor those that come
+// off the shelf.
+func TestFromTheLogMeetsAFailover(t *testing.T) {
+	identity := "a"
+	shards := func(context.Context, *feature.View) (string, error) { return identity, nil }
+	t.Run("approve", func(t *testing.T) {
+		w, _ := audited(t, &losing{}, shards)
+		w.run(0, 300, 10)
+		w.states(rules.Fail)
+		w.run(1, 300, 10)
+		w.actions.deps.Shards = shards
+		w.log.cut = func(int) error { identity += "b"; return nil }
+		if code := w.code("approve", Action{Version: 2}); code != feature.CodeUnavailable {
+			t.Errorf("approve: %q, want unavailable", code)
+		}
+		if info := w.version(3); !info.State.Dead() || !slices.Equal(w.vector().Visible, []feature.Version{1}) {
+			t.Errorf("version 3 is %s, visible %v; want it dead", info.State, w.vector().Visible)
+		}
+		w.log.cut = nil
+		w.act("approve", 2)
+	})
+	t.Run("approve what was left out", func(t *testing.T) {
+		c := newCrowded(t, paymentsView())
+		c.states(rules.Pass, rules.Error)
+		c.judged(0, "a", "b")
+		c.full.Store(true)
+		held := c.judged(1, key(1, "a"), key(1, "b"))
+		c.actions.deps.Shards = shards
+		c.log.cut = func(int) error { identity += "b"; return nil }
+		if code := c.code("approve", Action{Version: held.Version}); code != feature.CodeUnavailable {
+			t.Errorf("approve: %q, want unavailable", code)
+		}
+		c.sees(false, key(1, "a"), key(1, "b"))
+		c.log.cut = nil
+		c.act("approve", held.Version)
+		c.sees(true, key(1, "a"), key(1, "b"))
+	})
+	t.Run("shelf", func(t *testing.T) {
+		w := frozenFor(t, 6)
+		w.gate.deps.Shards = shards
+		w.act("thaw", 0)
+		w.log.cut = func(int) error { identity += "b"; return nil }
+		w.ticks(2)
+		if _, ok := w.get("only5"); ok {
+			t.Error("rows show that may be lost in part")
+		}
+		w.log.cut, w.gate.seat(w.view).shelfLater = nil, time.Time{}
+		w.ticks(2)
+		if _, ok := w.get("only5"); !ok {
+			t.Error("rows do not show though no server changed")
+		}
+	})
 }
 
 // TestSettled: up to the floor a row may be hidden by a newer one, but not by one that

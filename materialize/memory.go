@@ -45,7 +45,7 @@ type memory struct {
 	// newest version that was open when they last changed.
 	Shards  string          `json:"shards,omitempty"`
 	Suspect feature.Version `json:"suspect,omitempty"`
-	// Mended are the data sets since which visible rows were read back.
+	// Mended are the data sets since which rows of versions that are judged were read back.
 	Mended string `json:"mended,omitempty"`
 	// Reads is what is known of what readers were given.
 	Reads reads `json:"reads,omitzero"`

@@ -13,9 +13,10 @@ import (
 const mendBack = 16
 
 // mendAll looks whether servers of the row store have changed, and then reads back what
-// readers see: a failover loses rows that were acknowledged, if the replica lagged, and
-// some may be of versions that are visible already. Those that are still on their way
-// are read back before they are decided. The error is feature.ErrFenced.
+// readers see, or will see once it no longer waits: a failover loses rows that were
+// acknowledged, if the replica lagged, and some may be of versions that are judged already.
+// Those that are still on their way are read back before they are decided, and those that
+// are staged from the log before they are published. The error is feature.ErrFenced.
 func (g *Gate) mendAll(ctx context.Context) error {
 	defs := g.deps.Definitions()
 	stores := map[string]string{} // data sets by online store; each is asked once
@@ -41,7 +42,7 @@ func (g *Gate) mendAll(ctx context.Context) error {
 			return err
 		default:
 			g.metrics.errors.WithLabelValues(view.Name).Inc()
-			g.log.Error("visible rows not read back after a change of servers, trying again", "view", view.Name, "err", err)
+			g.log.Error("rows not read back after a change of servers, trying again", "view", view.Name, "err", err)
 		}
 	}
 	return nil
@@ -61,33 +62,34 @@ func (g *Gate) mend(ctx context.Context, view *feature.View, s *seat, shards str
 		return nil // nothing was decided yet
 	}
 	if s.readBack != shards {
-		if err := g.mendVersions(ctx, desk); err != nil {
-			return err
-		}
-		if now, err := g.shards(ctx, view); err != nil || now != shards {
-			return err
-		}
-		s.readBack = shards
+		s.readBack, s.whole = shards, map[feature.Version]bool{}
+	}
+	if err := g.mendVersions(ctx, desk, s.whole); err != nil {
+		return err
+	}
+	if now, err := g.shards(ctx, view); err != nil || now != shards {
+		return err
 	}
 	desk.memory.Mended = shards
-	desk.note("mend", 0, "visible rows were read back after the row store's servers changed")
+	desk.note("mend", 0, "rows were read back after the row store's servers changed")
 	if err := g.commit(ctx, desk.Commit()); err != nil {
 		return fmt.Errorf("note that rows were read back: %w", err)
 	}
-	s.mended = shards
+	s.mended, s.whole = shards, nil
 	return nil
 }
 
-// mendVersions reads the rows of visible versions back, and stages again those of a
-// version that lacks some.
-func (g *Gate) mendVersions(ctx context.Context, desk *Desk) error {
+// mendVersions reads the rows of versions that show, or may come to, back, and stages again
+// those of a version that lacks some. whole are those that were read back already: they are
+// not, if somebody changed the view meanwhile and this is tried again.
+func (g *Gate) mendVersions(ctx context.Context, desk *Desk, whole map[feature.Version]bool) error {
 	from := desk.floor - min(desk.floor, mendBack)
 	versions, err := g.deps.Registry.Versions(ctx, desk.view.ID, from, 0)
 	if err != nil {
 		return fmt.Errorf("list versions: %w", err)
 	}
 	for _, info := range versions {
-		if !desk.before.Sees(info.Version) || len(info.Spans) == 0 {
+		if whole[info.Version] || len(info.Spans) == 0 || !desk.before.Sees(info.Version) && !desk.pending(info) {
 			continue
 		}
 		a := &auditing{gate: g, candidate: &candidate{desk: desk, info: info}, has: holds}
@@ -97,8 +99,15 @@ func (g *Gate) mendVersions(ctx context.Context, desk *Desk) error {
 		if err := a.mend(ctx); err != nil {
 			return fmt.Errorf("version %d: %w", info.Version, err)
 		}
+		whole[info.Version] = true
 	}
 	return nil
+}
+
+// pending reports whether a version that was judged is out of sight and may come to show
+// with the rows that it has: it is held, or passed and waits.
+func (d *Desk) pending(info feature.VersionInfo) bool {
+	return info.Step == feature.StepDecided && !info.State.Dead() && !d.offline(info.Version)
 }
 
 // settled reports whether a chain has a row up to the floor, or one that hides it there
@@ -119,7 +128,7 @@ func (a *auditing) mend(ctx context.Context) error {
 	err := a.readBack(ctx, a.info.Spans, 0)
 	if errors.Is(err, feature.ErrExpired) {
 		a.gate.metrics.audited.WithLabelValues(a.desk.view.Name, "unread").Add(float64(a.info.Rows))
-		a.gate.log.Error("rows of a visible version may be lost with a server, and the log no longer holds them", "view", a.desk.view.Name, "version", a.info.Version, "rows", a.info.Rows)
+		a.gate.log.Error("rows of a version may be lost with a server, and the log no longer holds them", "view", a.desk.view.Name, "version", a.info.Version, "rows", a.info.Rows)
 		return nil
 	}
 	if err == nil && a.lost > 0 {

@@ -73,7 +73,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		decide:  auto.NewHistogram(native("gate_decide_duration_seconds", "Time to judge one complete window and commit the decision.")),
 		leading: auto.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "gate_leading", Help: "1 in the process that judges and publishes, 0 in those that stand by."}),
 		errors:  counter("gate_errors_total", "Decisions that could not be taken and are tried again, by view.", "view"),
-		audited: counter("gate_audited_rows_total", "Rows read back before their window is judged, and those of visible versions after a change of servers, by view and result (there, lost, unread): lost ones were staged again from the log, unread ones are no longer in the log.", "view", "result"),
+		audited: counter("gate_audited_rows_total", "Rows read back before their window is judged, and those of versions that show or wait after a change of servers, by view and result (there, lost, unread): lost ones were staged again from the log, unread ones are no longer in the log.", "view", "result"),
 		swept:   counter("gate_swept_rows_total", "Rows of dead and superseded versions removed from the online store, by view.", "view"),
 	}
 }

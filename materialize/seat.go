@@ -20,9 +20,10 @@ type seat struct {
 	later      time.Time         // when a decision that could not be taken is tried again
 	sweep      sweeping
 	look       look
-	skewed     map[string]bool // producers whose clock is off
-	readBack   string          // the row store's data sets that visible rows were read back from
-	mended     string          // and that this is noted for
+	skewed     map[string]bool          // producers whose clock is off
+	readBack   string                   // the row store's data sets that rows are read back from
+	whole      map[feature.Version]bool // versions that were, of these
+	mended     string                   // data sets for which it is noted that all were
 
 	shelf      sync.Mutex // held while a version comes off the shelf
 	shelfLater time.Time  // when that is tried again

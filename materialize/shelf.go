@@ -168,6 +168,9 @@ func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Acti
 	if err := u.stage(ctx, p, act); err != nil {
 		return err
 	}
+	if err := p.unmoved(ctx, act.View); err != nil {
+		return err
+	}
 	for _, version := range u.taken {
 		d.memory.drop(version)
 	}
@@ -215,6 +218,9 @@ func (u *unshelving) stage(ctx context.Context, p *approval, act Action) error {
 		if info.Window.End.After(window.End) {
 			window.End = info.Window.End
 		}
+	}
+	if err := p.meet(ctx, act.View); err != nil {
+		return err
 	}
 	fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, ApprovedOf: dead[len(dead)-1].Version, Window: window})
 	if err != nil {
