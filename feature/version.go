@@ -1,6 +1,9 @@
 package feature
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Version numbers an immutable set of rows of one view, from 1, in the order in
 // which they were opened.
@@ -66,10 +69,7 @@ type Part struct {
 // windows.
 func (v *VersionInfo) Parts() (parts []Part) {
 	for _, s := range v.Spans {
-		window := v.Window
-		if s.Window != (Window{}) {
-			window = s.Window
-		}
+		window := v.windowOf(&s)
 		if n := len(parts); n > 0 && parts[n-1].Window == window {
 			parts[n-1].Spans = append(parts[n-1].Spans, s)
 		} else {
@@ -77,6 +77,30 @@ func (v *VersionInfo) Parts() (parts []Part) {
 		}
 	}
 	return parts
+}
+
+// Has reports whether all rows of another version are among v's: they were read from the
+// same records.
+func (v *VersionInfo) Has(of *VersionInfo) bool {
+	for i := range of.Spans {
+		s, window := &of.Spans[i], of.windowOf(&of.Spans[i])
+		if !slices.ContainsFunc(v.Spans, func(x Span) bool {
+			w := v.windowOf(&x)
+			return x.Topic == s.Topic && x.TopicID == s.TopicID && x.Partition == s.Partition && x.First == s.First && x.Last == s.Last &&
+				w.Start.Equal(window.Start) && w.End.Equal(window.End)
+		}) {
+			return false
+		}
+	}
+	return len(of.Spans) > 0
+}
+
+// windowOf returns the window that the records of one of v's spans belong to.
+func (v *VersionInfo) windowOf(s *Span) Window {
+	if s.Window != (Window{}) {
+		return s.Window
+	}
+	return v.Window
 }
 
 // Sealed says that from the record at Offset on, the window that starts at Start

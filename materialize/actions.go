@@ -125,7 +125,7 @@ func (a *Actions) once(ctx context.Context, act Action, make change) (Result, er
 	if err := make(ctx, desk, act); err != nil {
 		return Result{}, err
 	}
-	drop, err := leaving(ctx, a.deps.Registry, desk)
+	drop, err := leaving(ctx, a.deps.Registry, desk, desk.expelled)
 	if err != nil {
 		return Result{}, err
 	}
@@ -138,19 +138,47 @@ func (a *Actions) once(ctx context.Context, act Action, make change) (Result, er
 	return a.apply(ctx, desk, c)
 }
 
-// leaving returns the windows of history that the desk's versions had.
-func leaving(ctx context.Context, r Records, d *Desk) (starts []time.Time, err error) {
-	for _, version := range d.expelled {
-		start := d.versions[version].Window.Start
-		rows, err := r.History(ctx, d.view.ID, start, start.Add(time.Nanosecond))
-		if err != nil {
-			return nil, fmt.Errorf("read history of %s: %w", d.view.Name, err)
+// leaving returns the windows of history that some of the desk's versions had.
+func leaving(ctx context.Context, r Records, d *Desk, versions []feature.Version) (starts []time.Time, err error) {
+	for _, version := range versions {
+		info := d.versions[version]
+		windows := []feature.Window{info.Window}
+		if info.Kind == feature.KindApproved {
+			windows = windows[:0]
+			for _, part := range info.Parts() {
+				windows = append(windows, part.Window)
+			}
 		}
-		if len(rows) > 0 && rows[0].Version == version {
-			starts = append(starts, start)
+		for _, w := range windows {
+			rows, err := r.History(ctx, d.view.ID, w.Start, w.Start.Add(time.Nanosecond))
+			if err != nil {
+				return nil, fmt.Errorf("read history of %s: %w", d.view.Name, err)
+			}
+			if len(rows) == 0 {
+				continue
+			}
+			if had, err := had(ctx, r, d, info, rows[0].Version); err != nil {
+				return nil, err
+			} else if had {
+				starts = append(starts, w.Start)
+			}
 		}
 	}
 	return starts, nil
+}
+
+// had reports whether a window of history is a version's: it is in history under its own
+// number, or, if its rows came from the log, under that of the dead version whose rows they
+// are.
+func had(ctx context.Context, r Records, d *Desk, info *feature.VersionInfo, version feature.Version) (bool, error) {
+	if version == info.Version || info.Kind != feature.KindApproved {
+		return version == info.Version, nil
+	}
+	of, err := r.Version(ctx, d.view.ID, version)
+	if err != nil {
+		return false, fmt.Errorf("read version %d: %w", version, err)
+	}
+	return of.State.Dead() && info.Has(&of), nil
 }
 
 // apply commits what a person did, and tells who is to be told.
@@ -243,7 +271,8 @@ func (a *Actions) reject(ctx context.Context, d *Desk, act Action) error {
 	case info.State == feature.StateRejected:
 		return nil
 	case d.shelved(info.Version): // dead already; now its rows stay in the log
-		d.memory.drop(info.Version)
+		d.put(*info)
+		d.end(info.Version, info.State, act.Reason)
 		d.note("reject", info.Version, act.Reason)
 		return nil
 	case info.State == feature.StateHeld || d.waits(info):

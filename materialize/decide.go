@@ -168,7 +168,9 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	if fresh != nil && slices.Contains(c.desk.expelled, fresh.version) {
 		fresh = nil
 	}
-	commit.DropHistory = c.book.starts(c.desk.expelled)
+	if commit.DropHistory, err = g.leaving(ctx, c); err != nil {
+		return err
+	}
 	if fresh != nil {
 		commit.History = append(commit.History, fresh.row)
 	}
@@ -192,6 +194,16 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 	}
 	g.told(ctx, c.desk, opinions)
 	return nil
+}
+
+// leaving returns the windows of history that the versions had which the decision takes out.
+// Those whose rows came from the log may have several, and are in history under other
+// numbers.
+func (g *Gate) leaving(ctx context.Context, c *candidate) ([]time.Time, error) {
+	starts := c.book.starts(c.desk.expelled)
+	again := slices.DeleteFunc(slices.Clone(c.desk.expelled), func(version feature.Version) bool { return c.desk.versions[version].Kind != feature.KindApproved })
+	more, err := leaving(ctx, g.deps.Registry, c.desk, again)
+	return append(starts, more...), err
 }
 
 // leftOut says why the window does not enter history although it may pass; empty if it

@@ -159,7 +159,7 @@ func (g *Gate) judgeServed(ctx context.Context, book *Book, s *serving, w *serve
 	stampServed(v, e, desk, w)
 	settled := v.State == rules.Fail && g.settledMoved(e, before, w)
 	desk.Served(v, settled)
-	drop, err := leaving(ctx, g.deps.Registry, desk)
+	drop, err := leaving(ctx, g.deps.Registry, desk, desk.expelled)
 	if err != nil {
 		return err
 	}

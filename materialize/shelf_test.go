@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sluice/feature"
+	"sluice/rules"
 )
 
 // frozenFor freezes a view after its first window, and judges so many windows more.
@@ -136,6 +137,73 @@ func TestShelfIsForPeopleToo(t *testing.T) {
 	}
 	if all := w.versionsOf(feature.KindApproved); len(all) != 2 {
 		t.Errorf("%d versions were staged from the log, want those of 5 and 7: %+v", len(all), all)
+	}
+}
+
+// TestRejectedOnTheShelf: a version that a person rejects on the shelf leaves history, as
+// one does that is rejected while it waits, and says why it does not come.
+func TestRejectedOnTheShelf(t *testing.T) {
+	w := frozenFor(t, 6)
+	before := len(w.history())
+	w.act("reject", 6)
+	if rows := w.history(); len(rows) != before-1 || slices.ContainsFunc(rows, func(r feature.HistoryRow) bool { return r.Version == 6 }) {
+		t.Errorf("history %d windows of %d, want it without that of version 6", len(rows), before)
+	}
+	if info := w.version(6); info.Reason != "because" || info.DecidedBy != "alice" {
+		t.Errorf("version 6, by %s: %q; want what the person said", info.DecidedBy, info.Reason)
+	}
+	if code := w.code("reject", Action{Version: 6}); code != feature.CodeConflict {
+		t.Errorf("reject again: %q, want conflict", code)
+	}
+}
+
+// TestRolledBackFromTheShelf: windows whose rows were published from the log leave history
+// when the version that joined them is rolled back, by a person or by the gate.
+func TestRolledBackFromTheShelf(t *testing.T) {
+	for name, back := range map[string]func(w *world, joined feature.Version){
+		"person": func(w *world, joined feature.Version) {
+			w.act("rollback", joined)
+			w.run(7, 300, 10)
+		},
+		"gate": func(w *world, joined feature.Version) {
+			w.judge = func(e Evidence) (Opinion, error) {
+				if e.Kind != "probation" {
+					return verdict(rules.Pass), nil
+				}
+				bad := verdict(rules.Fail)
+				bad.Verdict.Onset = w.window(4).Start
+				return bad, nil
+			}
+			w.run(7, 300, 10)
+			w.close(8, 0, 1)
+			w.decide()
+			w.run(9, 300, 10)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := frozenFor(t, 6) // versions 5, 6 and 7 are on the shelf
+			w.act("thaw", 0)
+			w.put(8, 300, 10) // is open, so that nothing after it is certified
+			w.ticks(8)
+			joined := w.versionsOf(feature.KindApproved)
+			if len(joined) != 1 || joined[0].State != feature.StateVisible || len(joined[0].Parts()) != 3 {
+				t.Fatalf("versions from the log %+v, want one of three windows, visible", joined)
+			}
+			back(w, joined[0].Version)
+			if info := w.version(joined[0].Version); info.State != feature.StateRolledBack {
+				t.Fatalf("it is %s, want rolled back", info.State)
+			}
+			for _, row := range w.history() {
+				if row.Version >= 5 && row.Version <= 7 {
+					t.Errorf("the window of version %d is history, and its rows were rolled back", row.Version)
+				}
+			}
+			for _, e := range w.gate.seat(w.view).book.entries {
+				if e.version >= 5 && e.version <= 7 {
+					t.Errorf("the gate compares with the window of version %d", e.version)
+				}
+			}
+		})
 	}
 }
 
