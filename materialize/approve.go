@@ -33,8 +33,8 @@ func (a *Actions) staging(ctx context.Context, name string, act Action, make fun
 	}
 	p := &approval{Actions: a}
 	result, err := a.do(ctx, name, act, func(ctx context.Context, d *Desk, act Action) error { return make(p, ctx, d, act) })
-	if err != nil && p.fresh != nil {
-		p.close(context.WithoutCancel(ctx), act)
+	if err != nil && p.fresh != nil && p.close(context.WithoutCancel(ctx), act) {
+		err = fmt.Errorf("%w: %w", errTookEffect, err)
 	}
 	return result, err
 }
@@ -59,6 +59,10 @@ func (p *approval) publish(ctx context.Context, d *Desk, act Action) error {
 	}
 	if err != nil {
 		return err
+	}
+	if d.shelved(info.Version) {
+		d.put(*info)
+		d.touch(info.Version).Reason = publishedAs(version)
 	}
 	d.memory.drop(info.Version)
 	d.memory.Offline = slices.DeleteFunc(d.memory.Offline, func(v feature.Version) bool { return v == info.Version })
@@ -90,7 +94,7 @@ func approvable(d *Desk, info *feature.VersionInfo) error {
 			Hint: "wait until the next window is judged, which certifies the oldest, or roll one back"}
 	}
 	for _, other := range d.versions {
-		if other.ApprovedOf == info.Version && other.State == feature.StateVisible {
+		if other.State == feature.StateVisible && (other.ApprovedOf == info.Version || other.Kind == feature.KindApproved && other.Has(info)) {
 			return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d is published already, as version %d", view, info.Version, other.Version), Hint: "nothing is left to do"}
 		}
 	}
@@ -193,20 +197,27 @@ func (p *approval) stage(ctx context.Context, act Action, info feature.VersionIn
 	return bytes, nil
 }
 
-// errTookEffect ends a try to undo what is in force.
-var errTookEffect = errors.New("it took effect")
+// errTookEffect ends a try to undo what is in force; errEnded one to end what somebody else
+// has ended.
+var (
+	errTookEffect = errors.New("it took effect, and the answer was lost")
+	errEnded      = errors.New("it is ended already")
+)
 
 // close ends a version that was opened and not published. One whose commit took effect,
 // though its answer was lost, stays as it is: it may be certified by then, and nothing else
-// has its rows.
-func (p *approval) close(ctx context.Context, act Action) {
+// has its rows. published reports that.
+func (p *approval) close(ctx context.Context, act Action) (published bool) {
 	act.IfGeneration = nil
 	_, err := p.do(ctx, "abandon", act, func(ctx context.Context, d *Desk, act Action) error {
 		now, err := p.deps.Registry.Version(ctx, act.View.ID, p.fresh.Version)
 		if err != nil {
 			return fmt.Errorf("read version %d: %w", p.fresh.Version, err)
 		}
-		if now.Step != feature.StepOpen {
+		switch {
+		case now.State.Dead():
+			return errEnded
+		case now.Step != feature.StepOpen:
 			return errTookEffect
 		}
 		d.by = byGate
@@ -216,9 +227,11 @@ func (p *approval) close(ctx context.Context, act Action) {
 	switch {
 	case errors.Is(err, errTookEffect):
 		p.deps.Logger.Info("the registry's answer was lost, and the version is published", "view", act.View.Name, "version", p.fresh.Version)
-	case err != nil:
+		return true
+	case err != nil && !errors.Is(err, errEnded):
 		p.deps.Logger.Warn("version of a failed approval not ended; the next start of the gate does", "view", act.View.Name, "version", p.fresh.Version, "err", err)
 	}
+	return false
 }
 
 // asNormal also makes the approved window part of history.

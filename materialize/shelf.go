@@ -148,6 +148,9 @@ func (a *Actions) unshelve(ctx context.Context, view *feature.View, versions []f
 	u := unshelving{versions: versions}
 	act := Action{View: view, By: byGate, Reason: "passed, and there was no room for its rows until now"}
 	_, err := a.staging(ctx, "publish", act, u.publish)
+	if errors.Is(err, errTookEffect) {
+		return nil
+	}
 	return err
 }
 
@@ -171,8 +174,8 @@ func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Acti
 	if err := p.unmoved(ctx, act.View); err != nil {
 		return err
 	}
-	for _, version := range u.taken {
-		d.memory.drop(version)
+	if err := u.off(ctx, p, d, act); err != nil {
+		return err
 	}
 	for _, version := range u.expired {
 		text := fmt.Sprintf("%s version %d passed, there was no room for its rows, and the log no longer holds them: they are not published. Push them again.", d.view.Name, version)
@@ -195,6 +198,28 @@ func (u *unshelving) publish(p *approval, ctx context.Context, d *Desk, act Acti
 	d.note("publish", shown.Version, fmt.Sprintf("%s: the rows of versions %v", act.Reason, u.taken))
 	d.recover(shown.Version, shown.Verdict)
 	return nil
+}
+
+// off takes what was dealt with off the shelf, and says of each version what became of it.
+func (u *unshelving) off(ctx context.Context, p *approval, d *Desk, act Action) error {
+	for _, version := range u.taken {
+		info, err := p.deps.Registry.Version(ctx, act.View.ID, version) // it may have been swept since it was staged
+		if err != nil {
+			return fmt.Errorf("read version %d: %w", version, err)
+		}
+		d.memory.drop(version)
+		d.put(info)
+		d.touch(version).Reason = publishedAs(p.fresh.Version)
+		if slices.Contains(u.expired, version) {
+			d.touch(version).Reason = "there was no room for its rows, and the log no longer holds them"
+		}
+	}
+	return nil
+}
+
+// publishedAs is the reason of a version that rested on the shelf, once its rows show.
+func publishedAs(version feature.Version) string {
+	return fmt.Sprintf("its rows are published from the log, as version %d", version)
 }
 
 // stage opens a version and stages the rows into it, once.
@@ -231,17 +256,23 @@ func (u *unshelving) stage(ctx context.Context, p *approval, act Action) error {
 		if i > 0 && !p.deps.online(act.View) {
 			break // the rest waits
 		}
-		u.taken = append(u.taken, info.Version)
+		before := p.fresh.Bytes
 		err := p.restage(ctx, act, info)
 		var known *feature.Error
-		if errors.As(err, &known) && known.Code == feature.CodeExpired {
-			u.expired = append(u.expired, info.Version)
-			continue
-		}
-		if err != nil {
+		switch {
+		case errors.As(err, &known) && known.Code == feature.CodeExpired && p.fresh.Bytes > before:
+			// Some of its rows are in the fresh version by now, and it cannot be parted from
+			// others: it goes alone, and they go after it.
+			u.taken, u.expired, u.joined = append(slices.Clone(u.expired), info.Version), append(u.expired, info.Version), feature.VersionInfo{}
+			return nil
+		case errors.As(err, &known) && known.Code == feature.CodeExpired:
+			u.taken, u.expired = append(u.taken, info.Version), append(u.expired, info.Version)
+		case err != nil:
 			return err
+		default:
+			u.taken = append(u.taken, info.Version)
+			u.join(info)
 		}
-		u.join(info)
 	}
 	return nil
 }

@@ -207,6 +207,64 @@ func TestRolledBackFromTheShelf(t *testing.T) {
 	}
 }
 
+// TestPublishedFromTheShelf: a version whose rows were published with others says so, and
+// is not published once more.
+func TestPublishedFromTheShelf(t *testing.T) {
+	w := frozenFor(t, 6)
+	w.act("thaw", 0)
+	w.ticks(8)
+	for version := feature.Version(5); version <= 7; version++ {
+		if got, want := w.version(version).Reason, "its rows are published from the log, as version 8"; got != want {
+			t.Errorf("version %d says %q, want %q", version, got, want)
+		}
+		if code := w.code("approve", Action{Version: version}); code != feature.CodeConflict {
+			t.Errorf("approve version %d: %q, want conflict: its rows are published", version, code)
+		}
+	}
+	if all := w.versionsOf(feature.KindApproved); len(all) != 1 {
+		t.Errorf("%d versions from the log, want one", len(all))
+	}
+}
+
+// TestShelfOfALogThatExpiresByHalves: a version of which the log holds one partition alone
+// does not show by halves beside those that it holds whole.
+func TestShelfOfALogThatExpiresByHalves(t *testing.T) {
+	w := frozenFor(t, 6)
+	window := 0
+	w.log.cut = func(rows int) error {
+		if rows == 0 {
+			window++
+		}
+		if window == 2 && rows > 0 {
+			return feature.ErrExpired
+		}
+		return nil
+	}
+	w.act("thaw", 0)
+	w.ticks(1)
+	if _, ok := w.get("only4"); ok {
+		t.Error("a window shows beside one that is there by halves")
+	}
+	w.log.cut = nil
+	w.ticks(2)
+	for n, want := range map[int]bool{4: true, 5: false, 6: true} {
+		if _, ok := w.get(fmt.Sprintf("only%d", n)); ok != want {
+			t.Errorf("window %d shows: %t, want %t", n, ok, want)
+		}
+	}
+	joined := w.versionsOf(feature.KindApproved)
+	chains, err := w.rows.Read(t.Context(), w.view.ID, []feature.Key{"every"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, ok := w.vector().Resolve(chains[0]); !ok || r.Version != joined[len(joined)-1].Version || len(joined) != 2 {
+		t.Errorf("a reader gets %+v of %d versions from the log", r, len(joined))
+	}
+	if info := w.version(6); info.Reason != "there was no room for its rows, and the log no longer holds them" {
+		t.Errorf("version 6 says %q", info.Reason)
+	}
+}
+
 func (w *world) versionsOf(kind feature.Kind) []feature.VersionInfo {
 	w.t.Helper()
 	all, err := w.registry.Versions(w.t.Context(), w.view.ID, 0, 0)
