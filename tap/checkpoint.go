@@ -107,7 +107,7 @@ func (p *partition) checkpoint(ctx context.Context, out *writer, all bool) error
 	}
 	for name, v := range p.views {
 		for _, w := range v.windows {
-			if w.dirty || (all || p.saves.again) && !w.closed {
+			if w.dirty || p.saves.again || all && !w.closed {
 				if err := p.putWindow(ctx, out, name, w); err != nil {
 					return err
 				}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/feature"
 )
@@ -223,6 +224,52 @@ func testLostOnLeaving(r *rig, way loss) {
 	r.end(run)
 	r.poll("both partitions are saved", func(states map[source]State) bool {
 		return holds(states, r.log.cfg.Topics.Writes, map[int32]uint64{0: 1, 1: 0}, 1)
+	})
+}
+
+// A window that closed since the last checkpoint, which has all of it, is saved again as
+// well if the profiles topic loses that checkpoint: nobody has judged it.
+func TestProfileOfJustClosedWindowLost(t *testing.T) {
+	r := newRig(t, 1, delays())
+	topic := r.log.cfg.Topics.Writes
+	r.send(topic, on(0, write("C1", day, 1, 1)))
+	r.watermark("delays", day.Add(time.Hour))
+	deps := r.deps()
+	deps.Logger = slog.New(slog.DiscardHandler)
+	tap, err := New(r.cfg, r.log, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := source{topic, 0}
+	w, err := newWriter(r.log.cfg.Brokers, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	p, err := tap.take(r.ctx, at, w, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(again bool) {
+		t.Helper()
+		p.saves.again = again
+		if err := p.checkpoint(r.ctx, w, again); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for offset := range int64(2) {
+		err := r.log.readRange(r.ctx, topic, 0, offset, offset+1, func(record *kgo.Record) error { return p.record(r.ctx, record) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if offset == 0 {
+			save(false)
+		}
+	}
+	r.cutProfiles()
+	save(true)
+	r.poll("the closed window is saved again", func(states map[source]State) bool {
+		return holds(states, topic, map[int32]uint64{0: 1}, 1)
 	})
 }
 
