@@ -32,8 +32,13 @@ func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due comp
 	if err != nil {
 		return fmt.Errorf("read version: %w", err)
 	}
+	untold := s.untold
+	s.untold = nil
 	if info.Step != feature.StepOpen && info.Step != feature.StepSealed {
-		return nil // judged before a restart
+		if untold != nil && untold.is(info) {
+			g.told(ctx, untold.desk, untold.opinions)
+		}
+		return nil // judged before a restart, or the answer was lost
 	}
 	c := &candidate{info: info, offline: anyOffline(due.partials)}
 	if c.shards, err = g.shards(ctx, view); err != nil { // before the desk: versions that open after a change are then on it
@@ -62,7 +67,18 @@ func (g *Gate) decide(ctx context.Context, view *feature.View, s *seat, due comp
 	if err := g.pin(ctx, c); err != nil {
 		return err
 	}
-	return g.judge(ctx, c)
+	return g.judge(ctx, c, s)
+}
+
+// decision is what was decided of a window.
+type decision struct {
+	desk     *Desk
+	opinions []Opinion
+}
+
+// is reports whether a version was judged by this decision.
+func (x *decision) is(info feature.VersionInfo) bool {
+	return info.DecidedAt.Equal(x.desk.now) && slices.ContainsFunc(x.opinions, func(o Opinion) bool { return o.Verdict.ID == info.Verdict })
 }
 
 // profile merges what the partitions hold of a window. If they profiled it over
@@ -127,8 +143,9 @@ func (g *Gate) seal(ctx context.Context, c *candidate, due complete) error {
 }
 
 // judge has a sealed window judged, works out the decision and commits it. Only
-// then does the book change.
-func (g *Gate) judge(ctx context.Context, c *candidate) error {
+// then does the book change. What a commit whose answer was lost decided is kept, so that
+// people are told once it is known to stand.
+func (g *Gate) judge(ctx context.Context, c *candidate, s *seat) error {
 	c.desk.put(c.info)
 	c.desk.moved(c.shards)
 	if c.offline {
@@ -182,6 +199,7 @@ func (g *Gate) judge(ctx context.Context, c *candidate) error {
 		commit.Baseline = reference.row(c.desk.now)
 	}
 	if err := g.commit(ctx, commit); err != nil {
+		s.untold = &decision{c.desk, opinions}
 		return fmt.Errorf("decide version %d: %w", c.info.Version, err)
 	}
 	c.book.expel(commit.DropHistory)

@@ -3,6 +3,7 @@ package materialize
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"sluice/feature"
@@ -64,6 +65,39 @@ func TestRestartAtEachStep(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestDecisionWithoutAnswer: the registry has taken a decision, and its answer is lost. People
+// are told once, as they are of others; of one that did not take effect they are told when
+// it is taken.
+func TestDecisionWithoutAnswer(t *testing.T) {
+	for name, after := range map[string]bool{"took effect": true, "did not": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, paymentsView())
+			w.run(0, 300, 10)
+			w.judge = func(Evidence) (Opinion, error) { return verdict(rules.Fail), nil }
+			lost := 0
+			w.gate.deps.Registry = &crashing{w.registry, func(c feature.Commit) bool {
+				if len(c.Verdicts) > 0 {
+					lost++
+				}
+				return len(c.Verdicts) > 0 && lost == 1
+			}, after}
+			w.put(1, 300, 50)
+			w.close(1, 0, 1)
+			if _, err := w.gate.turn(t.Context(), w.view, w.gate.seat(w.view)); !errors.Is(err, errCrash) {
+				t.Fatalf("the answer was to be lost, got %v", err)
+			}
+			if got := w.kinds(); len(got) != 0 {
+				t.Errorf("people were told %q of what nobody knows", got)
+			}
+			w.decide()
+			w.decide()
+			if got := w.kinds(); !slices.Equal(got, []string{"fail"}) || w.version(2).State != feature.StateRejected {
+				t.Errorf("people were told %q of version 2, which is %s; want once that it failed", got, w.version(2).State)
+			}
+		})
 	}
 }
 

@@ -25,6 +25,8 @@ type seat struct {
 	whole      map[feature.Version]bool // versions that were, of these
 	mended     string                   // data sets for which it is noted that all were
 
+	untold *decision // whose commit gave an error, and may have taken effect
+
 	shelf      sync.Mutex // held while a version comes off the shelf
 	shelfLater time.Time  // when that is tried again
 
