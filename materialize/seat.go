@@ -25,12 +25,30 @@ type seat struct {
 	whole      map[feature.Version]bool // versions that were, of these
 	mended     string                   // data sets for which it is noted that all were
 
-	untold *decision // whose commit gave an error, and may have taken effect
+	untold *decision            // of a window, whose commit gave an error and may have taken effect
+	unsaid map[string]*decision // of other kinds
 
 	shelf      sync.Mutex // held while a version comes off the shelf
 	shelfLater time.Time  // when that is tried again
 
 	serving serving
+}
+
+// keep keeps what was decided by a commit that gave an error, to be told once it is known
+// that it took effect.
+func (s *seat) keep(kind string, desk *Desk, opinions []Opinion) {
+	if s.unsaid == nil {
+		s.unsaid = map[string]*decision{}
+	}
+	s.unsaid[kind] = &decision{desk, opinions}
+}
+
+// late tells what was kept if it took effect, and forgets it.
+func (g *Gate) late(ctx context.Context, s *seat, kind string, took func(d *Desk) bool) {
+	if x := s.unsaid[kind]; x != nil && took(x.desk) {
+		g.told(ctx, x.desk, x.opinions)
+	}
+	delete(s.unsaid, kind)
 }
 
 // seat returns the view's seat.

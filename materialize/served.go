@@ -61,6 +61,7 @@ func (g *Gate) served(ctx context.Context, view *feature.View, now time.Time) er
 	if err != nil {
 		return err
 	}
+	g.late(ctx, g.seat(view), "served", func(d *Desk) bool { return d.memory.Reads.Until.Equal(desk.memory.Reads.Until) })
 	book, _, err := openBook(ctx, g.deps.Registry, view, g.deps.HashKey)
 	if err != nil {
 		return err
@@ -177,6 +178,7 @@ func (g *Gate) judgeServed(ctx context.Context, book *Book, s *serving, w *serve
 	}
 	commit.DropHistory = drop
 	if err := g.commit(ctx, commit); err != nil {
+		g.seat(book.view).keep("served", desk, []Opinion{opinion})
 		return fmt.Errorf("decide on what was served at %s: %w", w.window.Start.Format(time.RFC3339), err)
 	}
 	g.told(ctx, desk, []Opinion{opinion})

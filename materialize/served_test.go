@@ -171,6 +171,14 @@ func TestServedFaultIsRolledBack(t *testing.T) {
 	fault := r.hour(n, everybody)
 	r.overwrite(n, fault.Version, 3)
 	r.events = nil
+	lost := map[string]bool{} // the first answer about each decision is: people are told all the same
+	r.gate.deps.Registry = &crashing{r.registry, func(c feature.Commit) bool {
+		if len(c.Verdicts) != 1 || c.Verdicts[0].Kind != "served" || lost[c.Verdicts[0].Decision] {
+			return false
+		}
+		lost[c.Verdicts[0].Decision] = true
+		return true
+	}, true}
 	var healthy []feature.Version
 	for hours := 1; hours <= 2; hours++ {
 		healthy = append(healthy, r.hour(n+hours, everybody).Version)
@@ -186,8 +194,11 @@ func TestServedFaultIsRolledBack(t *testing.T) {
 	if info := r.version(fault.Version); info.State != feature.StateRolledBack || info.DecidedBy != "gate" || info.Verdict != v.ID || info.Reason == "" {
 		t.Errorf("the version is %s by %s: %q", info.State, info.DecidedBy, info.Reason)
 	}
-	if got := r.kinds(); !slices.Equal(got, []string{"served", "rollback", "resolved served"}) {
-		t.Errorf("people were told %q", got)
+	if err := r.gate.watchAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.kinds(); !slices.Equal(got, []string{"served", "rollback", "resolved served"}) || !lost["notify"] || !lost["rollback"] {
+		t.Errorf("people were told %q, and answers were lost of %v", got, lost)
 	}
 	for hours := 3; hours < 6; hours++ {
 		r.hour(n+hours, everybody)

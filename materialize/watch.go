@@ -126,9 +126,12 @@ func (g *Gate) freshness(ctx context.Context, view *feature.View, seen look, now
 		return nil // nothing was ever served
 	}
 	name, limit := level(view.Freshness, now.Sub(newest))
+	s := g.seat(view)
 	if name == seen.stale {
+		g.late(ctx, s, "stale", func(d *Desk) bool { return d.memory.Stale == name })
 		return nil
 	}
+	delete(s.unsaid, "stale")
 	desk, err := readDesk(ctx, g.deps.Registry, view, now)
 	if err != nil {
 		return err
@@ -144,6 +147,7 @@ func (g *Gate) freshness(ctx context.Context, view *feature.View, seen look, now
 		return err
 	}
 	if err := g.commit(ctx, c); err != nil {
+		s.keep("stale", desk, []Opinion{opinion})
 		return fmt.Errorf("tell freshness of %s: %w", view.Name, err)
 	}
 	g.told(ctx, desk, []Opinion{opinion})
@@ -178,22 +182,26 @@ func staleVerdict(view *feature.View, d *Desk, newest, now time.Time, name strin
 func (g *Gate) overdue(ctx context.Context, view *feature.View, seen look, now time.Time) error {
 	late := g.deps.Board.Overdue(view, now)
 	g.metrics.overdue.WithLabelValues(view.Name).Set(float64(len(late)))
-	if seen.blind == (len(late) > 0) {
+	s, blind := g.seat(view), len(late) > 0
+	if seen.blind == blind {
+		g.late(ctx, s, "blind", func(d *Desk) bool { return len(d.alerts) > 0 == blind })
 		return nil
 	}
+	delete(s.unsaid, "blind")
 	desk, err := readDesk(ctx, g.deps.Registry, view, now)
 	if err != nil {
 		return err
 	}
-	if len(late) > 0 {
+	if blind {
 		desk.alert("blind", 0, "", overdueText(view, late))
 	} else {
 		desk.resolve("blind")
 	}
+	s.look = look{} // also after an error: an alert raises no generation, and may be there all the same
 	if err := g.commit(ctx, desk.Commit()); err != nil {
+		s.keep("blind", desk, nil)
 		return fmt.Errorf("report overdue windows of %s: %w", view.Name, err)
 	}
-	g.seat(view).look = look{}
 	g.deps.tell(desk.events(nil))
 	return nil
 }

@@ -118,6 +118,43 @@ func TestOverdueWindowIsReported(t *testing.T) {
 	}
 }
 
+// TestWatchWithoutAnswer: the registry has taken what the gate says of freshness, and of
+// windows that do not close, and the answer is lost: people are told once, and there is one
+// alert.
+func TestWatchWithoutAnswer(t *testing.T) {
+	for name, after := range map[string]bool{"took effect": true, "did not": false} {
+		t.Run(name, func(t *testing.T) {
+			view := paymentsView()
+			view.Window.Lateness, view.Window.Idle = time.Minute, time.Minute
+			view.Freshness = feature.Freshness{Warn: time.Hour}
+			w := newWorld(t, view)
+			for n := range 2 { // the second stays open
+				w.put(n, 300, 10)
+				for p := range int32(2) {
+					w.progress(p, feature.ViewProgress{Watermark: w.window(0).End.Add(time.Minute)})
+				}
+				w.decide()
+			}
+			lost := map[string]int{}
+			w.gate.deps.Registry = &crashing{w.registry, func(c feature.Commit) bool {
+				for _, a := range c.Alerts {
+					lost[a.Kind]++
+				}
+				return slices.ContainsFunc(c.Alerts, func(a feature.Alert) bool { return lost[a.Kind] == 1 })
+			}, after}
+			for range 4 {
+				w.watch(5 * time.Hour)
+			}
+			for _, got := range [][]string{w.kinds(), w.openAlerts()} {
+				slices.Sort(got)
+				if !slices.Equal(got, []string{"blind", "stale"}) {
+					t.Errorf("people were told %q, and open are %q; want one of each", w.kinds(), w.openAlerts())
+				}
+			}
+		})
+	}
+}
+
 func TestFencedGateStopsWatching(t *testing.T) {
 	view := paymentsView()
 	view.Freshness = feature.Freshness{Warn: time.Hour}
