@@ -66,7 +66,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "an approval whose answer was lost is undone, and what it took off the shelf with it", file: "materialize/approve.go",
-		edits: [][2]string{{"if now.Step != feature.StepOpen {", "if now.Version == 0 {"}},
+		edits: [][2]string{{"case now.Step != feature.StepOpen:", "case now.Version == 0:"}},
 		pkg:   "./materialize", run: "^TestApprovalWithoutAnswer$", // one of 60,000 histories shows it
 	},
 	{
