@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sluice/feature"
@@ -180,7 +179,7 @@ func (w *lane) complete(info feature.VersionInfo) {
 // found wants the rows of a version that a tap left out, and that passed, in another
 // version, unless a person rejected it.
 func (w *lane) found(info feature.VersionInfo) {
-	if !strings.Contains(info.Reason, "rests in the log") || slices.Contains(w.memory().Shelf, info.Version) {
+	if !w.oracle.shelf[info.Version] || slices.Contains(w.memory().Shelf, info.Version) {
 		return
 	}
 	rejected := slices.ContainsFunc(w.ledger.audit, func(a feature.Audit) bool {

@@ -24,6 +24,7 @@ type oracle struct {
 	last   sight
 	judged map[feature.Version][]string        // states of verdicts on windows that name it
 	rested map[feature.Version]feature.Version // that went to rest in the log for want of room, and the floor before
+	shelf  map[feature.Version]bool            // that were said to rest in the log, for whatever reason
 	whole  map[feature.Version]bool            // that showed after their verdict, and were found to have all rows then
 }
 
@@ -45,7 +46,7 @@ type sight struct {
 
 func newOracle() *oracle {
 	return &oracle{
-		all: map[feature.Key][]feature.Record{}, staged: map[stamp]time.Time{}, shown: map[uint64]sight{0: {}}, out: map[feature.Version]time.Time{}, judged: map[feature.Version][]string{}, whole: map[feature.Version]bool{}, rested: map[feature.Version]feature.Version{},
+		all: map[feature.Key][]feature.Record{}, staged: map[stamp]time.Time{}, shown: map[uint64]sight{0: {}}, out: map[feature.Version]time.Time{}, judged: map[feature.Version][]string{}, whole: map[feature.Version]bool{}, rested: map[feature.Version]feature.Version{}, shelf: map[feature.Version]bool{},
 	}
 }
 
@@ -77,6 +78,9 @@ func (w *lane) see(v feature.Vector, versions []feature.VersionInfo) {
 	for _, info := range versions {
 		if info.State == feature.StateVisible {
 			s.visible = append(s.visible, info.Version)
+		}
+		if strings.Contains(info.Reason, "rests in the log") {
+			o.shelf[info.Version] = true
 		}
 		if _, known := o.rested[info.Version]; !known && strings.Contains(info.Reason, "rests in the log: its online store") {
 			o.rested[info.Version] = o.last.floor
