@@ -161,25 +161,32 @@ func (b *battery) accounted() {
 	b.t.Logf("windows %d, writes received %d, accepted %d", b.last+1, received, accepted)
 }
 
+// historyPage is how many windows one answer lists at most.
+const historyPage = 500
+
 // exactProfiles compares the profiled counts of every window with its rows.
 func (b *battery) exactProfiles() {
 	b.t.Helper()
-	var history struct {
-		Items []struct {
-			Window struct{ Start time.Time }
-			N      int
+	counts := map[time.Time]int{}
+	for from := 0; from <= b.last; from += historyPage {
+		var history struct {
+			Items []struct {
+				Window struct{ Start time.Time }
+				N      int
+			}
+		}
+		path := fmt.Sprintf("/api/v1/views/payments/features/amount/history?limit=%d&from=%s&to=%s", historyPage,
+			windowStart(from).Format(time.RFC3339), windowStart(min(from+historyPage, b.last+1)).Format(time.RFC3339))
+		if err := b.get(path, &history); err != nil {
+			b.fatalf("%v", err)
+		}
+		for _, h := range history.Items {
+			counts[h.Window.Start.UTC()] = h.N
 		}
 	}
-	path := fmt.Sprintf("/api/v1/views/payments/features/amount/history?limit=500&from=%s&to=%s", first.Format(time.RFC3339), windowStart(b.last+1).Format(time.RFC3339))
-	if err := b.get(path, &history); err != nil {
-		b.fatalf("%v", err)
-	}
-	if len(history.Items) != b.last+1 {
-		b.errorf("history has %d windows, want %d", len(history.Items), b.last+1)
-	}
-	for _, h := range history.Items {
-		if h.N != windowRows {
-			b.errorf("profile of window %s counts %d values, want %d", h.Window.Start, h.N, windowRows)
+	for i := range b.last + 1 {
+		if n := counts[windowStart(i)]; n != windowRows {
+			b.errorf("profile of window %s counts %d values, want %d", windowStart(i), n, windowRows)
 		}
 	}
 }
