@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -74,9 +75,15 @@ type servedWindow struct {
 
 // servedRows are the entities of one window.
 type servedRows struct {
-	rows  map[feature.Key]hashedRow
-	bound uint64 // no hash above it is kept
+	rows    map[feature.Key]hashedRow
+	bound   uint64    // no hash above it is kept
+	changed bool      // since it was stored
+	stored  time.Time // real time
 }
+
+// keepStored is how long a window is kept once it is stored: rows that were read at its end
+// are handed over up to a second later, and what is stored then takes the place of what was.
+const keepStored = 30 * time.Second
 
 type hashedRow struct {
 	hash uint64
@@ -129,6 +136,7 @@ func (w *servedRows) take(row hashedRow) {
 	if old, known := w.rows[row.Key]; known && old.At.After(row.At) {
 		return
 	}
+	w.changed = true
 	if w.rows[row.Key] = row; len(w.rows) >= 2*servedEntities {
 		w.cut()
 	}
@@ -182,17 +190,18 @@ func (s *Sampler) flush(ctx context.Context, now time.Time) {
 	}
 }
 
-// over returns the windows that ended by now with their views, and forgets those of
-// views that are gone.
+// over returns the windows that ended by now and are not stored, or have changed since, with
+// their views, and forgets those of views that are gone, and those stored a while ago.
 func (s *Sampler) over(defs *feature.Definitions, now time.Time) map[servedWindow]*feature.View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	over := map[servedWindow]*feature.View{}
-	for at := range s.windows {
+	for at, w := range s.windows {
 		i := slices.IndexFunc(defs.Views, func(v feature.View) bool { return v.ID == at.view })
 		switch {
-		case i < 0:
+		case i < 0, !w.changed && time.Since(w.stored) > keepStored:
 			delete(s.windows, at)
+		case !w.changed:
 		case now.IsZero() || !now.Before(ServedSpec(&defs.Views[i]).Starting(time.Unix(0, at.start)).End):
 			over[at] = &defs.Views[i]
 		}
@@ -200,7 +209,7 @@ func (s *Sampler) over(defs *feature.Definitions, now time.Time) map[servedWindo
 	return over
 }
 
-// store profiles and stores one window, and forgets it. Without a layout there is
+// store profiles and stores one window. Without a layout there is
 // nothing to compare by, and nothing is stored.
 func (s *Sampler) store(ctx context.Context, view *feature.View, at servedWindow) error {
 	layout := s.deps.Layout(view)
@@ -212,10 +221,7 @@ func (s *Sampler) store(ctx context.Context, view *feature.View, at servedWindow
 		}
 		floor = vector.Floor
 	}
-	s.mu.Lock()
-	w := s.windows[at]
-	delete(s.windows, at)
-	s.mu.Unlock()
+	w := s.begin(at)
 	if w == nil || layout == nil || layout.Digest() == "" {
 		return nil
 	}
@@ -228,11 +234,31 @@ func (s *Sampler) store(ctx context.Context, view *feature.View, at servedWindow
 		err = s.deps.Store.PutServed(ctx, p)
 	}
 	if err != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.windows[at] = w
+		s.again(at)
 	}
 	return err
+}
+
+// begin returns a copy of a window to be stored, which goes on meanwhile; nil if there is
+// none.
+func (s *Sampler) begin(at servedWindow) *servedRows {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.windows[at]
+	if w == nil {
+		return nil
+	}
+	w.changed, w.stored = false, time.Now()
+	return &servedRows{rows: maps.Clone(w.rows), bound: w.bound}
+}
+
+// again has a window stored once more.
+func (s *Sampler) again(at servedWindow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.windows[at]; w != nil {
+		w.changed = true
+	}
 }
 
 // profile profiles the entities, those of certified versions apart as well. bad says

@@ -65,6 +65,21 @@ func TestSamplerCountsEntitiesOnce(t *testing.T) {
 	}
 }
 
+// TestSamplerTakesLateRows: rows that were read at the end of a window are handed over when
+// it is stored already: they are added to what was, and do not take its place.
+func TestSamplerTakesLateRows(t *testing.T) {
+	r := pinned(t)
+	for i := range 20 {
+		r.take(r.sampler, r.row(fmt.Sprint(i), 1, r.window(5).Start, 1))
+	}
+	r.sampler.flush(t.Context(), r.window(5).End)
+	r.take(r.sampler, r.row("late", 2, r.window(5).End.Add(-time.Millisecond), 1))
+	r.sampler.flush(t.Context(), r.window(5).End.Add(time.Second))
+	if all := r.profiles(); len(all) != 1 || all[0].Rows != 21 || !slices.Equal(all[0].Versions, []feature.Version{1, 2}) {
+		t.Errorf("stored %+v, want one window with 21 entities of versions 1 and 2", all)
+	}
+}
+
 // TestSamplerIsBounded gives it far more entities than it keeps: those kept are the
 // same whatever their order.
 func TestSamplerIsBounded(t *testing.T) {
