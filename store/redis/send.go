@@ -10,35 +10,31 @@ import (
 )
 
 // send makes the calls, on every shard at once, and says which rows failed.
-func (s *Store) send(ctx context.Context, calls []*stageCall, total int, from *from) error {
+func (w *callWriter) send(total int) error {
 	batches := map[*shard][]*stageCall{}
-	for _, x := range calls {
+	for _, x := range w.calls {
 		if x.err == nil {
 			batches[x.at] = append(batches[x.at], x)
 		}
 	}
 	var group sync.WaitGroup
 	for at, batch := range batches {
-		group.Go(func() { s.sendShard(ctx, at, batch) })
+		group.Go(func() { w.sendShard(at, batch) })
 	}
 	group.Wait()
 	var failed []int
 	var errs []error
 	reported := map[*shard]bool{}
 	lost := false
-	for _, x := range calls {
-		n, err := int64(0), x.err
-		if err == nil {
-			n, err = x.cmd.Int64()
-		}
+	for _, x := range w.calls {
 		switch {
-		case err == nil && n < 0:
+		case x.err == nil && x.answer < 0:
 			lost = true
-		case err == nil:
-			from.acknowledged(x.number, x.buckets)
+		case x.err == nil:
+			w.from.acknowledged(x.number, x.buckets)
 			continue
 		case x.at == nil || !reported[x.at]:
-			errs = append(errs, shardError(x.at, err))
+			errs = append(errs, shardError(x.at, x.err))
 			reported[x.at] = true
 		}
 		for _, i := range x.rows {
@@ -46,7 +42,7 @@ func (s *Store) send(ctx context.Context, calls []*stageCall, total int, from *f
 		}
 	}
 	if lost {
-		errs = append(errs, fmt.Errorf("source %s: %w", from.name, ErrLost))
+		errs = append(errs, fmt.Errorf("source %s: %w", w.from.name, ErrLost))
 	}
 	return partial(failed, total, errs)
 }
@@ -58,16 +54,19 @@ func shardError(at *shard, err error) error {
 	return fmt.Errorf("shard %s: %w", at, explain(err))
 }
 
-// sendShard makes the calls of one shard, in batches; the commands have the errors.
-func (s *Store) sendShard(ctx context.Context, at *shard, calls []*stageCall) {
+// sendShard makes the calls of one shard, in batches, and notes the answers in them.
+func (w *callWriter) sendShard(at *shard, calls []*stageCall) {
 	for len(calls) > 0 {
 		n, size := 0, 0
 		cmds := []goredis.Cmder{}
 		for ; n < len(calls) && (n == 0 || size < batchBytes); n++ {
 			size += calls[n].size
-			cmds = append(cmds, calls[n].cmd)
+			cmds = append(cmds, w.command(calls[n]))
 		}
-		s.exec(ctx, at, cmds)
+		w.store.exec(w.ctx, at, cmds)
+		for i, cmd := range cmds {
+			calls[i].answer, calls[i].err = cmd.(*goredis.Cmd).Int64()
+		}
 		calls = calls[n:]
 	}
 }

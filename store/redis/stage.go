@@ -45,7 +45,7 @@ func (s *Store) stage(ctx context.Context, view feature.ViewID, version feature.
 		c := stagers.Get().(*stager)
 		defer c.release()
 		bytes = c.choose(rows)
-		err = s.send(ctx, s.stageCalls(ctx, c, view, version, rows, from), len(rows), from)
+		err = s.stageCalls(ctx, c, view, version, rows, from).send(len(rows))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("stage %d rows of view %d version %d: %w", len(rows), view, version, err)
@@ -107,16 +107,17 @@ func newer(a, b feature.Record) bool {
 // that are on a server alone.
 type stageCall struct {
 	at      *shard
-	cmd     *goredis.Cmd
 	number  uint64 // for the source, if there is one
 	rows    []int32
 	buckets []uint8
+	counts  []int // rows of each bucket
 	size    int
-	err     error // the call could not be made
+	answer  int64
+	err     error // of the call, or why it could not be made
 }
 
-// stageCalls makes the calls that write what c chose.
-func (s *Store) stageCalls(ctx context.Context, c *stager, view feature.ViewID, version feature.Version, rows []Row, from *from) []*stageCall {
+// stageCalls gathers the calls that write what c chose.
+func (s *Store) stageCalls(ctx context.Context, c *stager, view feature.ViewID, version feature.Version, rows []Row, from *from) *callWriter {
 	of := s.placeOf(view)
 	w := &callWriter{store: s, ctx: ctx, of: of, field: of.field(version), head: s.layout.head(of), version: version, all: rows, from: from}
 	for b, list := range &c.ofBuckets {
@@ -131,10 +132,11 @@ func (s *Store) stageCalls(ctx context.Context, c *stager, view feature.ViewID, 
 		w.bucket(at, uint8(b), list)
 	}
 	w.flush()
-	return w.calls
+	return w
 }
 
-// callWriter gathers rows into calls.
+// callWriter gathers rows into calls. The command of a call is made when it is sent: all of
+// them at once would be the rows once more.
 type callWriter struct {
 	store   *Store
 	ctx     context.Context
@@ -146,7 +148,6 @@ type callWriter struct {
 	from    *from
 	calls   []*stageCall
 	open    *stageCall
-	counts  []int // rows of each of open's buckets
 }
 
 func (w *callWriter) bucket(at *shard, bucket uint8, list []int32) {
@@ -162,20 +163,26 @@ func (w *callWriter) bucket(at *shard, bucket uint8, list []int32) {
 			w.open, fresh = &stageCall{at: at}, true
 		}
 		if fresh {
-			w.open.buckets, w.counts, fresh = append(w.open.buckets, bucket), append(w.counts, 0), false
+			w.open.buckets, w.open.counts, fresh = append(w.open.buckets, bucket), append(w.open.counts, 0), false
 		}
 		w.open.rows = append(w.open.rows, list[n])
 		w.open.size += w.head + 2*len(w.all[i].Key) + recordHeader + len(w.all[i].Record.Row)
-		w.counts[len(w.counts)-1]++
+		w.open.counts[len(w.open.counts)-1]++
 	}
 }
 
-// flush makes the command of the open call.
+// flush ends the open call.
 func (w *callWriter) flush() {
-	o := w.open
-	if o == nil {
+	if w.open == nil {
 		return
 	}
+	w.open.number = w.from.number()
+	w.calls, w.open = append(w.calls, w.open), nil
+}
+
+// command makes the command of a call. It only reads w, and may be called at once for
+// several.
+func (w *callWriter) command(o *stageCall) *goredis.Cmd {
 	n, m := len(o.rows), len(o.buckets)
 	texts := make([]string, 0, 2*n+2*m)
 	args := make([]any, 0, 16+2*n+4*m)
@@ -189,11 +196,11 @@ func (w *callWriter) flush() {
 		keys += m
 	}
 	args = append(args, "fcall", stageFunc, keys)
-	at, left := 0, w.counts[0]
+	at, left := 0, o.counts[0]
 	for _, i := range o.rows {
 		if left == 0 {
 			at++
-			left = w.counts[at]
+			left = o.counts[at]
 		}
 		left--
 		add(w.store.layout.row(o.buckets[at], w.of, string(w.all[i].Key)))
@@ -216,15 +223,13 @@ func (w *callWriter) flush() {
 		r := &w.all[i].Record
 		args = append(args, feature.AppendRecord(make([]byte, 0, recordHeader+len(r.Row)), *r))
 	}
-	for _, count := range w.counts {
+	for _, count := range o.counts {
 		args = append(args, count)
 	}
 	if w.from != nil {
-		o.number = w.from.number()
 		args = append(args, w.from.args(o.number, o.buckets)...)
 	}
-	o.cmd = goredis.NewCmd(w.ctx, args...)
-	o.cmd.SetFirstKeyPos(3)
-	w.calls = append(w.calls, o)
-	w.open, w.counts = nil, w.counts[:0]
+	cmd := goredis.NewCmd(w.ctx, args...)
+	cmd.SetFirstKeyPos(3)
+	return cmd
 }
