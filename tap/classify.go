@@ -46,7 +46,7 @@ func (p *partition) accept(ctx context.Context, v *viewState, m *feature.Write) 
 		v.declared.Inc()
 	}
 	if p.tap.deps.Rows != nil {
-		p.held += w.hold(m)
+		p.held += w.hold(m, &p.room)
 		if err := p.unload(ctx, v, w); err != nil {
 			return late, err
 		}

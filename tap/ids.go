@@ -29,16 +29,27 @@ func hashEvent(view, id string) eventHash {
 // n / segmentIDs, which is stored in slot segment % slots, so that only the
 // segments that changed are written and old ones are written over.
 type idWindow struct {
-	ring  []eventHash // id n is at n % len(ring)
-	known map[eventHash]struct{}
-	total uint64 // ids ever accepted
-	saved uint64 // of those, in committed segments
+	capacity uint64
+	ring     [][]eventHash // id n is at n % capacity; blocks of segmentIDs, made when they are needed
+	known    map[eventHash]struct{}
+	total    uint64 // ids ever accepted
+	saved    uint64 // of those, in committed segments
 }
 
 const segmentIDs = 4096
 
 func newIDWindow(capacity int) *idWindow {
-	return &idWindow{ring: make([]eventHash, capacity), known: map[eventHash]struct{}{}}
+	return &idWindow{capacity: uint64(capacity), ring: make([][]eventHash, (capacity+segmentIDs-1)/segmentIDs), known: map[eventHash]struct{}{}}
+}
+
+// at is where id n is kept.
+func (w *idWindow) at(n uint64) *eventHash {
+	n %= w.capacity
+	block := n / segmentIDs
+	if w.ring[block] == nil {
+		w.ring[block] = make([]eventHash, min(segmentIDs, w.capacity-block*segmentIDs))
+	}
+	return &w.ring[block][n%segmentIDs]
 }
 
 func (w *idWindow) has(h eventHash) bool {
@@ -48,22 +59,21 @@ func (w *idWindow) has(h eventHash) bool {
 
 // add remembers h, which is not known, and forgets the oldest.
 func (w *idWindow) add(h eventHash) {
-	size := uint64(len(w.ring))
-	at := w.total % size
-	if w.total >= size {
-		delete(w.known, w.ring[at])
+	at := w.at(w.total)
+	if w.total >= w.capacity {
+		delete(w.known, *at)
 	}
-	w.ring[at] = h
+	*at = h
 	w.known[h] = struct{}{}
 	w.total++
 }
 
 // slots is the number of segments that may hold ids of the window.
-func (w *idWindow) slots() uint64 { return uint64(len(w.ring))/segmentIDs + 2 }
+func (w *idWindow) slots() uint64 { return w.capacity/segmentIDs + 2 }
 
 // oldest is the number of the oldest id in the window.
 func (w *idWindow) oldest() uint64 {
-	return w.total - min(w.total, uint64(len(w.ring)))
+	return w.total - min(w.total, w.capacity)
 }
 
 // changed calls fn with every segment that has ids since the last save.
@@ -82,8 +92,7 @@ func (w *idWindow) segment(s uint64) []byte {
 	from, to := max(s*segmentIDs, w.oldest()), min((s+1)*segmentIDs, w.total)
 	body := binary.AppendUvarint(make([]byte, 0, 10+16*(to-from)), from)
 	for n := from; n < to; n++ {
-		h := w.ring[n%uint64(len(w.ring))]
-		body = append(body, h[:]...)
+		body = append(body, w.at(n)[:]...)
 	}
 	return body
 }
@@ -101,7 +110,7 @@ func (w *idWindow) restore(segments map[int]piece, total uint64) (missing uint64
 		for n := from; len(c.b) > 0; n++ {
 			id := eventHash(c.take(16))
 			if n >= w.oldest() && n < total {
-				w.ring[n%uint64(len(w.ring))] = id
+				*w.at(n) = id
 				w.known[id] = struct{}{}
 			}
 		}

@@ -38,6 +38,7 @@ type partition struct {
 	closing   int        // windows that closed since then
 	staged    bool       // rows were staged since the last sync
 	held      int        // bytes, about, of the rows held back
+	room      []byte     // for a row while it is made
 	marked    MarkedRows // the online store, if it keeps marks
 	probe     *probe
 	reading   reading

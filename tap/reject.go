@@ -64,12 +64,13 @@ func message(view, feature, text string) string {
 
 // clip escapes what is not printable and cuts the text to maxMessage bytes.
 func clip(text string) string {
-	var out []byte
+	var room [16]byte // for one rune, such as '\U0010ffff'
+	out := make([]byte, 0, min(len(text), maxMessage))
 	for _, r := range text {
-		quoted := strconv.AppendQuoteRune(nil, r)
+		quoted := strconv.AppendQuoteRune(room[:0], r)
 		quoted = quoted[1 : len(quoted)-1]
 		if r == '\'' || r == '\\' {
-			quoted = utf8.AppendRune(nil, r)
+			quoted = utf8.AppendRune(room[:0], r)
 		}
 		if len(out)+len(quoted) > maxMessage {
 			break

@@ -37,8 +37,9 @@ func (w *window) touch(offset int64) {
 const heldRow = 160
 
 // hold keeps a write's row until it is staged, unless a newer one of its key is
-// held. It returns by how many bytes, about, what is held has grown.
-func (w *window) hold(m *feature.Write) (grown int) {
+// held. It returns by how many bytes, about, what is held has grown. Room is memory to work
+// in.
+func (w *window) hold(m *feature.Write, room *[]byte) (grown int) {
 	r := feature.Record{Version: w.version, EventTime: m.EventTime.UnixNano(), Seq: uint64(m.Offset), Deleted: m.Delete}
 	if len(w.rows) == 0 {
 		w.from = m.Offset
@@ -48,7 +49,8 @@ func (w *window) hold(m *feature.Write) (grown int) {
 		return 0
 	}
 	if !m.Delete {
-		r.Row = feature.AppendRow(make([]byte, 0, 12*len(m.Values)), m.View, m.Values)
+		*room = feature.AppendRow((*room)[:0], m.View, m.Values)
+		r.Row = append(make([]byte, 0, len(*room)), *room...) // not what it grew to on the way
 	}
 	w.rows[m.Key] = feature.Row{Key: m.Key, Record: r}
 	if !ok {
