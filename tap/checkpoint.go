@@ -37,7 +37,7 @@ func (p *partition) stage(ctx context.Context, v *viewState, w *window) error {
 // unload stages what is held back if that is much: of w alone, or of all windows.
 func (p *partition) unload(ctx context.Context, v *viewState, w *window) error {
 	switch {
-	case p.held >= p.tap.cfg.StageBytes:
+	case p.held >= p.tap.share():
 		return p.stageHeld(ctx)
 	case len(w.rows) >= p.tap.cfg.StageRows:
 		return p.stage(ctx, v, w)

@@ -55,7 +55,7 @@ func (l *letters) wait() error {
 
 // deadLetter returns the dead letter of a record.
 func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at time.Time) *kgo.Record {
-	out := &kgo.Record{Topic: topic, Partition: partition, Key: r.Key, Value: r.Value}
+	out := &kgo.Record{Topic: topic, Partition: partition, Key: r.Key, Value: r.Value, Headers: make([]kgo.RecordHeader, 0, ownHeaders+len(r.Headers))}
 	if len(r.Value) > maxLetter {
 		out.Value = r.Value[:maxLetter]
 	}
@@ -82,6 +82,8 @@ func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at
 
 // The headers of a dead letter. Those of the original record follow them.
 const (
+	ownHeaders = 12
+
 	letterPrefix    = "sluice-dead-"
 	letterTopic     = letterPrefix + "topic"
 	letterPartition = letterPrefix + "partition"

@@ -74,8 +74,8 @@ func NewLog(cfg LogConfig) (*Log, error) {
 		kgo.RecordPartitioner(partitioner{kgo.StickyKeyPartitioner(nil)}),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(time.Millisecond),
-		kgo.MaxBufferedRecords(20_000),
-		kgo.MaxBufferedBytes(64<<20),
+		kgo.MaxBufferedRecords(2_500),
+		kgo.MaxBufferedBytes(5<<20),
 		kgo.RecordDeliveryTimeout(30*time.Second),
 	)...)
 	if err != nil {
@@ -93,7 +93,14 @@ const (
 	maxBatch   = 4 << 20
 )
 
-func (l *Log) limit(topic string) int32 { return min(l.largest(topic), maxBatch) }
+// limit returns how large the batches are that Sluice writes. Dead letters are made to fit
+// the usual ones, and come in masses: larger ones would only take memory.
+func (l *Log) limit(topic string) int32 {
+	if topic == l.cfg.Topics.DeadLetters {
+		return min(l.largest(topic), usualBatch)
+	}
+	return min(l.largest(topic), maxBatch)
+}
 
 // largest returns how many bytes a batch of a topic may have: at most maxBatchMemory,
 // what readers unpack.
@@ -133,14 +140,20 @@ func baseOptions(brokers []string) []kgo.Opt {
 	}
 }
 
+// fetchBytes is about what a fetch of a partition takes in memory when what was read
+// before is read again.
+const fetchBytes = 1 << 20
+
 // readOptions are those of every client that reads: only what is committed, and
-// bounded memory.
-func readOptions(fetchBytes int32) []kgo.Opt {
+// bounded memory. The records of a fetch take about most bytes of it.
+func readOptions(most int32) []kgo.Opt {
+	p := newPortion(most)
 	return []kgo.Opt{
+		kgo.WithHooks(p),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // so that positions reach the end of the log
-		kgo.FetchMaxBytes(2 * fetchBytes),
-		kgo.FetchMaxPartitionBytes(fetchBytes),
+		kgo.FetchMaxBytes(2 * p.size()),
+		kgo.FetchMaxPartitionBytes(p.size()),
 		kgo.FetchMinBytes(1),
 		kgo.FetchMaxWait(time.Second),
 		kgo.MaxConcurrentFetches(1),
@@ -284,7 +297,7 @@ func (l *Log) readRange(ctx context.Context, topic string, partition int32, from
 	if from >= to {
 		return nil
 	}
-	client, err := kgo.NewClient(append(append(baseOptions(l.cfg.Brokers), readOptions(4<<20)...),
+	client, err := kgo.NewClient(append(append(baseOptions(l.cfg.Brokers), readOptions(fetchBytes)...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}))...)
 	if err != nil {
 		return fmt.Errorf("read %s/%d: %w", topic, partition, err)

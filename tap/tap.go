@@ -21,6 +21,7 @@ type Tap struct {
 	deps             Deps
 	metrics          *metrics
 	letterPartitions atomic.Int32
+	owned            atomic.Int32 // partitions
 
 	compiling sync.Mutex
 	compiled  atomic.Pointer[sources]
@@ -189,7 +190,23 @@ func (t *Tap) assigned(parts map[string][]int32) {
 			}
 		}
 	}
+	t.count()
+}
+
+// count notes how many partitions are owned.
+func (t *Tap) count() {
+	t.owned.Store(int32(len(t.owners)))
 	t.metrics.partitions.Set(float64(len(t.owners)))
+}
+
+// leastHeld is what a partition holds back at least, however many there are: stores take
+// rows by the thousand.
+const leastHeld = 1 << 20
+
+// share is how many bytes of rows, about, a partition holds back before it stages them.
+func (t *Tap) share() int {
+	whole := t.cfg.StageBytes
+	return max(whole/max(1, int(t.owned.Load())), min(whole, leastHeld))
 }
 
 // gone ends the owners of partitions, all at once, and waits for them.
@@ -205,7 +222,7 @@ func (t *Tap) gone(parts map[string][]int32, save bool) {
 			}
 		}
 	}
-	t.metrics.partitions.Set(float64(len(t.owners)))
+	t.count()
 	t.mu.Unlock()
 	ending.Wait()
 }
