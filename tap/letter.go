@@ -1,9 +1,11 @@
 package tap
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,11 +55,12 @@ func (l *letters) wait() error {
 	return nil
 }
 
-// deadLetter returns the dead letter of a record.
+// deadLetter returns the dead letter of a record. It shares no memory with it: a letter that
+// waits would keep the whole batch that its record came in.
 func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at time.Time) *kgo.Record {
-	out := &kgo.Record{Topic: topic, Partition: partition, Key: r.Key, Value: r.Value, Headers: make([]kgo.RecordHeader, 0, ownHeaders+len(r.Headers))}
-	if len(r.Value) > maxLetter {
-		out.Value = r.Value[:maxLetter]
+	out := &kgo.Record{
+		Topic: topic, Partition: partition, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value[:min(len(r.Value), maxLetter)]),
+		Headers: make([]kgo.RecordHeader, 0, ownHeaders+len(r.Headers)),
 	}
 	if !r.Timestamp.IsZero() {
 		out.Headers = append(out.Headers, kgo.RecordHeader{Key: letterReceived, Value: []byte(r.Timestamp.UTC().Format(time.RFC3339Nano))})
@@ -75,7 +78,7 @@ func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at
 		if room -= len(h.Key) + len(h.Value); room < 0 {
 			break
 		}
-		out.Headers = append(out.Headers, h)
+		out.Headers = append(out.Headers, kgo.RecordHeader{Key: strings.Clone(h.Key), Value: bytes.Clone(h.Value)})
 	}
 	return out
 }
