@@ -116,7 +116,7 @@ battery: ## the long tests of reliability (docs/reliability.md), about five hour
 	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(MAKE) battery-services
 
 battery-services: # the part of it that needs real services
-	$(GO) test -count=1 -tags services -timeout 4h -v -run Services ./test/scenario -battery.faults=400 -battery.freeze=30s -battery.storm=10m -battery.drills=20
+	$(GO) test -count=1 -tags services -timeout 4h -v -run Services ./test/scenario -battery.faults=400 -battery.freeze=30s -battery.storm=10m -battery.drills=20 -battery.hostile=1000000
 	$(GO) test -count=1 -tags services -timeout 3h -v -run HistoriesServices ./test/sim -sim.redis 20000
 	$(GO) test -count=1 -tags services -timeout 3h -v -run CrashCellsServices ./test/sim -sim.table -sim.cells 10 -sim.patience 10m
 	$(GO) test -count=1 -tags services -timeout 1h -v -run Services ./test/mutants -mutants.all

@@ -25,6 +25,7 @@ type process struct {
 	name string
 	args []string
 	base door
+	grpc door // HOST:PORT
 	log  shared
 
 	cmd    *exec.Cmd
@@ -49,7 +50,7 @@ func (s *shared) tail(n int) string {
 	return string(tail(s.b.Bytes(), n))
 }
 
-var partAddresses = regexp.MustCompile(`http (\S+), grpc \S*, kafka`)
+var partAddresses = regexp.MustCompile(`http (\S+), grpc (\S*), kafka`)
 
 // start runs the part and returns once it says where it listens. As a supervisor
 // would, it starts it again if what it needs is not there yet.
@@ -78,6 +79,7 @@ func (p *process) spawn() error {
 	}
 	base := "http://" + found[1]
 	p.base.Store(&base)
+	p.grpc.Store(&found[2])
 	exited, cmd := make(chan struct{}), p.cmd
 	p.exited = exited
 	go func() {
