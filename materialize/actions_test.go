@@ -201,6 +201,27 @@ func TestApproveRacesTheGate(t *testing.T) {
 	}
 }
 
+// TestApprovedIsCertified: rows that show already are not published again, although the
+// version that has them is certified and later deletions of them are folded away.
+func TestApprovedIsCertified(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 50)
+	w.act("approve", 2)
+	for n := 2; w.vector().Floor < 3; n++ {
+		w.run(n, 300, 10)
+	}
+	w.sweep()
+	if code := w.code("approve", Action{Version: 2}); code != feature.CodeConflict {
+		t.Errorf("approving again what is certified: %q, want conflict", code)
+	}
+	versions, err := w.registry.Versions(t.Context(), w.view.ID, 0, 0)
+	if err != nil || slices.ContainsFunc(versions, func(v feature.VersionInfo) bool { return v.Version > 3 && v.Kind == feature.KindApproved }) {
+		t.Errorf("versions %+v, %v: want none opened by the second approval", versions, err)
+	}
+}
+
 // TestApprovalWithoutAnswer: the registry has taken an approval, and its answer is lost.
 // What was published stays, right above the floor, which could pass it, or further up.
 func TestApprovalWithoutAnswer(t *testing.T) {

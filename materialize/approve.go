@@ -47,6 +47,9 @@ func (p *approval) publish(ctx context.Context, d *Desk, act Action) error {
 	if err := approvable(d, info); err != nil {
 		return err
 	}
+	if err := p.unpublished(ctx, act.View, info); err != nil {
+		return err
+	}
 	version := info.Version
 	switch {
 	case info.State.Dead():
@@ -93,9 +96,23 @@ func approvable(d *Desk, info *feature.VersionInfo) error {
 		return &feature.Error{Code: feature.CodeLimit, Message: fmt.Sprintf("%s shows %d versions above the floor already", view, feature.MaxVisible),
 			Hint: "wait until the next window is judged, which certifies the oldest, or roll one back"}
 	}
-	for _, other := range d.versions {
+	return nil
+}
+
+// unpublished says under which version the rows of a dead one show already; nil if they do
+// not. One that is certified counts as well: what was deleted since may have been folded
+// away, and would come back with the same rows.
+func (p *approval) unpublished(ctx context.Context, view *feature.View, info *feature.VersionInfo) error {
+	if !info.State.Dead() {
+		return nil
+	}
+	later, err := p.deps.Registry.Versions(ctx, view.ID, info.Version, 0)
+	if err != nil {
+		return fmt.Errorf("list versions: %w", err)
+	}
+	for _, other := range later {
 		if other.State == feature.StateVisible && (other.ApprovedOf == info.Version || other.Kind == feature.KindApproved && other.Has(info)) {
-			return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d is published already, as version %d", view, info.Version, other.Version), Hint: "nothing is left to do"}
+			return &feature.Error{Code: feature.CodeConflict, Message: fmt.Sprintf("%s version %d is published already, as version %d", view.Name, info.Version, other.Version), Hint: "nothing is left to do"}
 		}
 	}
 	return nil
