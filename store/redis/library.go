@@ -12,11 +12,12 @@ import (
 // Names of the Functions. The number is the library's: another body of a Function
 // is another number, so that releases run side by side.
 const (
-	libraryName = "sluice_2"
-	stageFunc   = "sluice_2_stage"
-	dropFunc    = "sluice_2_drop"
-	foldFunc    = "sluice_2_fold"
-	statFunc    = "sluice_2_stat"
+	libraryName = "sluice_3"
+	stageFunc   = "sluice_3_stage"
+	dropFunc    = "sluice_3_drop"
+	foldFunc    = "sluice_3_fold"
+	statFunc    = "sluice_3_stat"
+	turnFunc    = "sluice_3_turn"
 )
 
 //go:embed library.lua

@@ -194,7 +194,19 @@ local function stat(keys, args)
   return { rows, bytes }
 end
 
-redis.register_function('sluice_2_stage', stage)
-redis.register_function{ function_name = 'sluice_2_drop', callback = drop, flags = { 'allow-oom' } }
-redis.register_function{ function_name = 'sluice_2_fold', callback = fold, flags = { 'allow-oom' } }
-redis.register_function{ function_name = 'sluice_2_stat', callback = stat, flags = { 'no-writes' } }
+-- keys: a bucket's mark of presence; args: what it is to say still, what it says then
+-- result: 1 if it says that now; 0, and it stays as it is, if it said something else
+local function turn(keys, args)
+  local call = redis.call
+  local was = call('GET', keys[1])
+  if was == args[2] then return 1 end -- the first of a call that was repeated took effect
+  if was ~= args[1] then return 0 end
+  call('SET', keys[1], args[2])
+  return 1
+end
+
+redis.register_function('sluice_3_stage', stage)
+redis.register_function{ function_name = 'sluice_3_drop', callback = drop, flags = { 'allow-oom' } }
+redis.register_function{ function_name = 'sluice_3_fold', callback = fold, flags = { 'allow-oom' } }
+redis.register_function{ function_name = 'sluice_3_stat', callback = stat, flags = { 'no-writes' } }
+redis.register_function('sluice_3_turn', turn)

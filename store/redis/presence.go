@@ -116,22 +116,20 @@ func (s *Store) BeginRestore(ctx context.Context, owner, token string, of []uint
 
 // EndRestore marks buckets as the owner's whose rows were staged again: all of them, or,
 // if not complete, all that could be. left are those that were emptied once more
-// meanwhile, or that somebody else restores: they are not marked, or without a bucket's
-// worth of rows, and have to be restored again.
+// meanwhile, or that somebody else restores: their marks stay as they are, and they have to
+// be restored again.
 func (s *Store) EndRestore(ctx context.Context, owner, token string, complete bool, of []uint8) (left []uint8, err error) {
 	mark := owner
 	if !complete {
 		mark = stateIncomplete + " " + owner
 	}
-	var cmds [buckets]*goredis.StringCmd
+	var cmds [buckets]*goredis.Cmd
 	err = s.mark(ctx, of, "end the restore of buckets", func(b uint8) goredis.Cmder {
-		// A bucket that was emptied has no mark, and gets none.
-		cmds[b] = goredis.NewStringCmd(ctx, "set", s.layout.presence(b), mark, "xx", "get")
+		cmds[b] = function(ctx, turnFunc, []any{s.layout.presence(b)}, restoring(owner, token), mark)
 		return cmds[b]
 	})
 	for _, b := range of {
-		// Of a call that was repeated the first may have taken effect.
-		if was := cmds[b].Val(); err == nil && was != restoring(owner, token) && was != mark {
+		if err == nil && cmds[b].Val() != int64(1) {
 			left = append(left, b)
 		}
 	}

@@ -156,8 +156,8 @@ func TestPresence(t *testing.T) {
 		if left, err := w.EndRestore(t.Context(), installation, "first", true, lost[:1]); err != nil || len(left) != 1 {
 			t.Errorf("EndRestore of another's restore leaves %d buckets, %v, want 1", len(left), err)
 		}
-		if err := w.BeginRestore(t.Context(), installation, "second", lost); err != nil {
-			t.Fatal(err)
+		if p := w.presence(t); len(p.Restoring) != redis.Buckets {
+			t.Errorf("another's restore was ended: %+v, want that it goes on in all buckets", p)
 		}
 		if _, err := w.Stage(t.Context(), 1, 1, rows); err != nil {
 			t.Fatal(err)

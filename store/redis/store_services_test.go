@@ -63,7 +63,7 @@ func (s *server) keysOf(t testing.TB, prefix string) (all []string) {
 func TestFunctionsComeBack(t *testing.T) {
 	both(t, func(t *testing.T, on *server) {
 		s := open(t, on.prefix(t))
-		on.everyPrimary(t, func(ctx context.Context, c *goredis.Client) error { return c.FunctionDelete(ctx, "sluice_2").Err() })
+		on.everyPrimary(t, func(ctx context.Context, c *goredis.Client) error { return c.FunctionDelete(ctx, "sluice_3").Err() })
 		if _, err := s.Stage(t.Context(), 1, 1, batch(0, 500, 1)); err != nil {
 			t.Fatalf("Stage without Functions on the server = %v", err)
 		}
