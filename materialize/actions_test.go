@@ -1,6 +1,7 @@
 package materialize
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -138,6 +139,120 @@ func TestCrashDuringApprove(t *testing.T) {
 	}
 	if v := w.vector(); v.Floor != 3 {
 		t.Errorf("floor %d, want 3: past what the crash left", v.Floor)
+	}
+}
+
+// deaf is a registry whose answers to openings are lost.
+type deaf struct {
+	Registry
+	lost func() // before the caller goes on
+	away bool   // it gives no list of versions
+}
+
+func (r *deaf) OpenKind(ctx context.Context, view *feature.View, info feature.VersionInfo) (feature.VersionInfo, error) {
+	if _, err := r.Registry.OpenKind(ctx, view, info); err != nil {
+		return feature.VersionInfo{}, err
+	}
+	r.lost()
+	return feature.VersionInfo{}, feature.ErrUncertain
+}
+
+func (r *deaf) Versions(ctx context.Context, view feature.ViewID, after feature.Version, limit int) ([]feature.VersionInfo, error) {
+	if r.away {
+		return nil, feature.ErrUnavailable
+	}
+	return r.Registry.Versions(ctx, view, after, limit)
+}
+
+// TestOpeningWithoutAnswer: the registry has opened the version that an approval asked for,
+// and its answer is lost. The approval goes on with it, or ends it, and not one of another
+// process of the same rows; the floor passes what is over.
+func TestOpeningWithoutAnswer(t *testing.T) {
+	for name, cancelled := range map[string]bool{"goes on": false, "nobody waits any more": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, paymentsView())
+			w.run(0, 300, 10)
+			w.states(rules.Fail)
+			w.run(1, 300, 50)
+			other, err := w.registry.OpenKind(t.Context(), w.view, feature.VersionInfo{Kind: feature.KindApproved, Window: w.window(1), ApprovedOf: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w.actions.deps.Registry = &deaf{Registry: w.registry, lost: func() {
+				if cancelled {
+					cancel()
+				}
+			}}
+			want := feature.StateVisible
+			if cancelled {
+				want = feature.StateExpired
+			}
+			_, err = w.actions.Act(ctx, "approve", Action{View: w.view, Version: 2, By: "alice", Reason: "because"})
+			if info := w.version(4); cancelled != (err != nil) || info.State != want || info.Step == feature.StepOpen {
+				t.Errorf("approve = %v, and its version is %s %s; want it %s", err, info.Step, info.State, want)
+			}
+			if info := w.version(other.Version); info.Step != feature.StepOpen {
+				t.Errorf("the version of another approval is %s: %s", info.Step, info.Reason)
+			}
+		})
+	}
+}
+
+// TestOpeningWhileTheRegistryLeaves: the registry does not answer after an opening either.
+// The gate ends the version as soon as it does, and not that of another approval.
+func TestOpeningWhileTheRegistryLeaves(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 50)
+	if _, err := w.registry.OpenKind(t.Context(), w.view, feature.VersionInfo{Kind: feature.KindApproved, Window: w.window(1), ApprovedOf: 2}); err != nil {
+		t.Fatal(err)
+	}
+	away := &deaf{Registry: w.registry}
+	away.lost = func() { away.away = true }
+	w.actions.deps.Registry = away
+	if _, err := w.actions.Act(t.Context(), "approve", Action{View: w.view, Version: 2, By: "alice", Reason: "because"}); !errors.Is(err, feature.ErrUncertain) {
+		t.Fatalf("approve = %v, want that nobody knows", err)
+	}
+	w.gate.deps.Registry = away
+	if err := w.gate.tidyUnanswered(t.Context(), w.view); !errors.Is(err, feature.ErrUnavailable) {
+		t.Errorf("while the registry is away: %v", err)
+	}
+	away.away = false
+	if err := w.gate.sweepAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if info := w.version(4); info.State != feature.StateExpired || info.Step != feature.StepDecided {
+		t.Errorf("what was opened without an answer is %s %s, want it ended", info.Step, info.State)
+	}
+	if info := w.version(3); info.Step != feature.StepOpen {
+		t.Errorf("the version of another approval is %s: %s", info.Step, info.Reason)
+	}
+}
+
+// TestApprovalNotEnded: the log breaks off and the registry is away, so that the approval
+// cannot end its version. The gate does as soon as it can.
+func TestApprovalNotEnded(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	w.run(1, 300, 50)
+	away := &deaf{Registry: w.registry, lost: func() {}}
+	w.actions.deps.Registry = away
+	w.log.cut = func(int) error {
+		away.away = true
+		return errCrash
+	}
+	if _, err := w.actions.Act(t.Context(), "approve", Action{View: w.view, Version: 2, By: "alice", Reason: "because"}); !errors.Is(err, errCrash) {
+		t.Fatalf("approve = %v, want that the log broke off", err)
+	}
+	if err := w.gate.sweepAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if info := w.version(3); info.State != feature.StateExpired || info.Step != feature.StepDecided {
+		t.Errorf("what was not ended is %s %s, want it ended", info.Step, info.State)
 	}
 }
 

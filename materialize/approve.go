@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -125,11 +126,9 @@ func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead featu
 		if err := p.begin(ctx, act.View); err != nil {
 			return 0, err
 		}
-		fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, Window: dead.Window, ApprovedOf: dead.Version})
-		if err != nil {
+		if err := p.open(ctx, act.View, dead.Version, dead.Window); err != nil {
 			return 0, fmt.Errorf("open a version for the rows of %d: %w", dead.Version, err)
 		}
-		p.fresh = &fresh
 		if err := p.restage(ctx, act, dead); err != nil {
 			return 0, err
 		}
@@ -138,6 +137,39 @@ func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead featu
 	fresh.Step, fresh.Rows, fresh.Digest, fresh.Verdict, fresh.Spans = feature.StepDecided, dead.Rows, dead.Digest, dead.Verdict, dead.Spans
 	d.put(fresh)
 	return fresh.Version, nil
+}
+
+// open opens the version that rows come into, of a dead one or the last of several. Where
+// the registry's answer is lost it may be open all the same, and the floor would wait for it:
+// its reason names this opening among all, by which it is found again, and used, or ended as
+// others are that do not come to their end.
+func (p *approval) open(ctx context.Context, view *feature.View, of feature.Version, window feature.Window) error {
+	opening := "its rows are staged from the log: " + rand.Text()
+	fresh, err := p.deps.Registry.OpenKind(ctx, view, feature.VersionInfo{Kind: feature.KindApproved, ApprovedOf: of, Window: window, Reason: opening})
+	if err == nil {
+		p.fresh = &fresh
+		return nil
+	}
+	later, failed := p.deps.Registry.Versions(context.WithoutCancel(ctx), view.ID, of, 0)
+	if failed != nil {
+		p.leave(view, opening, failed)
+		return err
+	}
+	at := slices.IndexFunc(later, func(info feature.VersionInfo) bool { return info.Step == feature.StepOpen && info.Reason == opening })
+	if at < 0 {
+		return err
+	}
+	p.fresh = &later[at]
+	p.deps.Logger.Info("the registry's answer was lost, and the version is open", "view", view.Name, "version", p.fresh.Version, "err", err)
+	return nil
+}
+
+// leave leaves it to the gate to end what an opening opened, if it did and is open still.
+func (p *approval) leave(view *feature.View, opening string, err error) {
+	if p.gate != nil {
+		p.gate.unanswered.add(view.ID, opening)
+	}
+	p.deps.Logger.Warn("a version for rows from the log may be open still; the gate ends it", "view", view.Name, "err", err)
 }
 
 // begin says why no rows may be staged from the log for a person now, and notes which
@@ -246,7 +278,7 @@ func (p *approval) close(ctx context.Context, act Action) (published bool) {
 		p.deps.Logger.Info("the registry's answer was lost, and the version is published", "view", act.View.Name, "version", p.fresh.Version)
 		return true
 	case err != nil && !errors.Is(err, errEnded):
-		p.deps.Logger.Warn("version of a failed approval not ended; the next start of the gate does", "view", act.View.Name, "version", p.fresh.Version, "err", err)
+		p.leave(act.View, p.fresh.Reason, fmt.Errorf("end version %d: %w", p.fresh.Version, err))
 	}
 	return false
 }

@@ -85,8 +85,9 @@ type Gate struct {
 
 	// staging is held for reading while an approval of this process stages rows
 	// into a version that is open.
-	staging sync.RWMutex
-	aside   sync.WaitGroup // what goes on beside rounds
+	staging    sync.RWMutex
+	unanswered unanswered
+	aside      sync.WaitGroup // what goes on beside rounds
 }
 
 // New returns a gate; Run starts it.

@@ -247,11 +247,9 @@ func (u *unshelving) stage(ctx context.Context, p *approval, act Action) error {
 	if err := p.meet(ctx, act.View); err != nil {
 		return err
 	}
-	fresh, err := p.deps.Registry.OpenKind(ctx, act.View, feature.VersionInfo{Kind: feature.KindApproved, ApprovedOf: dead[len(dead)-1].Version, Window: window})
-	if err != nil {
+	if err := p.open(ctx, act.View, dead[len(dead)-1].Version, window); err != nil {
 		return fmt.Errorf("open a version for rows from the log: %w", err)
 	}
-	p.fresh = &fresh
 	for i, info := range dead {
 		if i > 0 && !p.deps.online(act.View) {
 			break // the rest waits

@@ -265,6 +265,33 @@ func TestShelfOfALogThatExpiresByHalves(t *testing.T) {
 	}
 }
 
+// TestShelfOpeningWithoutAnswer: the answer to an opening for rows from the log is lost. They
+// are published in the version that it opened, and none is left open.
+func TestShelfOpeningWithoutAnswer(t *testing.T) {
+	w := frozenFor(t, 6)
+	w.act("thaw", 0)
+	lost := 0
+	w.gate.deps.Registry = &deaf{Registry: w.registry, lost: func() { lost++ }}
+	for n := 7; n < 10; n++ { // windows to make room
+		w.ticks(2)
+		w.putKeys(n, []string{"every"}, func(int) float64 { return float64(n) })
+		w.close(n, 0, 1)
+		w.decide()
+	}
+	all := w.versionsOf(feature.KindApproved)
+	if lost == 0 || len(all) != lost {
+		t.Fatalf("%d versions from the log, and %d answers were lost; want as many, and one at least", len(all), lost)
+	}
+	for _, info := range all {
+		if info.State != feature.StateVisible || info.Step == feature.StepOpen {
+			t.Errorf("version %d from the log is %s %s: %s", info.Version, info.Step, info.State, info.Reason)
+		}
+	}
+	if _, ok := w.get("only6"); !ok {
+		t.Error("the row of the last window on the shelf does not show")
+	}
+}
+
 func (w *world) versionsOf(kind feature.Kind) []feature.VersionInfo {
 	w.t.Helper()
 	all, err := w.registry.Versions(w.t.Context(), w.view.ID, 0, 0)

@@ -34,6 +34,9 @@ func (g *Gate) sweepAll(ctx context.Context) error {
 		view := &defs.Views[i]
 		err := g.sweep(ctx, view, time.Now())
 		if err == nil {
+			err = g.tidyUnanswered(ctx, view)
+		}
+		if err == nil {
 			err = g.tidyOthers(ctx, view, g.seat(view), time.Now())
 		}
 		switch {

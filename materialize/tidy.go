@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"sluice/feature"
@@ -18,20 +19,8 @@ func (g *Gate) tidy(ctx context.Context, view *feature.View, s *seat) error {
 	}
 	g.staging.Lock()
 	defer g.staging.Unlock()
-	desk, err := g.desk(ctx, view)
-	if err != nil {
-		return err
-	}
-	for _, version := range desk.rising() {
-		if info := desk.versions[version]; info.Kind == feature.KindApproved && info.Step == feature.StepOpen {
-			desk.abandon(*info)
-		}
-	}
-	if len(desk.touched) > 0 {
-		desk.Settle()
-		if err := g.commit(ctx, desk.Commit()); err != nil {
-			return fmt.Errorf("end approvals cut short: %w", err)
-		}
+	if err := g.endOpen(ctx, view, func(*feature.VersionInfo) bool { return true }); err != nil {
+		return fmt.Errorf("end approvals cut short: %w", err)
 	}
 	s.tidied = true
 	return nil
@@ -50,29 +39,78 @@ func (g *Gate) tidyOthers(ctx context.Context, view *feature.View, s *seat, now 
 		return nil
 	}
 	defer g.staging.Unlock()
+	var open []feature.Version
+	if err := g.endOpen(ctx, view, func(info *feature.VersionInfo) bool {
+		if slices.Contains(s.unfinished, info.Version) {
+			return true
+		}
+		open = append(open, info.Version)
+		return false
+	}); err != nil {
+		return fmt.Errorf("end approvals of other processes: %w", err)
+	}
+	s.looked, s.unfinished = now, open
+	return nil
+}
+
+// endOpen ends those open versions for rows from the log that are over.
+func (g *Gate) endOpen(ctx context.Context, view *feature.View, over func(*feature.VersionInfo) bool) error {
 	desk, err := g.desk(ctx, view)
 	if err != nil {
 		return err
 	}
-	var open []feature.Version
 	for _, version := range desk.rising() {
-		info := desk.versions[version]
-		switch {
-		case info.Kind != feature.KindApproved || info.Step != feature.StepOpen:
-		case slices.Contains(s.unfinished, version):
+		if info := desk.versions[version]; info.Kind == feature.KindApproved && info.Step == feature.StepOpen && over(info) {
 			desk.abandon(*info)
-		default:
-			open = append(open, version)
 		}
 	}
-	if len(desk.touched) > 0 {
-		desk.Settle()
-		if err := g.commit(ctx, desk.Commit()); err != nil {
-			return fmt.Errorf("end approvals of other processes: %w", err)
-		}
+	if len(desk.touched) == 0 {
+		return nil
 	}
-	s.looked, s.unfinished = now, open
-	return nil
+	desk.Settle()
+	return g.commit(ctx, desk.Commit())
+}
+
+// unanswered are the openings of this process whose versions may be open though nobody
+// stages rows into them any more: the registry did not answer. A version's reason names
+// its opening.
+type unanswered struct {
+	mu sync.Mutex
+	of map[feature.ViewID][]string
+}
+
+func (u *unanswered) add(view feature.ViewID, opening string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.of == nil {
+		u.of = map[feature.ViewID][]string{}
+	}
+	u.of[view] = append(u.of[view], opening)
+}
+
+// take returns a view's, and forgets them.
+func (u *unanswered) take(view feature.ViewID) []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	all := u.of[view]
+	delete(u.of, view)
+	return all
+}
+
+// tidyUnanswered ends what this process has left open, as soon as the registry answers again.
+func (g *Gate) tidyUnanswered(ctx context.Context, view *feature.View) error {
+	openings := g.unanswered.take(view.ID)
+	if len(openings) == 0 {
+		return nil
+	}
+	err := g.endOpen(ctx, view, func(info *feature.VersionInfo) bool { return slices.Contains(openings, info.Reason) })
+	if err == nil {
+		return nil
+	}
+	for _, opening := range openings {
+		g.unanswered.add(view.ID, opening)
+	}
+	return fmt.Errorf("end approvals that the registry did not answer: %w", err)
 }
 
 // abandon ends a version that was opened for rows that are not all staged.
