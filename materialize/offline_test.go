@@ -391,6 +391,50 @@ func TestOfflineDeletions(t *testing.T) {
 	}
 }
 
+// TestOfflineAfterTheSurvey: a late window goes to rest in the log while what a sweep has
+// listed waits for readers. A deletion that is listed hides its rows once they are published.
+func TestOfflineAfterTheSurvey(t *testing.T) {
+	view := paymentsView()
+	view.Publish.ProbationWindows, view.Publish.ProbationFail = 1, 1
+	c := newCrowded(t, view)
+	c.judged(0, "a", "b")
+	deleting := c.judged(2, "-"+key(1, "a"), "-"+key(1, "b"))
+	c.judged(3, key(3, "a"), key(3, "b"))
+	start := time.Unix(1000, 0)
+	sweep := func(after time.Duration) {
+		t.Helper()
+		if err := c.gate.sweep(t.Context(), c.view, start.Add(after)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(0)
+	if s := c.gate.seat(c.view).sweep; s.floor != deleting.Version {
+		t.Fatalf("the sweep has listed what is up to version %d, want up to the deletion in %d", s.floor, deleting.Version)
+	}
+	c.full.Store(true)
+	if late := c.judged(1, key(1, "a"), key(1, "b")); late.Reason != passedOffline {
+		t.Fatalf("the late window's version is %s: %s", late.State, late.Reason)
+	}
+	sweep(2 * time.Second)
+	if step := c.version(deleting.Version).Step; step != feature.StepCertified {
+		t.Errorf("the version with the deletion is %s, want it kept", step)
+	}
+	if step := c.version(1).Step; step != feature.StepSwept {
+		t.Errorf("version 1 is %s, want it swept all the same", step)
+	}
+	c.full.Store(false)
+	for n := 4; n < 8; n++ {
+		c.ticks(1)
+		c.sees(false, key(1, "a"), key(1, "b"))
+		c.judged(n, key(n, "a"), key(n, "b"))
+		c.sweep()
+		c.sees(false, key(1, "a"), key(1, "b"))
+	}
+	if joined := c.versionsOf(feature.KindApproved); len(joined) != 1 || joined[0].State != feature.StateVisible {
+		t.Errorf("versions from the log: %+v, want one, published", joined)
+	}
+}
+
 // TestOfflineShelfStopsWhereTheStoreIsFull: while rows come from the log the store may
 // fill up again; what is there then is published, and the rest later.
 func TestOfflineShelfStopsWhereTheStoreIsFull(t *testing.T) {

@@ -206,6 +206,9 @@ func (g *Gate) removeRows(ctx context.Context, view *feature.View, s *sweeping) 
 			return removed, err
 		}
 	}
+	if err := g.narrow(ctx, view, s); err != nil {
+		return removed, err
+	}
 	var folded []feature.Version
 	for _, info := range s.folded {
 		folded = append(folded, info.Version)
@@ -215,6 +218,28 @@ func (g *Gate) removeRows(ctx context.Context, view *feature.View, s *sweeping) 
 	}
 	rows, err := g.deps.Rows.Fold(ctx, view.ID, s.floor, s.vector.Dead, folded)
 	return removed + rows, err
+}
+
+// narrow takes off the list what must not be folded any more: rows that went to rest in the
+// log since the survey may be hidden by it once they are published.
+func (g *Gate) narrow(ctx context.Context, view *feature.View, s *sweeping) error {
+	if len(s.folded) == 0 {
+		return nil
+	}
+	vector, err := g.deps.Registry.Vector(ctx, view.ID)
+	if err != nil {
+		return fmt.Errorf("read vector: %w", err)
+	}
+	floor, ok, err := g.foldable(ctx, view, vector)
+	if err == nil && !ok {
+		err = feature.ErrConflict // the next sweep asks again
+	}
+	if err != nil {
+		return err
+	}
+	s.floor = min(s.floor, floor)
+	s.folded = slices.DeleteFunc(s.folded, func(info feature.VersionInfo) bool { return info.Version > s.floor })
+	return nil
 }
 
 // dropAll makes sure that a version which is no longer named as dead has no rows
