@@ -381,7 +381,9 @@ class Core:
 
     def verdict(self, verdict: str) -> Steps[answers.Verdict]:
         """Returns one verdict."""
-        return answers.Verdict.of((yield from self._ask("/api/v1/verdicts/" + quote(verdict, safe=""), trace="false", statistics="false")))
+        return answers.Verdict.of(
+            (yield from self._ask("/api/v1/verdicts/" + quote(verdict, safe=""), trace="false", statistics="false"))
+        )
 
     def verify(self, verdict: str) -> Steps[bool]:
         """Recomputes a verdict."""
