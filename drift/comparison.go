@@ -47,16 +47,8 @@ func Comparisons(view *feature.View, layout *sketch.Layout, current, baseline *s
 	}
 	var out []Comparison
 	for i := range view.Features {
-		p := pair{name: view.Features[i].Name}
-		at := layout.Feature(view.Features[i].ID)
-		p.shape = shapeOf(at)
-		bins := 0
-		if p.class != presence {
-			bins = at.Bins()
-		}
-		p.b = countsOf(columnOf(baseline, view, i), p.shape, bins)
-		p.c = countsOf(columnOf(current, view, i), p.shape, bins)
-		out = append(out, p.compared(at))
+		p := featurePair(view, layout, i, current, baseline)
+		out = append(out, p.compared(layout.Feature(view.Features[i].ID)))
 		a := sketch.NewAspects(view, layout, i)
 		if a == nil {
 			continue

@@ -22,15 +22,7 @@ import (
 func Statistics(view *feature.View, layout *sketch.Layout, current, baseline *sketch.Profile) []feature.Score {
 	var out []feature.Score
 	for i := range view.Features {
-		p := pair{name: view.Features[i].Name}
-		at := layout.Feature(view.Features[i].ID)
-		p.shape = shapeOf(at)
-		bins := 0
-		if p.class != presence {
-			bins = at.Bins()
-		}
-		p.b = countsOf(columnOf(baseline, view, i), p.shape, bins)
-		p.c = countsOf(columnOf(current, view, i), p.shape, bins)
+		p := featurePair(view, layout, i, current, baseline)
 		out = p.scores(out)
 		out = elementScores(out, view, layout, i, current, baseline)
 	}
@@ -44,6 +36,18 @@ type pair struct {
 	b, c counts
 	aged bool // ages that may be older because time passed: not compared
 	open bool // values that have no end: those without a bin are one, whether seen before or not
+}
+
+// featurePair is the view's i-th feature on both sides.
+func featurePair(view *feature.View, layout *sketch.Layout, i int, current, baseline *sketch.Profile) pair {
+	at := layout.Feature(view.Features[i].ID)
+	p := pair{name: view.Features[i].Name, shape: shapeOf(at)}
+	bins := 0
+	if p.class != presence {
+		bins = at.Bins()
+	}
+	p.b, p.c = countsOf(columnOf(baseline, view, i), p.shape, bins), countsOf(columnOf(current, view, i), p.shape, bins)
+	return p
 }
 
 // scores appends the plain statistics of the pair.
@@ -160,15 +164,7 @@ const coldDistance = 0.1
 func ColdStart(view *feature.View, layout *sketch.Layout, current, baseline *sketch.Profile, level, passed float64, open bool) []feature.Score {
 	var out []feature.Score
 	for i := range view.Features {
-		p := pair{name: view.Features[i].Name}
-		at := layout.Feature(view.Features[i].ID)
-		p.shape = shapeOf(at)
-		bins := 0
-		if p.class != presence {
-			bins = at.Bins()
-		}
-		p.b = countsOf(columnOf(baseline, view, i), p.shape, bins)
-		p.c = countsOf(columnOf(current, view, i), p.shape, bins)
+		p := featurePair(view, layout, i, current, baseline)
 		p.open = open && endless(columnOf(baseline, view, i)) && endless(columnOf(current, view, i))
 		p.aged = view.Features[i].Type == feature.Timestamp && aged(columnOf(current, view, i), columnOf(baseline, view, i), passed)
 		if s, ok := p.cold(level); ok {
