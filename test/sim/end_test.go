@@ -182,17 +182,22 @@ func (w *lane) found(info feature.VersionInfo) {
 	if !w.oracle.shelf[info.Version] || slices.Contains(w.memory().Shelf, info.Version) {
 		return
 	}
-	rejected := slices.ContainsFunc(w.ledger.audit, func(a feature.Audit) bool {
-		return a.View == w.view.Name && a.Version == info.Version && a.Action == "reject"
-	})
+	if w.rejected(info.Version) {
+		return
+	}
 	for _, other := range w.versions() {
 		if other.Kind == feature.KindApproved && slices.ContainsFunc(other.Parts(), func(p feature.Part) bool { return p.Window == info.Window }) {
 			return
 		}
 	}
-	if !rejected {
-		w.fail("version %d passed, its rows were left out, and they are in no other: %+v; %s", info.Version, info, statesText(w.versions()))
-	}
+	w.fail("version %d passed, its rows were left out, and they are in no other: %+v; %s", info.Version, info, statesText(w.versions()))
+}
+
+// rejected reports whether a person rejected a version.
+func (w *lane) rejected(version feature.Version) bool {
+	return slices.ContainsFunc(w.ledger.audit, func(a feature.Audit) bool {
+		return a.View == w.view.Name && a.Version == version && a.Action == "reject"
+	})
 }
 
 // unstuck wants the version above the floor to have a reason to wait.

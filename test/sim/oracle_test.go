@@ -309,12 +309,16 @@ func (w *lane) returned(key feature.Key, value float64, deletion feature.Record,
 
 // hidden reports whether a deletion has to hide a row that came later from the log, where
 // it rested for want of room: one of its time or later that was not certified by then is
-// not folded away before the row is back.
+// not folded away before the row is back. What a person rejects there rests no more, and is
+// an old version as others are if it is approved later.
 func (w *lane) hidden(row, deletion feature.Record) bool {
 	versions := w.versions()
 	by := versions[deletion.Version-1]
 	for version, floor := range w.oracle.rested {
 		of := versions[version-1].Window
+		if w.rejected(version) {
+			continue
+		}
 		in := slices.ContainsFunc(versions[row.Version-1].Parts(), func(p feature.Part) bool { return p.Window == of })
 		if at := time.Unix(0, row.EventTime); in && !at.Before(of.Start) && at.Before(of.End) && deletion.Version > floor && !by.Window.Start.Before(of.Start) {
 			return true
