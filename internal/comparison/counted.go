@@ -67,10 +67,7 @@ func rowsOf(c *sketch.Column) (n, nulls uint64) {
 
 // countedMoments describes a column; all of one without numeric bins is undefined.
 func countedMoments(c *sketch.Column) Moments {
-	m := Moments{Quantiles: map[string]Number{}, Mean: undefined, Std: undefined, Min: undefined, Max: undefined}
-	for _, q := range quantiles {
-		m.Quantiles[strconv.FormatFloat(q, 'g', -1, 64)] = undefined
-	}
+	m := momentsOf(nil)
 	if c == nil || c.Layout() == nil || len(c.Layout().Edges) == 0 || c.N == 0 {
 		return m
 	}

@@ -167,7 +167,7 @@ const historyPage = 500
 // exactProfiles compares the profiled counts of every window with its rows.
 func (b *battery) exactProfiles() {
 	b.t.Helper()
-	counts := map[time.Time]int{}
+	counts, listed := map[time.Time]int{}, 0
 	for from := 0; from <= b.last; from += historyPage {
 		var history struct {
 			Items []struct {
@@ -180,9 +180,13 @@ func (b *battery) exactProfiles() {
 		if err := b.get(path, &history); err != nil {
 			b.fatalf("%v", err)
 		}
+		listed += len(history.Items)
 		for _, h := range history.Items {
 			counts[h.Window.Start.UTC()] = h.N
 		}
+	}
+	if listed != b.last+1 {
+		b.errorf("history has %d windows, want %d", listed, b.last+1)
 	}
 	for i := range b.last + 1 {
 		if n := counts[windowStart(i)]; n != windowRows {

@@ -196,7 +196,7 @@ func (w *lane) found(info feature.VersionInfo) {
 // rejected reports whether a person rejected a version.
 func (w *lane) rejected(version feature.Version) bool {
 	return slices.ContainsFunc(w.ledger.audit, func(a feature.Audit) bool {
-		return a.View == w.view.Name && a.Version == version && a.Action == "reject"
+		return a.View == w.view.Name && a.Version == version && a.Action == "reject" && a.By != "gate"
 	})
 }
 
