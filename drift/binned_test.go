@@ -16,7 +16,7 @@ import (
 	"sluice/quality/sketch"
 )
 
-// The stable streams of docs/detector.md at any number of rows a window: of many rows the
+// The stable streams of docs/detector-measured.md at any number of rows a window: of many rows the
 // counts of a window's bins are drawn instead, from the multinomial law that rows
 // drawn one by one would give them. The bins are pinned from rows as everywhere.
 var (
@@ -423,7 +423,7 @@ var spoils = []struct {
 }
 
 // leastPower is what is asked of few references of a thousand rows; the figures of many
-// are in docs/detector.md.
+// are in docs/detector-measured.md.
 var leastPower = map[string]float64{".25 sigma": .7, ".5 sigma": .99, "variance times 1.3": .75, "2 % ten times as wide": .6, "2 % at +15 sigma": .75}
 
 func move(by float64) change {
@@ -473,7 +473,7 @@ var inSigma = []string{"normal", "lognormal", "exponential, moved", "uniform", "
 
 // TestSmallShiftsOfFamilies moves columns of those by .1 sigma from one window on, and counts the windows until
 // one or several of them alarm. The design asks for 95 % within ten; beside a wobble of a third of that, and in a season
-// of which a week says one window, the figures of docs/detector.md are what is held.
+// of which a week says one window, the figures of docs/detector-measured.md are what is held.
 func TestSmallShiftsOfFamilies(t *testing.T) {
 	const windows = 20
 	for _, g := range regimes {

@@ -30,7 +30,7 @@ func (n *tally) add(s *feature.Score) {
 
 // Stable feature-windows alarm no more often than the regime allows, over seeds and
 // after cold start: rows that are independent of their window, windows that wobble,
-// and a weekly season. docs/detector.md says which columns the alarms come from.
+// and a weekly season. docs/detector-measured.md says which columns the alarms come from.
 func TestFalseAlarms(t *testing.T) {
 	for _, g := range regimes {
 		t.Run(g.name, func(t *testing.T) {

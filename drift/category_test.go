@@ -21,7 +21,7 @@ var (
 	categoryWindows    = flag.Int("category.windows", 20, "windows judged by each of them")
 )
 
-// kinds are the categories of docs/detector.md: the shares of values v0, v1, ... The counts
+// kinds are the categories of docs/detector-measured.md: the shares of values v0, v1, ... The counts
 // of a window's values are drawn from the multinomial law, as those of bins are in
 // binned_test.go, so that windows may have any number of rows; and of all values that share
 // a bin and a bucket together, whose shares have a Dirichlet law as those of values do.
@@ -172,7 +172,7 @@ type fault struct {
 	share float64
 	value func(d *drawn, column int) (bin, bucket int)
 	each  bool    // every row has a value of its own
-	least float64 // power that is asked of few references of a thousand rows; docs/detector.md has that of many
+	least float64 // power that is asked of few references of a thousand rows; docs/detector-measured.md has that of many
 	most  int     // values of kinds that it is asked of; 0: of the long tail
 }
 

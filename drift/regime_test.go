@@ -14,7 +14,7 @@ import (
 )
 
 // How much the calibration tests simulate. The defaults keep a test run short; the
-// figures of docs/detector.md come from larger ones.
+// figures of docs/detector-measured.md come from larger ones.
 var (
 	calibrationWindows = flag.Int("calibration.windows", 20, "windows judged by each reference in the calibration tests")
 	calibrationSeeds   = flag.Int("calibration.seeds", 3, "references, each of its own seed, in the calibration tests")

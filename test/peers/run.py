@@ -1,4 +1,4 @@
-"""Compares the detector with its peers on streams of known truth, and prints the tables of docs/detector.md.
+"""Compares the detector with its peers on streams of known truth, and prints the tables of docs/detector-measured.md.
 
     python run.py --sluice ../../bin/sluice --venvs ../../.venv      # `make peers` builds all it needs and runs this
 Each seed makes two folders of windows: iid and wobbling columns and the faults (28 windows of history), and seasonal columns (63). Sluice reads them through
