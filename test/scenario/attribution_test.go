@@ -26,7 +26,7 @@ func TestAttribution(t *testing.T) {
 		var records []*kgo.Record
 		for j, w := range payments(i, 1) {
 			producer := fmt.Sprintf("pos-%d", j%3)
-			cents := i == bad && j >= windowRows/2 && producer == "pos-2"
+			cents := i == bad && j >= *windowRows/2 && producer == "pos-2"
 			if cents {
 				w.Values["amount"] = 100 * w.Values["amount"].(float64)
 			}

@@ -130,8 +130,8 @@ func (b *battery) addUp() {
 		case slices.Contains(b.undone, i):
 			want = "rolled_back"
 		}
-		if v.Rows != windowRows || v.State != want {
-			b.errorf("version %+v, want %d rows and state %s", v, windowRows, want)
+		if v.Rows != *windowRows || v.State != want {
+			b.errorf("version %+v, want %d rows and state %s", v, *windowRows, want)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (b *battery) accounted() {
 		}
 		accepted, received = accepted+a.Accepted, received+a.Received
 	}
-	if want := (b.last + 1) * windowRows; accepted != want {
+	if want := (b.last + 1) * *windowRows; accepted != want {
 		b.errorf("%d writes accepted, %d were pushed", accepted, want)
 	}
 	b.t.Logf("windows %d, writes received %d, accepted %d", b.last+1, received, accepted)
@@ -189,8 +189,8 @@ func (b *battery) exactProfiles() {
 		b.errorf("history has %d windows, want %d", listed, b.last+1)
 	}
 	for i := range b.last + 1 {
-		if n := counts[windowStart(i)]; n != windowRows {
-			b.errorf("profile of window %s counts %d values, want %d", windowStart(i), n, windowRows)
+		if n := counts[windowStart(i)]; n != *windowRows {
+			b.errorf("profile of window %s counts %d values, want %d", windowStart(i), n, *windowRows)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (s *site) approveAndRollBack(version int) {
 	}
 	all := s.versions()
 	fresh := all[len(all)-1]
-	if fresh.Kind != "approved" || fresh.ApprovedOf != version || fresh.State != "visible" || fresh.Rows != windowRows {
+	if fresh.Kind != "approved" || fresh.ApprovedOf != version || fresh.State != "visible" || fresh.Rows != *windowRows {
 		t.Fatalf("newest version %+v, want an approved one of %d with its rows", fresh, version)
 	}
 	s.until("the approved row is visible", waitLease, func() error { return s.expect(30, true) })

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -28,10 +29,13 @@ services:
 // first is where the first window starts.
 var first = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 
+// windowRows is how many rows a window has. Thousands of them make the storm of an hour
+// one of ten million events.
+var windowRows = flag.Int("battery.rows", 400, "rows of each window that is pushed, at least 100")
+
 const (
-	windowRows = 400
-	accounts   = 150
-	passing    = 80 // rows of a window are of accounts that no other window has
+	accounts = 150
+	passing  = 80 // rows of a window are of accounts that no other window has
 )
 
 func windowStart(i int) time.Time { return first.Add(time.Duration(i) * time.Hour) }
@@ -50,17 +54,17 @@ type write struct {
 func payments(i int, factor float64) []write {
 	rng := rand.New(rand.NewPCG(uint64(i), 7))
 	var rows []write
-	for j := range windowRows {
+	for j := range *windowRows {
 		account := fmt.Sprintf("a%03d", rng.IntN(accounts))
 		switch {
-		case j == windowRows-1:
+		case j == *windowRows-1:
 			account = only(i)
-		case j >= windowRows-passing:
+		case j >= *windowRows-passing:
 			account = fmt.Sprintf("w%d_%d", i, j)
 		}
 		rows = append(rows, write{
 			View: "payments", Key: map[string]any{"account": account},
-			EventTime: windowStart(i).Add(time.Duration(j) * time.Hour / windowRows),
+			EventTime: windowStart(i).Add(time.Duration(j) * time.Hour / time.Duration(*windowRows)),
 			Values: map[string]any{
 				"amount":  math.Round(math.Exp(3+.6*rng.NormFloat64())*factor*100) / 100,
 				"country": []string{"DE", "DE", "DE", "FR", "FR", "NL"}[rng.IntN(6)],

@@ -48,7 +48,7 @@ func (l *live) start(n int) time.Time { return l.base.Add(time.Duration(n) * l.s
 func (l *live) rows(n int) []write {
 	rows := payments(n+100, 1)
 	for i := range rows {
-		rows[i].EventTime = l.start(n).Add(time.Duration(i) * l.size / windowRows)
+		rows[i].EventTime = l.start(n).Add(time.Duration(i) * l.size / time.Duration(*windowRows))
 	}
 	return rows
 }
@@ -114,7 +114,7 @@ func (s *site) poisoned() {
 			s.fatalf("window %d: %s, %s, want it published: %+v", n, v.State, v.Decision, v.Reasons)
 		}
 	}
-	held := l.decide(0, windowRows)
+	held := l.decide(0, *windowRows)
 	if held.State != "pass" || held.Decision != "hold" {
 		s.fatalf("window of a poisoned source: %s, %s, want that it passes and is held: %+v", held.State, held.Decision, held.Reasons)
 	}
@@ -144,7 +144,7 @@ func TestPoisonedSourceApproved(t *testing.T) {
 	for n := -cleanWindows; n < 0; n++ {
 		l.decide(n, 0)
 	}
-	held := l.decide(0, windowRows)
+	held := l.decide(0, *windowRows)
 	if err := l.shown(0, false); held.Decision != "hold" || err != nil {
 		t.Fatalf("window of a poisoned source: %s, %s (%v), want it held", held.State, held.Decision, err)
 	}
