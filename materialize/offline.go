@@ -151,17 +151,26 @@ func (g *Gate) foldable(ctx context.Context, view *feature.View, vector feature.
 	if err != nil {
 		return 0, false, fmt.Errorf("read memory: %w", err)
 	}
-	m, err := decodeMemory(raw)
-	if err != nil {
+	if floor, err = Foldable(raw, vector.Floor); err != nil {
 		return 0, false, err
 	}
 	now, err := g.deps.Registry.Vector(ctx, view.ID) // rises with whatever changes the memory
 	if err != nil {
 		return 0, false, fmt.Errorf("read vector: %w", err)
 	}
-	floor = vector.Floor
+	return floor, now.Generation == vector.Generation, nil
+}
+
+// Foldable returns up to which version the records of a view may be folded whose floor and
+// memory are those: a deletion that is folded away hides nothing, and rows that rest in the
+// log, and come to the store later, may be hidden by one that is certified.
+func Foldable(memory []byte, floor feature.Version) (feature.Version, error) {
+	m, err := decodeMemory(memory)
+	if err != nil {
+		return 0, err
+	}
 	if from := m.Unfolded; from > 0 {
 		floor = min(floor, from-1)
 	}
-	return floor, now.Generation == vector.Generation, nil
+	return floor, nil
 }

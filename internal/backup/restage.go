@@ -35,10 +35,16 @@ type Progress struct {
 	Took           time.Duration
 }
 
+// FoldableFunc returns up to which version the records of a view may be folded at this
+// moment; its floor is at least that of the plan. Rows that are not in the store yet, and
+// are not staged, may be hidden by a deletion behind that version.
+type FoldableFunc func(ctx context.Context, view feature.ViewID, floor feature.Version) (feature.Version, error)
+
 // Plan is what to stage.
 type Plan struct {
 	Parts    []Part
 	Vectors  map[feature.ViewID]feature.Vector
+	Foldable FoldableFunc   // nil: records may be folded up to the floor
 	Parallel int            // parts read at once, and batches staged at once; at least 1
 	Tell     func(Progress) // called about once a second; nil: nobody is told
 }
@@ -211,10 +217,17 @@ func (s *stager) tell(rows int) {
 // it has deletions.
 func (s *stager) fold(ctx context.Context) error {
 	for view, vector := range s.plan.Vectors {
+		floor := vector.Floor
+		if s.plan.Foldable != nil {
+			var err error
+			if floor, err = s.plan.Foldable(ctx, view, floor); err != nil {
+				return err
+			}
+		}
 		var touched []feature.Version
 		var largest feature.Version
 		for of, c := range s.counts {
-			if of.view != view || of.version > vector.Floor || c.rows == 0 {
+			if of.view != view || of.version > floor || c.rows == 0 {
 				continue
 			}
 			touched = append(touched, of.version)
@@ -229,7 +242,7 @@ func (s *stager) fold(ctx context.Context) error {
 			continue
 		}
 		slices.Sort(touched)
-		n, err := s.rows.Fold(ctx, view, vector.Floor, vector.Dead, touched)
+		n, err := s.rows.Fold(ctx, view, floor, vector.Dead, touched)
 		if s.done.Folded += n; err != nil {
 			return err
 		}

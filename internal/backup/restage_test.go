@@ -1,11 +1,13 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,6 +123,49 @@ func TestRestage(t *testing.T) {
 		if a, b := chains(t, got), chains(t, want); !reflect.DeepEqual(a, b) {
 			t.Fatalf("seed %d: the store holds\n%v\nwant\n%v", seed, a, b)
 		}
+	}
+}
+
+// Rows that rest in the log come to the store after a restore. What was deleted since does
+// not show again then, although the deletion is certified.
+func TestRestageKeepsWhatHidesTheLog(t *testing.T) {
+	row := func(version feature.Version, at int64, deleted bool) []feature.Row {
+		return []feature.Row{{Key: "a", Record: feature.Record{Version: version, EventTime: at, Deleted: deleted}}}
+	}
+	log := records{"1/0": row(1, 10, false), "3/0": row(3, 30, true)}
+	span := []feature.Span{{Topic: "t", First: 0, Last: 9}}
+	versions := []feature.VersionInfo{
+		{Version: 1, Step: feature.StepSwept, State: feature.StateVisible, Spans: span},
+		{Version: 2, Step: feature.StepSwept, State: feature.StateExpired, Spans: span}, // on the shelf
+		{Version: 3, Step: feature.StepCertified, State: feature.StateVisible, Spans: span},
+	}
+	vector := feature.Vector{Floor: 3, Dead: []feature.Version{2}}
+	plan := Plan{Parts: Parts(view, versions, nil), Vectors: map[feature.ViewID]feature.Vector{view.ID: vector}, Parallel: 2,
+		Foldable: func(_ context.Context, of feature.ViewID, floor feature.Version) (feature.Version, error) {
+			if of != view.ID || floor != vector.Floor {
+				t.Errorf("asked of view %d with the floor %d, want %d and %d", of, floor, view.ID, vector.Floor)
+			}
+			return 2, nil
+		}}
+	store := &memory.Store{}
+	if _, err := Restage(t.Context(), log, store, plan); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Stage(t.Context(), view.ID, 4, row(4, 20, false)); err != nil { // version 2, published from the log
+		t.Fatal(err)
+	}
+	got, err := store.Read(t.Context(), view.ID, []feature.Key{"a"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := slices.MaxFunc(got[0], func(a, b feature.Record) int { return cmp.Compare(a.EventTime, b.EventTime) })
+	if !newest.Deleted {
+		t.Errorf("the newest record is %+v, want the deletion: %+v", newest, got[0])
+	}
+	lost := errors.New("no answer")
+	plan.Foldable = func(context.Context, feature.ViewID, feature.Version) (feature.Version, error) { return 0, lost }
+	if _, err := Restage(t.Context(), log, store, plan); !errors.Is(err, lost) {
+		t.Errorf("Restage = %v, want %v: nobody knows what may be folded", err, lost)
 	}
 }
 

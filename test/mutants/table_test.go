@@ -113,6 +113,11 @@ var mutants = []mutant{
 		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
 	},
 	{
+		name: "a restore folds deletions away before rows that rest in the log are back", file: "internal/backup/restage.go",
+		edits: [][2]string{{"		if s.plan.Foldable != nil {", "		if s.plan.Foldable != nil && len(s.plan.Parts) < 0 {"}},
+		pkg:   "./internal/backup", run: "^TestRestageKeepsWhatHidesTheLog$",
+	},
+	{
 		name: "deletions are folded away before rows that rest in the log are back", file: "materialize/offline.go",
 		edits: [][2]string{{"floor = min(floor, from-1)", "floor = max(floor, from-1)"}},
 		pkg:   "./materialize", run: "^TestOfflineDeletions$",

@@ -244,7 +244,7 @@ func (s *refill) restage(ctx context.Context, of []uint8) (backup.Restaged, erro
 // plan lists what to stage: everything, or what was not sealed when open was returned, by
 // the first version that was not.
 func (s *refill) plan(ctx context.Context, since map[feature.ViewID]feature.Version) (backup.Plan, map[feature.ViewID]feature.Version, error) {
-	plan := backup.Plan{Vectors: map[feature.ViewID]feature.Vector{}, Parallel: refillReads, Tell: s.tell()}
+	plan := backup.Plan{Vectors: map[feature.ViewID]feature.Vector{}, Foldable: foldable(s.parts.registry.Memory), Parallel: refillReads, Tell: s.tell()}
 	unsealed := map[feature.ViewID]feature.Version{}
 	states, err := s.parts.log.States(ctx)
 	if err != nil {

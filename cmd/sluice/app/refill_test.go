@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"sluice/feature"
@@ -80,5 +81,37 @@ func TestRestoredRows(t *testing.T) {
 	chains, err := stores.Read(t.Context(), 1, []feature.Key{lost, kept}, nil)
 	if err != nil || len(chains[0]) != 1 || len(chains[1]) != 0 {
 		t.Errorf("%d and %d rows are staged, %v, want 1 of the bucket that was lost and none of the other", len(chains[0]), len(chains[1]), err)
+	}
+}
+
+// What is staged again from the log is folded no further than the gate folds: rows that rest
+// in the log may be hidden by a deletion that is certified.
+func TestFoldable(t *testing.T) {
+	for name, tc := range map[string]struct {
+		memory string
+		err    error
+		want   feature.Version
+	}{
+		"nothing rests in the log": {`{"served":"2024-01-01T00:00:00Z"}`, nil, 9},
+		"a view without a memory":  {"", nil, 9},
+		"rows of version 4 rest":   {`{"shelf":[4],"offline":[4],"unfolded":4}`, nil, 3},
+		"of one above the floor":   {`{"unfolded":12}`, nil, 9},
+		"the memory is damaged":    {`{"unfolded":`, feature.ErrCorrupt, 0},
+		"no answer":                {"", feature.ErrUnavailable, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := foldable(func(_ context.Context, view feature.ViewID) ([]byte, error) {
+				if view != 7 {
+					t.Errorf("asked for the memory of view %d, want 7", view)
+				}
+				if errors.Is(tc.err, feature.ErrUnavailable) {
+					return nil, tc.err
+				}
+				return []byte(tc.memory), nil
+			})
+			if got, err := asked(t.Context(), 7, 9); got != tc.want || !errors.Is(err, tc.err) {
+				t.Errorf("foldable = %d, %v, want %d, %v", got, err, tc.want, tc.err)
+			}
+		})
 	}
 }

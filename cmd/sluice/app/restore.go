@@ -14,6 +14,7 @@ import (
 
 	"sluice/feature"
 	"sluice/internal/backup"
+	"sluice/materialize"
 	"sluice/quality/sketch"
 	"sluice/store/registry"
 	"sluice/tap"
@@ -270,7 +271,7 @@ func (r *restoration) dropUnknown(ctx context.Context) error {
 
 // rows stages the rows of everything that shows or is still to be decided.
 func (r *restoration) rows(ctx context.Context, gone map[string]string) error {
-	plan := backup.Plan{Vectors: map[feature.ViewID]feature.Vector{}, Parallel: r.opts.Parallel, Tell: r.opts.Tell}
+	plan := backup.Plan{Vectors: map[feature.ViewID]feature.Vector{}, Foldable: foldable(r.parts.registry.Memory), Parallel: r.opts.Parallel, Tell: r.opts.Tell}
 	if plan.Parallel <= 0 {
 		plan.Parallel = 2 * runtime.GOMAXPROCS(0)
 	}
@@ -302,6 +303,18 @@ func (r *restoration) rows(ctx context.Context, gone map[string]string) error {
 		return err
 	}
 	return r.parts.filledStores(ctx, sketch.HashKey(id))
+}
+
+// foldable asks what the gate remembers of a view, at the moment of the question, how far its
+// records may be folded.
+func foldable(memory func(context.Context, feature.ViewID) ([]byte, error)) backup.FoldableFunc {
+	return func(ctx context.Context, view feature.ViewID, floor feature.Version) (feature.Version, error) {
+		raw, err := memory(ctx, view)
+		if err != nil {
+			return 0, err
+		}
+		return materialize.Foldable(raw, floor)
+	}
 }
 
 // open lists what the taps had of windows that were not sealed.
