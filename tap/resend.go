@@ -31,6 +31,9 @@ type Resend struct {
 	Again  bool    // also those that were sent again before
 	DryRun bool    // send nothing
 	By     string  // who does it, for the mark
+	// Before is called once it is known which letters are sent, and before any is; with an
+	// error none is. Nil, and where none is sent: nobody is asked.
+	Before func(ctx context.Context, letters []ResentLetter) error
 }
 
 // Outcome is what became of a letter.
@@ -347,6 +350,11 @@ func (s *resender) send(ctx context.Context) error {
 	if !slices.ContainsFunc(s.records, func(r *kgo.Record) bool { return r != nil }) {
 		return nil
 	}
+	if s.query.Before != nil {
+		if err := s.query.Before(ctx, s.sent()); err != nil {
+			return err
+		}
+	}
 	if err := s.writer.begin(); err != nil {
 		return s.taken(err)
 	}
@@ -367,6 +375,16 @@ func (s *resender) send(ctx context.Context) error {
 		s.writer.put(ctx, newMark(s.log.cfg.Topics.DeadLetters, s.at[i], l.Letter.Place(), l.To, s.query.By))
 	}
 	return s.taken(s.writer.commit(ctx))
+}
+
+// sent returns the letters of which there are records.
+func (s *resender) sent() (letters []ResentLetter) {
+	for i, r := range s.records {
+		if r != nil {
+			letters = append(letters, s.letters[i])
+		}
+	}
+	return letters
 }
 
 // taken says who is in the way where a transaction was fenced.

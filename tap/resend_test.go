@@ -2,6 +2,7 @@ package tap
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -68,6 +69,14 @@ func TestResend(t *testing.T) {
 	one := r.letters()[4]
 	if sent := r.resend(Resend{Places: []Place{one.Place()}}); len(sent) != 1 || sent[0].Letter.Place() != one.Place() {
 		t.Errorf("replay of %s gave %v", one.Place(), sent)
+	}
+	refused := errors.New("not noted")
+	asked := 0
+	if _, err := r.log.Resend(t.Context(), Resend{Before: func(_ context.Context, letters []ResentLetter) error {
+		asked = len(letters)
+		return refused
+	}}); !errors.Is(err, refused) || asked != 19 {
+		t.Errorf("Resend that is refused = %v, asked about %d letters, want %v and 19", err, asked, refused)
 	}
 	sent := r.resend(Resend{Limit: 7})
 	if n := outcomes(sent); n[Resent] != 19 || n[ResentBefore] != 1 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"sluice/cmd/sluice/app"
 	"sluice/feature"
+	"sluice/internal/backup"
 )
 
 // installation is a platform on a folder of its own that can be stopped and started.
@@ -241,6 +243,35 @@ func backupAndRestore(t *testing.T, i *installation) {
 		}
 	}
 	i.push(dir, 9, 0, good(9))
+}
+
+// TestRestoreCutShort ends a restore once it has put the registry in and begun with the rows.
+// Nothing runs on what is left, and nobody takes it for a whole one, until it is repeated.
+func TestRestoreCutShort(t *testing.T) {
+	i := install(t, nil)
+	dir := i.define()
+	for minute := range 2 {
+		i.push(dir, minute, 0, func(n int) float64 { return 10 + float64(n%7)/10 })
+	}
+	file, s := filepath.Join(t.TempDir(), "sluice.bak"), session{t}
+	s.run(0, "backup "+file+i.flags())
+	i.stop()
+	i.lose()
+	flags := i.flags()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if _, err := app.Restore(ctx, i.cfg, app.RestoreOptions{Path: file, Rows: true, By: "eve", Reason: "drill", Tell: func(backup.Progress) { cancel() }}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Restore = %v, want it ended in the middle", err)
+	}
+	if _, err := app.New(t.Context(), i.cfg, app.Options{Target: "all", Clock: "manual", NoSync: true}); !errors.Is(err, app.ErrUnfinished) {
+		t.Errorf("the platform starts, %v, want %v", err, app.ErrUnfinished)
+	}
+	s.run(1, "backup "+file+".half"+flags, "!a restore has not come to its end")
+	s.run(0, "restore "+file+" --rows --force --yes --reason again"+flags, "registry restored", "staged again")
+	i.start()
+	s.run(0, "audit", "restore ", "restored ", "again")
+	i.served("get payments user=000,card=0", "2024-01-01T00:01:00Z")
+	i.push(dir, 2, 0, func(n int) float64 { return 10 + float64(n%7)/10 })
 }
 
 // rowsOf is the rows of get alone.

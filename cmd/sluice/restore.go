@@ -30,7 +30,7 @@ func (*restoreCmd) Help() string {
 	return "Stop the platform first. The registry changes in one transaction, whatever kind of database the backup came from, and every process that worked on it is fenced. " +
 		"The taps go on from where they were at the backup, so that windows judged since are judged again, as far as the log reaches. " +
 		"With --rows the online store, which must be empty, is filled from the log; what the log no longer holds is listed by version, and the command then exits with 1. " +
-		"A restore that ended early is repeated with --force." +
+		"A restore that ended early is repeated with --force; the platform does not start before that." +
 		"\n\nExamples:\n  sluice restore sluice.bak --dry-run\n  sluice restore sluice.bak --rows --reason 'disk lost'\n  sluice restore sluice.bak -config.file=sluice.yaml --rows --parallel=16"
 }
 

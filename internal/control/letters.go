@@ -56,6 +56,9 @@ type Replay struct {
 	Again   bool // also what was sent again before
 	DryRun  bool
 	By      string
+	// Before is called once it is known which letters are sent, and before any is; with an
+	// error none is. Nil, and where none is sent: nobody is asked.
+	Before func(ctx context.Context, letters []ReplayedLetter) error
 }
 
 // ReplayedLetter is what became of one of them.
@@ -75,7 +78,7 @@ type Letters interface {
 	// Find returns the letter of a record and where it was sent again;
 	// feature.ErrNotFound if there is none.
 	Find(ctx context.Context, at LetterPlace) (letter DeadLetter, replays []LetterPlace, err error)
-	// Replay sends letters again, in one transaction.
+	// Replay sends letters again, in one transaction; after an error they may have been sent.
 	Replay(ctx context.Context, r Replay) (letters []ReplayedLetter, next string, err error)
 }
 
@@ -164,7 +167,8 @@ type replayAnswer struct {
 }
 
 // replayLetters sends dead letters again to the topics that they came from, at most
-// maxReplay a request, and notes who did it and why.
+// maxReplay a request. Who does it, and why, is noted before: nothing is sent of which the
+// audit log does not say so.
 func (a *API) replayLetters(r *http.Request) (any, error) {
 	var req replayRequest
 	if err := decode(r, maxBody, &req); err != nil {
@@ -174,30 +178,35 @@ func (a *API) replayLetters(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var answer replayAnswer
+	if !req.DryRun {
+		replay.Before = func(ctx context.Context, letters []ReplayedLetter) (err error) {
+			answer.Audit, err = a.auditReplay(ctx, &replay, req.Reason, letters)
+			return err
+		}
+	}
 	items, next, err := a.deps.Letters.Replay(r.Context(), replay)
 	if err != nil {
+		if answer.Audit != "" {
+			a.auditBroken(context.WithoutCancel(r.Context()), &replay, answer.Audit)
+		}
 		return nil, fmt.Errorf("replay dead letters: %w", err)
 	}
-	answer := replayAnswer{Items: items, Next: next}
+	answer.Items, answer.Next = items, next
 	if items == nil {
 		answer.Items = []ReplayedLetter{}
 	}
-	var sent []string
 	for _, l := range items {
 		switch l.Outcome {
 		case "replayed":
 			answer.Replayed++
-			sent = append(sent, l.Record)
 		case "already":
 			answer.Already++
 		default:
 			answer.Failed++
 		}
 	}
-	if !req.DryRun && len(sent) > 0 {
-		answer.Audit, err = a.auditReplay(context.WithoutCancel(r.Context()), replay, req.Reason, sent)
-	}
-	return answer, err
+	return answer, nil
 }
 
 // replay checks a request.
@@ -228,9 +237,12 @@ func (q *replayRequest) replay(r *http.Request) (Replay, error) {
 	return out, nil
 }
 
-// auditReplay writes the audit row of letters that were sent. They are marked as sent by
-// then, with who did it, so that a row that could not be written hides nothing.
-func (a *API) auditReplay(ctx context.Context, q Replay, reason string, sent []string) (string, error) {
+// auditReplay writes the audit row of letters that are about to be sent.
+func (a *API) auditReplay(ctx context.Context, q *Replay, reason string, letters []ReplayedLetter) (string, error) {
+	sent := make([]string, len(letters))
+	for i, l := range letters {
+		sent[i] = l.Record
+	}
 	after, err := json.Marshal(map[string]any{"replayed": sent, "again": q.Again})
 	if err != nil {
 		return "", fmt.Errorf("encode audit row: %w", err)
@@ -238,13 +250,20 @@ func (a *API) auditReplay(ctx context.Context, q Replay, reason string, sent []s
 	now, _ := a.deps.Clock.Now()
 	row := feature.Audit{ID: auditID(time.Now()), At: now.UTC(), By: q.By, Action: "replay", View: q.Select.View, Reason: reason, After: after}
 	if err := a.deps.Registry.WriteAudit(ctx, row); err != nil {
-		a.deps.Logger.Error("dead letters were replayed, and the audit row could not be written", "by", q.By, "letters", len(sent), "err", err)
-		return "", &feature.Error{
-			Code: feature.CodeUnavailable, Message: fmt.Sprintf("%d dead letters were replayed, but the audit log could not be written", len(sent)),
-			Hint: "they are marked as replayed on the dead-letter topic; the server's log says more",
-		}
+		return "", fmt.Errorf("nothing was sent: %w", err)
 	}
 	return row.ID, nil
+}
+
+// auditBroken notes behind the audit row of a replay that nobody knows what became of it. If
+// that cannot be noted either, the row stands for what was asked.
+func (a *API) auditBroken(ctx context.Context, q *Replay, row string) {
+	now, _ := a.deps.Clock.Now()
+	err := a.deps.Registry.WriteAudit(ctx, feature.Audit{ID: auditID(time.Now()), At: now.UTC(), By: q.By, Action: "replay_failed", View: q.Select.View,
+		Reason: "replay " + row + " broke off: the marks on the dead-letter topic say whether its letters were sent"})
+	if err != nil {
+		a.deps.Logger.Warn("a replay of dead letters broke off, and the audit row that says so could not be written", "audit", row, "by", q.By, "err", err)
+	}
 }
 
 // auditID returns an id that sorts by time, as those of the registry do.

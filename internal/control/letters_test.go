@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ type memoryLetters struct {
 	items []DeadLetter
 	sent  map[LetterPlace][]LetterPlace
 	err   error
+	lost  error // of a Replay, after it took effect
 }
 
 func (l *memoryLetters) List(_ context.Context, f LetterFilter, _ string, limit int) (items []DeadLetter, next string, err error) {
@@ -39,22 +41,34 @@ func (l *memoryLetters) Find(_ context.Context, at LetterPlace) (DeadLetter, []L
 
 func (l *memoryLetters) Replay(ctx context.Context, r Replay) (letters []ReplayedLetter, next string, err error) {
 	items, _, err := l.List(ctx, r.Select, "", 1000)
+	var places []LetterPlace
+	var sent []ReplayedLetter
 	for _, d := range items {
 		at := LetterPlace{d.Topic, d.Partition, d.Offset}
 		if len(r.Records) > 0 && r.Records[0] != at {
 			continue
 		}
 		out := ReplayedLetter{Record: at.String(), View: d.View, Reason: d.Reason, Outcome: "replayed"}
-		switch {
-		case len(l.sent[at]) > 0 && !r.Again:
+		if len(l.sent[at]) > 0 && !r.Again {
 			out.Outcome = "already"
-		case !r.DryRun:
-			to := LetterPlace{d.Topic, d.Partition, 100 + d.Offset}
-			out.To, l.sent[at] = to.String(), append(l.sent[at], to)
+		} else {
+			places, sent = append(places, at), append(sent, out)
 		}
 		letters = append(letters, out)
 	}
-	return letters, "", err
+	if err != nil || r.DryRun || len(places) == 0 {
+		return letters, "", err
+	}
+	if err := r.Before(ctx, sent); err != nil {
+		return nil, "", err
+	}
+	for i, at := range places {
+		to := LetterPlace{at.Topic, at.Partition, 100 + at.Offset}
+		l.sent[at] = append(l.sent[at], to)
+		at := slices.IndexFunc(letters, func(x ReplayedLetter) bool { return x.Record == sent[i].Record })
+		letters[at].To = to.String()
+	}
+	return letters, "", l.lost
 }
 
 func withLetters(t *testing.T, change func(*Deps)) *platform {
@@ -100,6 +114,33 @@ func TestReplayEndpoint(t *testing.T) {
 	p.want("GET", "/api/v1/deadletters/sluice.writes/0/3", "", 200, `{"topic":"sluice.writes",...`)
 	if _, body := p.do("GET", "/api/v1/deadletters/sluice.writes/0/3", ""); !strings.HasSuffix(body, `"replays":["sluice.writes/0/103"]}`) {
 		t.Errorf("show = %s, want where it was sent again", body)
+	}
+}
+
+// mute is a registry that takes no audit rows.
+type mute struct{ Registry }
+
+func (mute) WriteAudit(context.Context, feature.Audit) error {
+	return fmt.Errorf("lost: %w", feature.ErrUnavailable)
+}
+
+// Nothing is sent of which the audit log does not say so, also if the process does not come
+// to say anything afterwards.
+func TestReplayIsNotedBefore(t *testing.T) {
+	const path, body = "/api/v1/deadletters/replay", `{"all":true,"by":"eve","reason":"mended"}`
+	p := withLetters(t, func(d *Deps) { d.Registry = mute{d.Registry} })
+	if status, answer := p.do("POST", path, body); status != http.StatusServiceUnavailable || len(p.letters.sent) != 0 {
+		t.Errorf("replay without an audit log = %d %s, and %d letters are sent, want none", status, answer, len(p.letters.sent))
+	}
+	p = withLetters(t, nil)
+	p.letters.lost = fmt.Errorf("lost: %w", feature.ErrUnavailable)
+	if status, answer := p.do("POST", path, body); status != http.StatusServiceUnavailable || len(p.letters.sent) != 2 {
+		t.Fatalf("replay whose answer is lost = %d %s, and %d letters are sent, want 503 and both", status, answer, len(p.letters.sent))
+	}
+	rows, _, err := p.registry.AuditLog(t.Context(), "", 0)
+	if err != nil || len(rows) != 2 || rows[0].Action != "replay" || rows[0].By != "eve" || !strings.Contains(string(rows[0].After), "sluice.writes/0/3") ||
+		rows[1].Action != "replay_failed" || !strings.Contains(rows[1].Reason, rows[0].ID) {
+		t.Errorf("audit log = %+v (%v), want who replayed what, and that its end is not known", rows, err)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"sluice/feature"
 )
 
 // Table is one table of an export, with its columns in the order of the rows' values.
@@ -117,6 +119,9 @@ type Import struct {
 	Force bool // replace what is there
 	// Next returns the next table, or the next row of the last one; io.EOF at the end.
 	Next func() (*Table, []any, error)
+	// Why is the audit row of a restore of which this is the first step, stored behind those
+	// that come in; until FinishRestore the registry is Unfinished. Nil: this is all of it.
+	Why *feature.Audit
 }
 
 // Import puts exported tables in place of those that are there, in one transaction:
@@ -166,7 +171,10 @@ func importAll(ctx context.Context, db bulk, tx *sql.Tx, conn *sql.Conn, from Im
 	if err := loadTables(ctx, db, tx, conn, known, from.Next); err != nil {
 		return err
 	}
-	return fenceAll(ctx, tx, epochs)
+	if err := fenceAll(ctx, tx, epochs); err != nil || from.Why == nil {
+		return err
+	}
+	return beginRestore(ctx, tx, *from.Why)
 }
 
 // checkEmpty refuses a registry in which anything was done.

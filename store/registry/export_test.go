@@ -204,6 +204,38 @@ func testMove(t *testing.T, from, to *registry.Registry) {
 		t.Errorf("a second move by force = %v", err)
 	}
 	same(t, from, to, view)
+	testUnfinished(t, m, to)
+}
+
+// testUnfinished restores m: from the moment at which its tables are there the registry says
+// that the restore is not over, and who began it.
+func testUnfinished(t *testing.T, m moved, to *registry.Registry) {
+	ctx := t.Context()
+	unfinished := func(want bool) {
+		t.Helper()
+		if got, err := to.Unfinished(ctx); err != nil || got != want {
+			t.Errorf("Unfinished = %t, %v, want %t", got, err, want)
+		}
+	}
+	last := func(want string) {
+		t.Helper()
+		if rows, _, err := to.AuditLog(ctx, "", 0); err != nil || len(rows) == 0 || rows[len(rows)-1].Action != want || rows[len(rows)-1].By != "eve" {
+			t.Errorf("audit log = %+v (%v), want %s by eve at its end", rows, err, want)
+		}
+	}
+	unfinished(false)
+	for range 2 { // the second repeats one that was cut short
+		if err := to.Import(ctx, registry.Import{Force: true, Next: m.next(), Why: &feature.Audit{At: day, By: "eve", Action: "restore"}}); err != nil {
+			t.Fatal(err)
+		}
+		unfinished(true)
+		last("restore")
+	}
+	if err := to.FinishRestore(ctx, feature.Audit{At: day, By: "eve", Action: "restored"}); err != nil {
+		t.Error(err)
+	}
+	unfinished(false)
+	last("restored")
 }
 
 // same compares what the two registries answer.

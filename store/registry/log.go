@@ -54,6 +54,23 @@ func (s *Registry) WriteAudit(ctx context.Context, row feature.Audit) error {
 }
 
 func insertAudit(ctx context.Context, tx *transaction, row feature.Audit) error {
+	id, body, err := auditBody(row)
+	if err != nil {
+		return err
+	}
+	if err := tx.lockLog(ctx); err != nil {
+		return err
+	}
+	return tx.put(ctx, func(_ int64, err error) error {
+		if tx.taken(err) {
+			return fmt.Errorf("audit row %s is there already: %w", id, feature.ErrConflict)
+		}
+		return err
+	}, insertAuditRow, id, body)
+}
+
+// auditBody is the stored form of an audit row, with an id if it has none.
+func auditBody(row feature.Audit) (id string, body []byte, err error) {
 	if row.ID == "" {
 		row.ID = NewID()
 	}
@@ -64,19 +81,10 @@ func insertAudit(ctx context.Context, tx *transaction, row feature.Audit) error 
 	if len(row.After) == 0 {
 		row.After = []byte("{}")
 	}
-	body, err := encode(row)
-	if err != nil {
-		return fmt.Errorf("audit row %s: %w", row.ID, err)
+	if body, err = encode(row); err != nil {
+		return row.ID, nil, fmt.Errorf("audit row %s: %w", row.ID, err)
 	}
-	if err := tx.lockLog(ctx); err != nil {
-		return err
-	}
-	return tx.put(ctx, func(_ int64, err error) error {
-		if tx.taken(err) {
-			return fmt.Errorf("audit row %s is there already: %w", row.ID, feature.ErrConflict)
-		}
-		return err
-	}, insertAuditRow, row.ID, body)
+	return row.ID, body, nil
 }
 
 // Alerts lists alerts in the order in which they were first stored, behind the

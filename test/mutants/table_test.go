@@ -113,6 +113,11 @@ var mutants = []mutant{
 		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
 	},
 	{
+		name: "a platform starts on a restore that was cut short", file: "cmd/sluice/app/parts.go",
+		edits: [][2]string{{"	if err := p.finished(ctx); err != nil {", "	if err := p.finished(ctx); err != nil && ctx.Err() != nil {"}},
+		pkg:   "./cmd/sluice", run: "^TestRestoreCutShort$",
+	},
+	{
 		name: "a restore folds deletions away before rows that rest in the log are back", file: "internal/backup/restage.go",
 		edits: [][2]string{{"		if s.plan.Foldable != nil {", "		if s.plan.Foldable != nil && len(s.plan.Parts) < 0 {"}},
 		pkg:   "./internal/backup", run: "^TestRestageKeepsWhatHidesTheLog$",

@@ -59,6 +59,9 @@ func Backup(ctx context.Context, cfg Config, opts BackupOptions) (result BackupR
 	if err != nil {
 		return result, err
 	}
+	if err := p.finished(ctx); err != nil {
+		return result, fmt.Errorf("back up: %w", err)
+	}
 	for move := 1; ; move++ {
 		if result, err = p.backup(ctx, cfg, opts); !errors.Is(err, errMoved) || move == maxMoves {
 			return result, err

@@ -44,18 +44,27 @@ func (l letters) Replay(ctx context.Context, r control.Replay) ([]control.Replay
 	for _, p := range r.Records {
 		q.Places = append(q.Places, tap.Place(p))
 	}
+	if r.Before != nil {
+		q.Before = func(ctx context.Context, letters []tap.ResentLetter) error {
+			return r.Before(ctx, replayedLetters(letters))
+		}
+	}
 	result, err := l.log.Resend(ctx, q)
 	if err != nil {
 		return nil, "", letterError(err)
 	}
-	items := make([]control.ReplayedLetter, len(result.Letters))
-	for i, s := range result.Letters {
+	return replayedLetters(result.Letters), result.Next, nil
+}
+
+func replayedLetters(letters []tap.ResentLetter) []control.ReplayedLetter {
+	items := make([]control.ReplayedLetter, len(letters))
+	for i, s := range letters {
 		items[i] = control.ReplayedLetter{Record: s.Letter.Place().String(), View: s.Letter.View, Reason: s.Letter.Reason, Outcome: string(s.Outcome), Text: s.Text}
 		if s.To.Topic != "" && s.To.Offset >= 0 {
 			items[i].To = s.To.String()
 		}
 	}
-	return items, result.Next, nil
+	return items
 }
 
 func letterOf(l *tap.DeadLetter) control.DeadLetter {

@@ -75,6 +75,9 @@ func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) (err e
 	if err := p.openRegistry(ctx, cfg, opts); err != nil {
 		return err
 	}
+	if err := p.finished(ctx); err != nil {
+		return err
+	}
 	if p.key, err = p.installation(ctx, opts.HashKey); err != nil {
 		return fmt.Errorf("read installation: %w", err)
 	}

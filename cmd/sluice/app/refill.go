@@ -105,6 +105,7 @@ type refill struct {
 	name   string
 	filled bool // the registry says that its buckets were marked
 	told   step // what was said last
+	noted  bool // the audit log has the restore that is under way, or is tried again
 }
 
 // step is what the marks of a store's buckets ask for.
@@ -186,6 +187,12 @@ func (s *refill) restore(ctx context.Context, store *redis.Store, owner string, 
 		s.metrics.progress.WithLabelValues(s.name).Set(1)
 	}()
 	s.metrics.progress.WithLabelValues(s.name).Set(0)
+	if !s.noted {
+		if err := s.audit(ctx, "restore rows", map[string]any{"buckets": len(of)}); err != nil {
+			return err
+		}
+		s.noted = true
+	}
 	began := time.Now()
 	s.log.Warn("row store: a server has lost rows; they are staged again from the log", "store", s.name, "buckets", len(of), "of", redis.Buckets)
 	token := rand.Text()
@@ -215,7 +222,8 @@ func (s *refill) restore(ctx context.Context, store *redis.Store, owner string, 
 		outcome = "incomplete"
 	}
 	s.log.Warn("row store: the rows that a server had lost are staged again", "store", s.name, "buckets", len(of), "rows", done.Rows, "parts", done.Parts, "lost", len(gaps), "took", time.Since(began).Round(time.Millisecond))
-	return s.audit(ctx, of, done, gaps)
+	s.noted = false
+	return s.audit(ctx, "rows restored", map[string]any{"buckets": len(of), "rows": done.Rows, "parts": done.Parts, "lost": len(gaps)})
 }
 
 // restage stages everything that shows or is to be decided, and then once more what came
@@ -328,12 +336,15 @@ func (s *refill) gaps(lost []backup.Lost) (gaps []backup.Lost) {
 	return gaps
 }
 
-func (s *refill) audit(ctx context.Context, of []uint8, done backup.Restaged, gaps []backup.Lost) error {
-	after, err := json.Marshal(map[string]any{"store": s.name, "buckets": len(of), "rows": done.Rows, "parts": done.Parts, "lost": len(gaps)})
+// audit notes what the gate does to a store: that it begins, once for all tries of it, and
+// what came of it.
+func (s *refill) audit(ctx context.Context, action string, what map[string]any) error {
+	what["store"] = s.name
+	after, err := json.Marshal(what)
 	if err != nil {
 		return fmt.Errorf("encode audit row: %w", err)
 	}
-	return s.parts.registry.WriteAudit(ctx, feature.Audit{At: time.Now().UTC(), By: owner, Action: "restore rows", Reason: "a server of the online store came back without them", After: after})
+	return s.parts.registry.WriteAudit(ctx, feature.Audit{At: time.Now().UTC(), By: owner, Action: action, Reason: "a server of the online store came back without them", After: after})
 }
 
 // restoredRows is an online store into whose buckets of a list alone rows are staged: the

@@ -44,16 +44,36 @@ func Reread(ctx context.Context, cfg Config, opts RereadOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, state := range first {
-		if err := p.log.PutState(ctx, state); err != nil {
-			return err
-		}
-	}
-	after, err := json.Marshal(map[string]any{"partitions": opts.Sources})
+	return reread(ctx, p.registry, p.log, first, opts)
+}
+
+// reread puts states, and notes before who asked for that: a partition of which only some
+// are put is read again without a word otherwise.
+func reread(ctx context.Context, log auditLog, taps states, first []tap.State, opts RereadOptions) error {
+	asked, err := json.Marshal(map[string]any{"partitions": opts.Sources})
 	if err != nil {
 		return fmt.Errorf("encode audit row: %w", err)
 	}
-	return p.registry.WriteAudit(ctx, feature.Audit{At: time.Now().UTC(), By: opts.By, Action: "reread", Reason: opts.Reason, After: after})
+	row := feature.Audit{At: time.Now().UTC(), By: opts.By, Action: "reread", Reason: opts.Reason, After: asked}
+	if err := log.WriteAudit(ctx, row); err != nil {
+		return fmt.Errorf("nothing is read again: %w", err)
+	}
+	for i, state := range first {
+		if err := taps.PutState(ctx, state); err != nil {
+			return fmt.Errorf("%s, and what comes after it, may not be read again; audit row written: %w", opts.Sources[i], err)
+		}
+	}
+	return nil
+}
+
+// auditLog is where people's acts are noted that are no commits.
+type auditLog interface {
+	WriteAudit(ctx context.Context, row feature.Audit) error
+}
+
+// states are where taps go on from.
+type states interface {
+	PutState(ctx context.Context, state tap.State) error
 }
 
 // firstStates returns the states to put, one of each source.

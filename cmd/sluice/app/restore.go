@@ -116,7 +116,7 @@ func (r *restoration) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return r.audit(ctx)
+	return r.finish(ctx)
 }
 
 // registry puts the tables in, and keeps the states for later.
@@ -131,7 +131,11 @@ func (r *restoration) registry(ctx context.Context) error {
 		return err
 	}
 	defer in.Close()
-	err = r.parts.registry.Import(ctx, registry.Import{Force: r.opts.Force, Next: func() (*registry.Table, []any, error) {
+	why, err := r.why()
+	if err != nil {
+		return err
+	}
+	err = r.parts.registry.Import(ctx, registry.Import{Force: r.opts.Force, Why: &why, Next: func() (*registry.Table, []any, error) {
 		for {
 			record, err := in.Next()
 			switch {
@@ -420,11 +424,38 @@ func positions(in, columns []string) (at []int) {
 	return at
 }
 
-// audit notes who restored what, behind everything that was restored.
-func (r *restoration) audit(ctx context.Context) error {
+// why is the audit row of a restore, in the transaction that puts the registry in: there is
+// none without it.
+func (r *restoration) why() (feature.Audit, error) {
 	after, err := json.Marshal(map[string]any{"made_at": r.result.Header.MadeAt, "sha256": r.result.Summary.SHA256, "rows": r.opts.Rows})
+	if err != nil {
+		return feature.Audit{}, fmt.Errorf("encode audit row: %w", err)
+	}
+	return feature.Audit{At: time.Now().UTC(), By: r.opts.By, Action: "restore", Reason: r.opts.Reason, After: after}, nil
+}
+
+// finish notes that all is restored; before, nothing may run on the installation.
+func (r *restoration) finish(ctx context.Context) error {
+	did := map[string]any{"sha256": r.result.Summary.SHA256, "states": r.result.States, "anew": r.result.Anew, "dropped": r.result.Dropped}
+	if done := r.result.Restaged; done != nil {
+		did["rows"], did["lost"] = done.Rows, len(done.Lost)
+	}
+	after, err := json.Marshal(did)
 	if err != nil {
 		return fmt.Errorf("encode audit row: %w", err)
 	}
-	return r.parts.registry.WriteAudit(ctx, feature.Audit{At: time.Now().UTC(), By: r.opts.By, Action: "restore", Reason: r.opts.Reason, After: after})
+	return r.parts.registry.FinishRestore(ctx, feature.Audit{At: time.Now().UTC(), By: r.opts.By, Action: "restored", Reason: r.opts.Reason, After: after})
+}
+
+// ErrUnfinished reports an installation of which a restore has put the registry in and not
+// all of the rest: taps would go on behind windows that the registry does not know.
+var ErrUnfinished = errors.New("a restore has not come to its end: repeat it with sluice restore FILE --force")
+
+// finished refuses such an installation.
+func (p *parts) finished(ctx context.Context) error {
+	unfinished, err := p.registry.Unfinished(ctx)
+	if err == nil && unfinished {
+		err = ErrUnfinished
+	}
+	return err
 }
