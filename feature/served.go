@@ -13,6 +13,15 @@ type Exposure struct {
 	Last    time.Time // likewise
 }
 
+// ExposureReport is what one process says of what it has shown since its report before.
+// Numbers of a process begin at 1 and rise; a report that is repeated, since its answer was
+// lost, has the number that it had, and the same Reads.
+type ExposureReport struct {
+	Process string
+	Number  uint64
+	Reads   []Exposure
+}
+
 // ServedRow is one row out of a sample of those that reads returned, as the store
 // holds it. It owns its memory.
 type ServedRow struct {

@@ -19,11 +19,11 @@ func TestRollbackSaysWhoSawIt(t *testing.T) {
 	w.run(0, 300, 10)
 	w.states(rules.Fail)
 	version := w.put(1, 300, 50)
-	err := w.registry.AddExposure(t.Context(), []feature.Exposure{
+	err := w.registry.AddExposure(t.Context(), feature.ExposureReport{Process: "p", Number: 1, Reads: []feature.Exposure{
 		{View: w.view.ID, Version: 1, Reads: 1000, First: day0, Last: day0.Add(time.Hour)},
 		{View: w.view.ID, Version: version, Reads: 40, First: day0.Add(time.Hour), Last: day0.Add(time.Hour + 10*time.Second)},
 		{View: w.view.ID, Version: version, Reads: 2, First: day0.Add(time.Hour + 11*time.Second), Last: day0.Add(time.Hour + 72*time.Second)},
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func benchServer(b testing.TB, change ...func(*Config, *Deps)) *fixture {
 	})
 	f := newFixture(b, func(c *Config, d *Deps) {
 		d.Rows, d.Version = store, nil
-		d.Exposed = func(context.Context, []feature.Exposure) error { return nil }
+		d.Exposed = func(context.Context, uint64, []feature.Exposure) error { return nil }
 		d.Readers = func(context.Context, []feature.Readership) error { return nil }
 		d.Served = func(context.Context, []feature.ServedRow) error { return nil }
 		c.Grace = time.Hour // the snapshot is not renewed here

@@ -18,16 +18,21 @@ type ledger struct {
 	all  []feature.Exposure
 	rows []feature.ServedRow
 	err  error
+
+	number uint64 // of the last report that was taken
+	lost   bool   // answers are, of reports that are taken
 }
 
-func (l *ledger) exposed(_ context.Context, reads []feature.Exposure) error {
+func (l *ledger) exposed(_ context.Context, number uint64, reads []feature.Exposure) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err != nil {
+	if l.err != nil && !l.lost {
 		return l.err
 	}
-	l.all = append(l.all, reads...)
-	return nil
+	if number > l.number {
+		l.number, l.all = number, append(l.all, reads...)
+	}
+	return l.err
 }
 
 func (l *ledger) served(_ context.Context, rows []feature.ServedRow) error {
@@ -131,11 +136,36 @@ func TestExposureKept(t *testing.T) {
 		l.err = nil
 		l.mu.Unlock()
 		time.Sleep(2 * time.Second)
-		if got := l.reads(2); got[1] != 30 || len(l.all) != 1 {
-			t.Errorf("reported %v in %d entries, want 30 reads in one", got, len(l.all))
+		if got := l.reads(2); got[1] != 30 || len(l.all) != 2 {
+			t.Errorf("reported %v in %d entries, want 30 reads in two, of the report that failed first and of all since", got, len(l.all))
 		}
 		if text := lines.String(); strings.Count(text, "kept until") != 1 || strings.Count(text, "recorded again") != 1 {
 			t.Errorf("the log says %q, want one line when it begins and one when it ends", text)
+		}
+	})
+}
+
+// TestExposureWithoutAnswer loses the answers of reports that are recorded, for a while:
+// every read is counted, and none twice.
+func TestExposureWithoutAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		f := newFixture(t, func(_ *Config, d *Deps) { d.Exposed = l.exposed })
+		f.write(t, "users", 1, ago(0), user("a"), float(1))
+		f.running(t)
+		for n := range 30 {
+			l.mu.Lock()
+			l.err, l.lost = nil, n%2 == 0
+			if n%10 < 5 {
+				l.err = errors.New("the answer is lost, or there was none")
+			}
+			l.mu.Unlock()
+			f.post(t, "/api/v1/views/users/rows", readA)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2 * time.Second)
+		if got := l.reads(2); got[1] != 30 {
+			t.Errorf("reported %v, want 30 reads", got)
 		}
 	})
 }

@@ -390,7 +390,7 @@ func TestVersionsSayWhoRead(t *testing.T) {
 	p := newPlatform(t, nil)
 	v := p.apply()
 	first, second := p.judge(v, minute(0), "publish"), p.judge(v, minute(1), "publish")
-	err := p.registry.AddExposure(t.Context(), []feature.Exposure{{View: v.ID, Version: second.Version, Reads: 12, First: minute(1).Start, Last: minute(1).End}})
+	err := p.registry.AddExposure(t.Context(), feature.ExposureReport{Process: "p", Number: 1, Reads: []feature.Exposure{{View: v.ID, Version: second.Version, Reads: 12, First: minute(1).Start, Last: minute(1).End}}})
 	if err != nil {
 		t.Fatal(err)
 	}

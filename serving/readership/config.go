@@ -11,11 +11,11 @@ import (
 )
 
 // ExposedFunc records how often versions were read: one entry a view and version,
-// with the rows since the entry before it that was taken. It is called about once
-// a second while there are reads, and when Run ends. What it returns an error for
-// comes again, added to what followed; so an error after it has recorded counts
-// twice.
-type ExposedFunc func(ctx context.Context, reads []feature.Exposure) error
+// with the rows since the report before it. It is called about once a second while there
+// are reads, and when Run ends. A report that it returns an error for comes again as it
+// was, with the same number, and what followed comes after it: whoever records a number
+// once counts every read once, also where the answer was lost.
+type ExposedFunc func(ctx context.Context, number uint64, reads []feature.Exposure) error
 
 // ReadersFunc records who reads what: what this process counted of views in an hour of
 // the platform's clock, all of it, in place of what it said of that view and hour before.

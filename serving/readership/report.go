@@ -31,6 +31,8 @@ type Reporter struct {
 
 	from    time.Time // of the goroutine that reports exposure: when it last did
 	owed    []feature.Exposure
+	doubt   []feature.Exposure // the report that was not answered
+	number  uint64             // of the last report
 	failing bool
 }
 
@@ -105,8 +107,8 @@ func repeat(ctx context.Context, every time.Duration, report func(context.Contex
 	}
 }
 
-// reportExposure hands on what was counted. What cannot be handed on is kept and
-// added to the next report.
+// reportExposure hands on what was counted. A report that may or may not have been taken
+// comes again first, as it was; what was counted since is kept until it is.
 func (r *Reporter) reportExposure(ctx context.Context) {
 	now := r.config.Now()
 	r.mu.Lock()
@@ -115,20 +117,25 @@ func (r *Reporter) reportExposure(ctx context.Context) {
 	}
 	r.mu.Unlock()
 	r.from = now
-	if len(r.owed) == 0 {
-		return
-	}
 	r.owed = merged(r.owed)
-	err := r.config.Exposed(ctx, r.owed)
-	if err == nil {
-		r.owed = nil
-	} else {
+	tried, err := false, error(nil)
+	for err == nil && len(r.doubt)+len(r.owed) > 0 {
+		if len(r.doubt) == 0 {
+			r.number++
+			r.doubt, r.owed = r.owed, nil
+		}
+		tried = true
+		if err = r.config.Exposed(ctx, r.number, r.doubt); err == nil {
+			r.doubt = nil
+		}
+	}
+	if err != nil {
 		r.results[exposureFailed].Inc()
 	}
 	switch {
 	case err != nil && !r.failing:
 		r.config.Log.Warn("how often versions were read cannot be recorded; it is kept until it can", "err", err)
-	case err == nil && r.failing:
+	case err == nil && tried && r.failing:
 		r.config.Log.Info("how often versions were read is recorded again")
 	}
 	r.failing = err != nil

@@ -117,7 +117,7 @@ func fill(t *testing.T, s *registry.Registry) *feature.View {
 	_, clockErr := s.SetClock(ctx, day)
 	_, ownerErr := s.Acquire(ctx, "gate")
 	_, idleErr := s.LeaveIdle(ctx, "t", 1, view.ID)
-	exposureErr := s.AddExposure(ctx, []feature.Exposure{{View: view.ID, Version: info.Version, Reads: 3, First: day, Last: day}})
+	exposureErr := s.AddExposure(ctx, feature.ExposureReport{Process: "p", Number: 1, Reads: []feature.Exposure{{View: view.ID, Version: info.Version, Reads: 3, First: day, Last: day}}})
 	servedErr := s.PutServed(ctx, feature.ServedProfile{View: view.ID, Window: w, Process: "p", Layout: "l", Rows: 1, Versions: []feature.Version{info.Version}, Profile: []byte("profile")})
 	readershipErr := s.PutReadership(ctx, []feature.Readership{{View: view.ID, Window: feature.Window{Start: day, End: day.Add(time.Hour)}, Process: "p", First: day, Reads: []feature.FeatureReads{{Rows: 3}}}})
 	originsErr := s.SaveOrigins(ctx, "v1", []byte("origins"))

@@ -16,21 +16,31 @@ const (
 		ON CONFLICT (view_id, version) DO UPDATE SET reads = exposures.reads + excluded.reads,
 		first_read = CASE WHEN excluded.first_read < exposures.first_read THEN excluded.first_read ELSE exposures.first_read END,
 		last_read = CASE WHEN excluded.last_read > exposures.last_read THEN excluded.last_read ELSE exposures.last_read END`
-	exposureQuery = `SELECT version, reads, first_read, last_read FROM exposures WHERE view_id = $1 AND version >= $2 AND version <= $3 ORDER BY version`
+	takeReportQuery = `INSERT INTO reporters (process, number, at) VALUES ($1, $2, $3)
+		ON CONFLICT (process) DO UPDATE SET number = excluded.number, at = excluded.at WHERE reporters.number < excluded.number`
+	forgetReporters = `DELETE FROM reporters WHERE at < $1`
+	exposureQuery   = `SELECT version, reads, first_read, last_read FROM exposures WHERE view_id = $1 AND version >= $2 AND version <= $3 ORDER BY version`
 )
 
-// AddExposure adds what servers have shown since they last said so, all of it or
-// nothing. It is no change that anybody waits for.
-func (s *Registry) AddExposure(ctx context.Context, deltas []feature.Exposure) error {
-	if len(deltas) == 0 {
+// AddExposure adds what a process has shown since it last said so, all of it or nothing, and
+// once: a report whose number is not above the last one of the process was recorded before,
+// and changes nothing. It is no change that anybody waits for.
+func (s *Registry) AddExposure(ctx context.Context, report feature.ExposureReport) error {
+	if len(report.Reads) == 0 {
 		return nil
 	}
+	if report.Process == "" || report.Number == 0 {
+		return fmt.Errorf("add exposure: %w", invalid("a report without a process or a number"))
+	}
 	// In one order for everybody, so that no two wait for each other's rows.
-	deltas = slices.SortedFunc(slices.Values(deltas), func(a, b feature.Exposure) int {
+	deltas := slices.SortedFunc(slices.Values(report.Reads), func(a, b feature.Exposure) int {
 		return cmp.Or(cmp.Compare(a.View, b.View), cmp.Compare(a.Version, b.Version))
 	})
 	err := s.write(ctx, func(ctx context.Context, tx *transaction) error {
 		tx.quiet = true
+		if fresh, err := takeReport(ctx, tx, report); err != nil || !fresh {
+			return err
+		}
 		for _, d := range deltas {
 			if err := tx.put(ctx, naming("version %d of view %d", d.Version, d.View), addExposure,
 				int64(d.View), int64(d.Version), int64(d.Reads), firstNanos(d.First), nanos(d.Last)); err != nil {
@@ -44,6 +54,28 @@ func (s *Registry) AddExposure(ctx context.Context, deltas []feature.Exposure) e
 	}
 	return nil
 }
+
+// takeReport notes the number of a process's report, and reports whether that is news. It
+// waits for a transaction that has the same report and is not over. With the first report of
+// a process those of processes are forgotten that have said nothing for long.
+func takeReport(ctx context.Context, tx *transaction, report feature.ExposureReport) (fresh bool, err error) {
+	now := time.Now()
+	if report.Number == 1 {
+		if _, err := tx.ExecContext(ctx, forgetReporters, now.Add(-reporterKept).UnixNano()); err != nil {
+			return false, err
+		}
+	}
+	result, err := tx.ExecContext(ctx, takeReportQuery, report.Process, int64(report.Number), now.UnixNano())
+	if err != nil {
+		return false, fmt.Errorf("report %d of %s: %w", report.Number, report.Process, err)
+	}
+	n, err := result.RowsAffected()
+	return n == 1, err
+}
+
+// reporterKept is how long after its last report a process may repeat it. It tries again
+// every second.
+const reporterKept = 30 * 24 * time.Hour
 
 // Exposure returns how often the versions of a view from first to last were shown,
 // rising; one that never was is not in it.

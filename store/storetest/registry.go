@@ -45,7 +45,7 @@ type RegistryStore interface {
 	Origins(ctx context.Context, verdict string) ([]byte, error)
 	Decided(ctx context.Context, after int64, limit int) ([]feature.Decided, error)
 
-	AddExposure(ctx context.Context, deltas []feature.Exposure) error
+	AddExposure(ctx context.Context, report feature.ExposureReport) error
 	Exposure(ctx context.Context, view feature.ViewID, first, last feature.Version) ([]feature.VersionReads, error)
 	PutServed(ctx context.Context, p feature.ServedProfile) error
 	Served(ctx context.Context, view feature.ViewID, from, to time.Time) ([]feature.ServedProfile, error)

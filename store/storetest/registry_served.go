@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"sync"
@@ -13,10 +14,14 @@ import (
 // testExposure: deltas of any process add up, and nobody is woken by them.
 func testExposure(t *testing.T, r *reg) {
 	ctx, view, other := t.Context(), r.view(feature.Gated), r.view(feature.Gated)
+	number := uint64(0)
 	add := func(deltas ...feature.Exposure) {
 		t.Helper()
-		if err := r.AddExposure(ctx, deltas); err != nil {
-			t.Fatal(err)
+		number++
+		for range 2 { // the answer of the first may have been lost
+			if err := r.AddExposure(ctx, feature.ExposureReport{Process: "p", Number: number, Reads: deltas}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	at := func(second int) time.Time { return day.Add(time.Duration(second) * time.Second) }
@@ -34,6 +39,20 @@ func testExposure(t *testing.T, r *reg) {
 			t.Errorf("Exposure(%d, %d) = %+v, %v, want %+v", span.first, span.last, got, err, span.want)
 		}
 	}
+	// Another process has numbers of its own, and a report that comes after a later one says
+	// nothing new.
+	for _, report := range []feature.ExposureReport{{Process: "q", Number: 1}, {Process: "p", Number: 1}} {
+		report.Reads = []feature.Exposure{{View: view.ID, Version: 1, Reads: 10}}
+		if err := r.AddExposure(ctx, report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := r.Exposure(ctx, view.ID, 1, 1); err != nil || len(got) != 1 || got[0].Reads != 11 {
+		t.Errorf("Exposure = %+v, %v, want 11 reads: one of p, ten of q", got, err)
+	}
+	if err := r.AddExposure(ctx, feature.ExposureReport{Process: "p", Reads: []feature.Exposure{{View: view.ID, Version: 1, Reads: 1}}}); err == nil {
+		t.Error("a report without a number is taken")
+	}
 	select {
 	case <-changed:
 		t.Error("AddExposure told of a change: every reader would look for one")
@@ -50,12 +69,12 @@ func testExposureRace(t *testing.T, r *reg) {
 	for p := range processes {
 		store := r.second()
 		running.Go(func() {
-			for range rounds {
+			for round := range rounds {
 				var deltas []feature.Exposure
 				for v := range versions {
 					deltas = append(deltas, feature.Exposure{View: view.ID, Version: feature.Version((v+p)%versions + 1), Reads: 1, First: day, Last: day})
 				}
-				if err := store.AddExposure(t.Context(), deltas); err != nil {
+				if err := store.AddExposure(t.Context(), feature.ExposureReport{Process: fmt.Sprint(p), Number: uint64(round + 1), Reads: deltas}); err != nil {
 					t.Errorf("AddExposure = %v", err)
 				}
 			}

@@ -118,6 +118,11 @@ var mutants = []mutant{
 		pkg:   "./cmd/sluice", run: "^TestRestoreCutShort$",
 	},
 	{
+		name: "a report of reads that is repeated is counted again", file: "store/registry/exposure.go",
+		edits: [][2]string{{" WHERE reporters.number < excluded.number`", "`"}},
+		pkg:   "./store/registry", run: "^TestRegistry$",
+	},
+	{
 		name: "a restore folds deletions away before rows that rest in the log are back", file: "internal/backup/restage.go",
 		edits: [][2]string{{"		if s.plan.Foldable != nil {", "		if s.plan.Foldable != nil && len(s.plan.Parts) < 0 {"}},
 		pkg:   "./internal/backup", run: "^TestRestageKeepsWhatHidesTheLog$",

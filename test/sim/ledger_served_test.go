@@ -10,11 +10,24 @@ import (
 	"sluice/feature"
 )
 
-// AddExposure adds reads; whoever waits for a change is not told.
-func (l *ledger) AddExposure(_ context.Context, deltas []feature.Exposure) error {
+// AddExposure adds reads, of each report once; whoever waits for a change is not told.
+func (l *ledger) AddExposure(_ context.Context, report feature.ExposureReport) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, d := range deltas {
+	if len(report.Reads) == 0 {
+		return nil
+	}
+	if report.Process == "" || report.Number == 0 {
+		return refuse("a report without a process or a number")
+	}
+	if report.Number <= l.reports[report.Process] {
+		return nil
+	}
+	if l.reports == nil {
+		l.reports = map[string]uint64{}
+	}
+	l.reports[report.Process] = report.Number
+	for _, d := range report.Reads {
 		reads := l.shelf(d.View).reads
 		e := reads[d.Version]
 		e.Version, e.Reads = d.Version, e.Reads+d.Reads

@@ -22,6 +22,7 @@ var errInvalid = errors.New("invalid")
 // ledger is a registry in memory, for histories by the thousand: the plain reading
 // of what package registry does in a database. TestLedger holds it to the same suite.
 type ledger struct {
+	reports     map[string]uint64 // by process: the last report of what it has shown
 	mu          sync.Mutex
 	defs        feature.Definitions
 	definitions uint64

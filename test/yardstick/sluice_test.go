@@ -41,7 +41,7 @@ func newSluice(ctx context.Context, addr string) (*serving.Server, error) {
 			return feature.VersionInfo{Version: version, Verdict: "v-1", Step: feature.StepSwept,
 				Window: feature.Window{Start: written.Add(-time.Minute), End: written}}, nil
 		},
-		Exposed:    func(context.Context, []feature.Exposure) error { return nil },
+		Exposed:    func(context.Context, uint64, []feature.Exposure) error { return nil },
 		Served:     func(context.Context, []feature.ServedRow) error { return nil },
 		Registerer: prometheus.NewRegistry(),
 	})

@@ -21,6 +21,13 @@ func processName() string {
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:6])
 }
 
+// exposed records how often versions were read by this process, which is called process.
+func (a *App) exposed(process string) func(context.Context, uint64, []feature.Exposure) error {
+	return func(ctx context.Context, number uint64, reads []feature.Exposure) error {
+		return a.parts.registry.AddExposure(ctx, feature.ExposureReport{Process: process, Number: number, Reads: reads})
+	}
+}
+
 // buildReaders makes what records who reads what of this process, which is called process.
 func (a *App) buildReaders(process string) readership.ReadersFunc {
 	return func(ctx context.Context, list []feature.Readership) error {

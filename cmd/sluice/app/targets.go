@@ -182,7 +182,7 @@ func (a *App) buildServing(mux *http.ServeMux, tokens *auth.Tokens) error {
 	cfg.Feast = serving.FeastConfig(a.cfg.Feast)
 	s, err := serving.New(cfg, serving.Deps{
 		Rows: a.parts.rows, Source: r, Version: r.Version, Push: appender{a.parts.log, a.parts.topics, a.room}.Push, Ahead: ahead{a.parts.clock, a.tapConfig().Ahead}.check,
-		Exposed: r.AddExposure, Readers: a.buildReaders(process), Served: sampler.Take, Windows: fates{r, a.board, a.parts.topics.Ends}.Windows,
+		Exposed: a.exposed(process), Readers: a.buildReaders(process), Served: sampler.Take, Windows: fates{r, a.board, a.parts.topics.Ends}.Windows,
 		Authorize: tokens.Authorize, Project: tokens.Project, Now: a.parts.clock.age, Leaving: a.leaving.ready, Registerer: a.metrics, Log: a.opts.Log,
 	})
 	if err != nil {
