@@ -46,7 +46,7 @@ func tapOfServers(b *testing.B, records [][]byte) {
 	n := 0
 	tap := func(rows Rows) {
 		n++
-		consumeTap(b, log, rows, fmt.Sprint(log.cfg.Topics.Profiles, n))
+		consumeTap(b, log, wide(), rows, fmt.Sprint(log.cfg.Topics.Profiles, n))
 	}
 	ways := []struct {
 		name string

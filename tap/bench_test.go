@@ -115,7 +115,8 @@ func fill(b *testing.B, log *Log, records [][]byte) {
 }
 
 // BenchmarkTap reads the same records through a plain franz-go consumer that
-// decodes them with encoding/json, and through the tap.
+// decodes them with encoding/json, and through the tap: one that knows their view, and one
+// that does not, which makes each a dead letter.
 func BenchmarkTap(b *testing.B) {
 	log := benchLog(b)
 	b.Run("consumer=encoding_json", func(b *testing.B) {
@@ -124,12 +125,19 @@ func BenchmarkTap(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.N)*benchWrites/b.Elapsed().Seconds(), "writes/s")
 	})
+	known, unknown := wide(), wide()
+	unknown.Name = "narrow"
 	n := 0
-	for name, rows := range map[string]Rows{"tap=profiling": nil, "tap=staging": &memoryRows{rows: map[feature.Key]feature.Record{}}} {
-		b.Run(name, func(b *testing.B) {
+	for _, way := range []struct {
+		name string
+		view feature.View
+		rows Rows
+	}{{"profiling", known, nil}, {"staging", known, &memoryRows{rows: map[feature.Key]feature.Record{}}}, {"refusing", unknown, nil}} {
+		b.Run("tap="+way.name, func(b *testing.B) {
+			b.ReportAllocs()
 			for b.Loop() {
 				n++
-				consumeTap(b, log, rows, fmt.Sprint("bench", n))
+				consumeTap(b, log, way.view, way.rows, fmt.Sprint("bench", n))
 			}
 			b.ReportMetric(float64(b.N)*benchWrites/b.Elapsed().Seconds(), "writes/s")
 		})
@@ -162,8 +170,8 @@ func consumeJSON(b *testing.B, log *Log) {
 
 // consumeTap reads both partitions from their start, each by its own goroutine,
 // as Run does once the group has assigned them.
-func consumeTap(b *testing.B, log *Log, rows Rows, name string) {
-	defs := &feature.Definitions{Project: "bench", Views: []feature.View{wide()}}
+func consumeTap(b *testing.B, log *Log, view feature.View, rows Rows, name string) {
+	defs := &feature.Definitions{Project: "bench", Views: []feature.View{view}}
 	cfg := log.cfg
 	cfg.Topics.Profiles = name
 	fresh, err := NewLog(cfg)
@@ -206,13 +214,13 @@ func readAll(ctx context.Context, tap *Tap, at source) error {
 	if err != nil {
 		return err
 	}
-	reader, err := kgo.NewClient(append(append(baseOptions(tap.log.cfg.Brokers), readOptions(tap.cfg.FetchBytes)...),
+	reader, err := kgo.NewClient(append(append(baseOptions(tap.log.cfg.Brokers), readOptions(tap.portion)...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{at.topic: {at.partition: kgo.NewOffset().At(p.next)}}))...)
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	for p.counts.Accepted < benchWrites/2 {
+	for p.counts.Received < benchWrites/2 {
 		fetches := reader.PollRecords(ctx, batch)
 		if err := p.begin(); err != nil {
 			return err

@@ -45,7 +45,7 @@ type Config struct {
 	DedupeIDs  int           `yaml:"dedupe_ids"`  // event ids remembered per partition
 	StageRows  int           `yaml:"stage_rows"`  // rows a window holds back before it stages them
 	StageBytes int           `yaml:"stage_bytes"` // about what the rows that a process holds back take; each of its partitions stages them once they take its share
-	FetchBytes int32         `yaml:"fetch_bytes"` // about what the records of a fetch of a partition take in memory; three of them are there at most
+	FetchBytes int32         `yaml:"fetch_bytes"` // about what the records that a process fetches take in memory; each of its partitions has its share, of 256 KiB to 1 MiB a fetch
 	Poll       time.Duration `yaml:"poll"`        // how often idleness, the clock and definitions are looked at
 	Session    time.Duration `yaml:"session"`     // silence after which a group member has lost its partitions
 }
@@ -54,7 +54,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Group: "sluice", Checkpoint: 5 * time.Second, MaxRecord: 1 << 20, Ahead: 5 * time.Minute, DedupeIDs: 1 << 17,
-		StageRows: 50_000, StageBytes: 8 << 20, FetchBytes: 1 << 20, Poll: 100 * time.Millisecond, Session: 10 * time.Second,
+		StageRows: 50_000, StageBytes: 8 << 20, FetchBytes: 4 << 20, Poll: 100 * time.Millisecond, Session: 10 * time.Second,
 	}
 }
 

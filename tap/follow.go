@@ -60,7 +60,7 @@ func (l *Log) followTopic(ctx context.Context, f *follower) error {
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", topic, err)
 	}
-	client, err := kgo.NewClient(append(append(baseOptions(l.cfg.Brokers), readOptions(fetchBytes)...),
+	client, err := kgo.NewClient(append(append(baseOptions(l.cfg.Brokers), readOptions(fetchAgain)...),
 		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMaxAge(newPartitions))...)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", topic, err)

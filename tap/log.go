@@ -140,13 +140,13 @@ func baseOptions(brokers []string) []kgo.Opt {
 	}
 }
 
-// fetchBytes is about what a fetch of a partition takes in memory when what was read
-// before is read again.
-const fetchBytes = 1 << 20
+// fetchAgain is about what a fetch of a partition takes in memory when what was read before
+// is read again.
+func fetchAgain() int32 { return mostFetched }
 
 // readOptions are those of every client that reads: only what is committed, and
-// bounded memory. The records of a fetch take about most bytes of it.
-func readOptions(most int32) []kgo.Opt {
+// bounded memory. The records of a fetch take about most() bytes of it.
+func readOptions(most func() int32) []kgo.Opt {
 	p := newPortion(most)
 	return []kgo.Opt{
 		kgo.WithHooks(p),
@@ -297,7 +297,7 @@ func (l *Log) readRange(ctx context.Context, topic string, partition int32, from
 	if from >= to {
 		return nil
 	}
-	client, err := kgo.NewClient(append(append(baseOptions(l.cfg.Brokers), readOptions(fetchBytes)...),
+	client, err := kgo.NewClient(append(append(baseOptions(l.cfg.Brokers), readOptions(fetchAgain)...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}))...)
 	if err != nil {
 		return fmt.Errorf("read %s/%d: %w", topic, partition, err)

@@ -154,7 +154,7 @@ func (o *owner) session(hard, soft context.Context) (err error) {
 			p.disown()
 		}
 	}()
-	reader, err := kgo.NewClient(append(append(baseOptions(o.tap.log.cfg.Brokers), readOptions(o.tap.cfg.FetchBytes)...),
+	reader, err := kgo.NewClient(append(append(baseOptions(o.tap.log.cfg.Brokers), readOptions(o.tap.portion)...),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // records that are gone unread are to be told of
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.at.topic: {o.at.partition: kgo.NewOffset().At(p.next)}}))...)
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 )
 
 // portion says how much a client that reads asks for at once: so much that the records take
-// about `most` bytes once they are unpacked, whatever their batches are compressed to. A
+// about most() bytes once they are unpacked, whatever their batches are compressed to. A
 // broker counts what is on the wire, of which a megabyte may be ten of records, or a
 // thousand; but it gives one batch at least, which maxBatchMemory bounds.
 type portion struct {
-	most int32
+	most func() int32
 
 	mu     sync.Mutex
 	client *kgo.Client
@@ -25,11 +25,26 @@ const (
 	leastShare   = 256 // of what is wanted, on the wire: less costs more requests than it saves memory
 )
 
-func newPortion(most int32) *portion { return &portion{most: most} }
+// What a partition fetches at once, at least, however many there are, and at most, however
+// few: less costs requests, and more saves none that count.
+const (
+	leastFetched = 256 << 10
+	mostFetched  = 1 << 20
+)
+
+// portionOf is a partition's part of what the records that are fetched may take in a process
+// that reads so many: of each there are two, since the next is fetched while one is read.
+func portionOf(whole int32, partitions int) int32 {
+	part := whole / 2 / int32(max(1, partitions))
+	return min(max(part, leastFetched), mostFetched, whole)
+}
+
+func newPortion(most func() int32) *portion { return &portion{most: most} }
 
 // size is how many bytes of a partition are asked for.
 func (p *portion) size() int32 {
-	return max(1, p.most/leastShare, int32(float64(p.most)/cmp.Or(p.swell, firstSwell)))
+	most := p.most()
+	return max(1, most/leastShare, int32(float64(most)/cmp.Or(p.swell, firstSwell)))
 }
 
 // OnNewClient is called by a client before it reads.
@@ -62,5 +77,5 @@ func (p *portion) note(m kgo.FetchBatchMetrics) {
 	case swell > p.swell:
 		weight = 8
 	}
-	p.swell += (swell - p.swell) * min(1, weight*memory/float64(p.most))
+	p.swell += (swell - p.swell) * min(1, weight*memory/float64(p.most()))
 }

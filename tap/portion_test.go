@@ -14,7 +14,7 @@ func TestPortion(t *testing.T) {
 	batch := func(wire, memory int) kgo.FetchBatchMetrics {
 		return kgo.FetchBatchMetrics{NumRecords: 1, CompressedBytes: wire, UncompressedBytes: memory - recordMemory}
 	}
-	p := newPortion(most)
+	p := newPortion(func() int32 { return most })
 	if got := p.size(); got != most/firstSwell {
 		t.Errorf("size() = %d before anything was read, want %d", got, most/firstSwell)
 	}
@@ -57,7 +57,7 @@ func TestSwellingBatches(t *testing.T) {
 		_, _ = rng.Read(noise) // it always fills all
 		r.compressed(records, noise)
 	}
-	client, err := kgo.NewClient(append(append(baseOptions(r.log.cfg.Brokers), readOptions(fetchBytes)...),
+	client, err := kgo.NewClient(append(append(baseOptions(r.log.cfg.Brokers), readOptions(fetchAgain)...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"sluice.writes": {0: kgo.NewOffset().AtStart()}}))...)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +72,42 @@ func TestSwellingBatches(t *testing.T) {
 		if n := fetches.NumRecords() * size; n > most {
 			t.Errorf("a fetch brought %d MiB, want at most %d", n>>20, most>>20)
 		}
+	}
+}
+
+// What the fetches of a process take does not grow with its partitions, of which each reads
+// one and has the next ready.
+func TestPortionOf(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		whole int32
+		owned int
+		want  int32
+	}{
+		{"none yet", 4 << 20, 0, 1 << 20},
+		{"one", 4 << 20, 1, 1 << 20},
+		{"two", 4 << 20, 2, 1 << 20},
+		{"four", 4 << 20, 4, 512 << 10},
+		{"many", 4 << 20, 100, 256 << 10},
+		{"many, of little", 4096, 100, 4096},
+	} {
+		tap := &Tap{cfg: Config{FetchBytes: tc.whole}}
+		tap.owned.Store(int32(tc.owned))
+		if got := tap.portion(); got != tc.want {
+			t.Errorf("%s: portion() = %d, want %d", tc.name, got, tc.want)
+		}
+	}
+}
+
+// A portion follows the partitions that come and go.
+func TestPortionFollows(t *testing.T) {
+	most := int32(1 << 20)
+	p := newPortion(func() int32 { return most })
+	p.note(kgo.FetchBatchMetrics{NumRecords: 1, CompressedBytes: 1 << 20, UncompressedBytes: 1<<20 - recordMemory})
+	whole := p.size()
+	most /= 4
+	if got := p.size(); got != whole/4 {
+		t.Errorf("size() = %d with a quarter of the room, want %d", got, whole/4)
 	}
 }
 

@@ -89,7 +89,7 @@ func (t *Tap) take(ctx context.Context, at source, w *writer, kept *partition) (
 	}
 	p := &partition{
 		tap: t, at: at, topicID: id, views: map[string]*viewState{}, ids: newIDWindow(t.cfg.DedupeIDs), results: t.metrics.results(at),
-		letters: letters{log: t.log, partition: at.partition % max(1, t.letterPartitions.Load())}, saves: saves{home: home, whole: first},
+		letters: letters{log: t.log, room: t.letterRoom, partition: at.partition % max(1, t.letterPartitions.Load())}, saves: saves{home: home, whole: first},
 	}
 	if err := p.begin(); err != nil {
 		return nil, err

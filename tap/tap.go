@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/semaphore"
 )
 
 // Tap reads every topic of writes that the definitions name and keeps, per source
@@ -21,6 +22,7 @@ type Tap struct {
 	deps             Deps
 	metrics          *metrics
 	letterPartitions atomic.Int32
+	letterRoom       *semaphore.Weighted
 	owned            atomic.Int32 // partitions
 
 	compiling sync.Mutex
@@ -40,7 +42,7 @@ func New(cfg Config, log *Log, deps Deps) (*Tap, error) {
 	if err := errors.Join(cfg.Validate(), deps.validate()); err != nil {
 		return nil, fmt.Errorf("new tap: %w", err)
 	}
-	t := &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}, known: map[string]string{}}
+	t := &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}, known: map[string]string{}, letterRoom: semaphore.NewWeighted(lettersAhead)}
 	log.foreign.report(t.metrics.foreign, deps.Logger)
 	return t, nil
 }
@@ -208,6 +210,9 @@ func (t *Tap) share() int {
 	whole := t.cfg.StageBytes
 	return max(whole/max(1, int(t.owned.Load())), min(whole, leastHeld))
 }
+
+// portion is how many bytes, about, the records of a fetch of a partition take.
+func (t *Tap) portion() int32 { return portionOf(t.cfg.FetchBytes, int(t.owned.Load())) }
 
 // gone ends the owners of partitions, all at once, and waits for them.
 func (t *Tap) gone(parts map[string][]int32, save bool) {

@@ -35,14 +35,9 @@ var (
 	hostileSeed = flag.Uint64("battery.hostile_seed", 1, "what they are drawn from")
 )
 
-// How much more memory a process may take for any number of messages, in KiB: what is held
-// back of windows, and fetches, letters and requests that are under way. The goal is 64 MiB;
-// a tap that reads four partitions of batches as large as they may be needs a little more
-// (docs/reliability.md, "The battery").
-const (
-	maxGrowth    = 64 << 10
-	maxTapGrowth = 88 << 10
-)
+// maxGrowth is how much more memory a process may take for any number of messages, in KiB:
+// what is held back of windows, and fetches, letters and requests that are under way.
+const maxGrowth = 64 << 10
 
 // maxKept is what the broker and the row store inside a process may take of its memory
 // besides, for so many messages, in KiB.
