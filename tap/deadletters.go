@@ -36,6 +36,7 @@ type DeadLetter struct {
 	Key     []byte   `json:"-"`
 	Headers []Header `json:"-"` // of the original record; fewer than headers if they were too large
 	headers int      // of the original record; -1 if the letter does not say
+	keySize int      // of the original record, if Key is not all of it
 }
 
 // Place returns where the record stands.
@@ -43,7 +44,7 @@ func (d *DeadLetter) Place() Place { return Place{d.Topic, d.Partition, d.Offset
 
 // whole reports whether the letter holds all of the record.
 func (d *DeadLetter) whole() bool {
-	return d.Masked == "" && len(d.Bytes) == d.Size && (d.headers < 0 || d.headers == len(d.Headers))
+	return d.Masked == "" && len(d.Bytes) == d.Size && len(d.Key) >= d.keySize && (d.headers < 0 || d.headers == len(d.Headers))
 }
 
 // LetterFilter chooses among dead letters. Empty fields choose all.
@@ -233,6 +234,8 @@ func parseLetter(r *kgo.Record) (DeadLetter, bool) {
 			d.At, err = time.Parse(time.RFC3339Nano, text)
 		case letterSize:
 			d.Size, err = strconv.Atoi(text)
+		case letterKeySize:
+			d.keySize, err = strconv.Atoi(text)
 		case letterMasked:
 			d.Masked = text
 		case letterHeaders:

@@ -90,7 +90,7 @@ func (l *letters) wait() error {
 // is in it.
 type parcel struct {
 	record  kgo.Record
-	headers [ownHeaders + 1]kgo.RecordHeader
+	headers [ownHeaders + 2]kgo.RecordHeader
 	bytes   []byte
 }
 
@@ -112,21 +112,21 @@ func (p *parcel) head(key, value string) {
 }
 
 // numbers is what the numbers and times in a letter's own headers take together, at most.
-const numbers = 2*len(time.RFC3339Nano) + 4*20
+const numbers = 2*len(time.RFC3339Nano) + 5*20
 
 // deadLetter returns the dead letter of a record. It shares no memory with it: a letter that
 // waits would keep the whole batch that its record came in.
 func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at time.Time) *kgo.Record {
-	value, view := r.Value[:min(len(r.Value), maxLetter)], clip(bad.view)
+	key, value, view := r.Key[:min(len(r.Key), maxLetterKey)], r.Value[:min(len(r.Value), maxLetter)], clip(bad.view)
 	room, headers := maxLetter-len(value)+letterRoom, 0
 	for i := range r.Headers {
 		headers += len(r.Headers[i].Value)
 	}
-	p := &parcel{bytes: make([]byte, 0, numbers+len(r.Key)+len(value)+min(headers, room)+
+	p := &parcel{bytes: make([]byte, 0, numbers+len(key)+len(value)+min(headers, room)+
 		len(r.Topic)+len(bad.kind)+len(bad.reason)+len(view)+len(bad.feature)+len(bad.text))}
 	out := &p.record
 	out.Topic, out.Partition, out.Headers = topic, partition, p.headers[:0]
-	out.Key, out.Value = p.add(r.Key), p.add(value)
+	out.Key, out.Value = p.add(key), p.add(value)
 	if !r.Timestamp.IsZero() {
 		p.head(letterReceived, r.Timestamp.UTC().Format(time.RFC3339Nano))
 	}
@@ -138,8 +138,11 @@ func deadLetter(topic string, partition int32, r *kgo.Record, bad *rejection, at
 	} {
 		p.head(h.key, h.value)
 	}
+	if len(key) < len(r.Key) {
+		p.head(letterKeySize, strconv.Itoa(len(r.Key)))
+	}
 	for _, h := range r.Headers {
-		if room -= len(h.Key) + len(h.Value); room < 0 {
+		if room -= letterHeader + len(h.Key) + len(h.Value); room < 0 {
 			break
 		}
 		out.Headers = append(out.Headers, kgo.RecordHeader{Key: strings.Clone(h.Key), Value: p.add(h.Value)})
@@ -164,12 +167,16 @@ const (
 	letterReceived  = letterPrefix + "received" // the record's own time: when the broker appended it or, if the topic does not say, when it was sent
 	letterSize      = letterPrefix + "size"     // bytes of the original value
 	letterHeaders   = letterPrefix + "headers"  // how many headers the original record has
+	letterKeySize   = letterPrefix + "key-size" // bytes of the original key, if the letter has not all of it
 	letterMasked    = letterPrefix + "masked"   // that payment card numbers are masked, or the value is left out
 )
 
 // A dead letter must fit a broker's usual limit of a million bytes: of a larger
-// record it holds the first maxLetter bytes, and the rest is still at its place.
+// record it holds the first maxLetter bytes, and the rest is still at its place. So it is
+// with a key of more than maxLetterKey bytes.
 const (
-	maxLetter  = 900_000
-	letterRoom = 50_000
+	maxLetter    = 900_000
+	letterRoom   = 50_000 // for headers, with what the value leaves
+	letterHeader = 8      // of a header besides its bytes: how long they are
+	maxLetterKey = 32 << 10
 )

@@ -84,6 +84,38 @@ func TestLetterWithoutRoom(t *testing.T) {
 	}
 }
 
+// A refused record with a key that no letter could hold beside its value, and with headers
+// that say nothing and are many, does not stop its partition: the letter has the beginning,
+// and the record is replayed as it was.
+func TestLetterOfALongKey(t *testing.T) {
+	r := newRig(t, 1, delays())
+	r.start()
+	long := Out{Key: bytes.Repeat([]byte("k"), 2*usualBatch), Value: append([]byte("no JSON "), make([]byte, maxLetter)...)}
+	long.Headers = make([]Header, letterRoom)
+	r.send("sluice.writes", long, write("UA", day, 1, 1))
+	if counts := r.drain(); counts.Accepted != 1 || counts.DeadLettered != 1 {
+		t.Fatalf("counts = %+v, want one accepted and one dead-lettered", counts)
+	}
+	found := r.letters()
+	if len(found) != 1 || !bytes.Equal(found[0].Key, long.Key[:maxLetterKey]) || found[0].whole() {
+		t.Fatalf("letters %+v, want one with the first %d bytes of the key, that is not whole", found, maxLetterKey)
+	}
+	sent := r.resend(Resend{})
+	if outcomes(sent)[Resent] != 1 {
+		t.Fatalf("replay gave %v, want one sent", outcomes(sent))
+	}
+	at := sent[0].To
+	err := r.log.readRange(r.ctx, at.Topic, at.Partition, at.Offset, at.Offset+1, func(k *kgo.Record) error {
+		if !bytes.Equal(k.Key, long.Key) || !bytes.Equal(k.Value, long.Value) {
+			t.Errorf("replayed record has a key of %d and a value of %d bytes, want %d and %d", len(k.Key), len(k.Value), len(long.Key), len(long.Value))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // A letter has copies of all that it takes of its record, in one piece of memory that is as
 // large as what it holds.
 func TestLetterIsACopy(t *testing.T) {
