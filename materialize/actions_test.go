@@ -147,9 +147,32 @@ type deaf struct {
 	Registry
 	lost func() // before the caller goes on
 	away bool   // it gives no list of versions
+	late bool   // openings are carried out by the next Await, and not before
+	due  func() error
+}
+
+func (r *deaf) Await(ctx context.Context, view feature.ViewID) error {
+	if r.away {
+		return feature.ErrUnavailable
+	}
+	if due := r.due; due != nil {
+		r.due = nil
+		if err := due(); err != nil {
+			return err
+		}
+	}
+	return r.Registry.Await(ctx, view)
 }
 
 func (r *deaf) OpenKind(ctx context.Context, view *feature.View, info feature.VersionInfo) (feature.VersionInfo, error) {
+	if r.late {
+		r.due = func() error {
+			_, err := r.Registry.OpenKind(context.WithoutCancel(ctx), view, info)
+			return err
+		}
+		r.lost()
+		return feature.VersionInfo{}, feature.ErrUncertain
+	}
 	if _, err := r.Registry.OpenKind(ctx, view, info); err != nil {
 		return feature.VersionInfo{}, err
 	}
@@ -195,6 +218,37 @@ func TestOpeningWithoutAnswer(t *testing.T) {
 			}
 			if info := w.version(other.Version); info.Step != feature.StepOpen {
 				t.Errorf("the version of another approval is %s: %s", info.Step, info.Reason)
+			}
+		})
+	}
+}
+
+// TestOpeningUnderWay: the answer to an opening is lost before the registry has carried it
+// out. It is waited for, and used, or ended, by whoever asked or later by the gate.
+func TestOpeningUnderWay(t *testing.T) {
+	for name, away := range map[string]bool{"goes on": false, "the registry leaves": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, paymentsView())
+			w.run(0, 300, 10)
+			w.states(rules.Fail)
+			w.run(1, 300, 50)
+			registry := &deaf{Registry: w.registry, late: true}
+			registry.lost = func() { registry.away = away }
+			w.actions.deps.Registry, w.gate.deps.Registry = registry, registry
+			_, err := w.actions.Act(t.Context(), "approve", Action{View: w.view, Version: 2, By: "alice", Reason: "because"})
+			if away != (err != nil) {
+				t.Fatalf("approve = %v", err)
+			}
+			registry.away = false
+			if err := w.gate.sweepAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			want := feature.StateVisible
+			if away {
+				want = feature.StateExpired
+			}
+			if info := w.version(3); info.State != want || info.Step == feature.StepOpen {
+				t.Errorf("the version that was opened late is %s %s, want it %s", info.Step, info.State, want)
 			}
 		})
 	}

@@ -150,7 +150,7 @@ func (p *approval) open(ctx context.Context, view *feature.View, of feature.Vers
 		p.fresh = &fresh
 		return nil
 	}
-	later, failed := p.deps.Registry.Versions(context.WithoutCancel(ctx), view.ID, of, 0)
+	later, failed := p.opened(context.WithoutCancel(ctx), view, of, err)
 	if failed != nil {
 		p.leave(view, opening, failed)
 		return err
@@ -162,6 +162,17 @@ func (p *approval) open(ctx context.Context, view *feature.View, of feature.Vers
 	p.fresh = &later[at]
 	p.deps.Logger.Info("the registry's answer was lost, and the version is open", "view", view.Name, "version", p.fresh.Version, "err", err)
 	return nil
+}
+
+// opened lists the versions after one, once an opening that gave err is over: the registry
+// may not have carried it out yet.
+func (p *approval) opened(ctx context.Context, view *feature.View, after feature.Version, err error) ([]feature.VersionInfo, error) {
+	if errors.Is(err, feature.ErrUncertain) {
+		if err := p.deps.Registry.Await(ctx, view.ID); err != nil {
+			return nil, err
+		}
+	}
+	return p.deps.Registry.Versions(ctx, view.ID, after, 0)
 }
 
 // leave leaves it to the gate to end what an opening opened, if it did and is open still.

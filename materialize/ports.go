@@ -14,6 +14,9 @@ import (
 type Registry interface {
 	Apply(ctx context.Context, c feature.Commit) (feature.Vector, error)
 	OpenKind(ctx context.Context, view *feature.View, info feature.VersionInfo) (feature.VersionInfo, error)
+	// Await returns once every change of a view is over that was asked for before, also one
+	// whose answer was lost; what is read after it shows whether that took effect.
+	Await(ctx context.Context, view feature.ViewID) error
 	// RetainServed removes what was sampled in windows that ended by before.
 	RetainServed(ctx context.Context, view feature.ViewID, before time.Time) (removed int, err error)
 	Records

@@ -103,7 +103,10 @@ func (g *Gate) tidyUnanswered(ctx context.Context, view *feature.View) error {
 	if len(openings) == 0 {
 		return nil
 	}
-	err := g.endOpen(ctx, view, func(info *feature.VersionInfo) bool { return slices.Contains(openings, info.Reason) })
+	err := g.deps.Registry.Await(ctx, view.ID)
+	if err == nil {
+		err = g.endOpen(ctx, view, func(info *feature.VersionInfo) bool { return slices.Contains(openings, info.Reason) })
+	}
 	if err == nil {
 		return nil
 	}

@@ -164,6 +164,36 @@ func TestPostgresUncertain(t *testing.T) {
 	}
 }
 
+// TestPostgresAwait: nobody waits any more for an opening that the server has yet to commit.
+// Who looks for it after Await finds it.
+func TestPostgresAwait(t *testing.T) {
+	p, dsn := startProxy(t, databaseOf(t, superuser(t), t.TempDir()))
+	s := openPostgres(t, dsn, registry.PostgresOptions{})
+	defer s.Close()
+	view := newLoad(t, s).views[0]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var commits atomic.Int32
+	p.at(func(query string) fault {
+		if !strings.EqualFold(query, "commit") || commits.Add(1) > 1 {
+			return fault{}
+		}
+		cancel()
+		return fault{cut: true, late: time.Second}
+	})
+	_, err := s.OpenKind(ctx, view, feature.VersionInfo{Kind: feature.KindApproved, Window: window(0), Reason: "mine"})
+	if !errors.Is(err, registry.ErrUncertain) || commits.Load() != 1 {
+		t.Fatalf("OpenKind = %v after %d commits, want %v and one", err, commits.Load(), registry.ErrUncertain)
+	}
+	if err := s.Await(t.Context(), view.ID); err != nil {
+		t.Fatal(err)
+	}
+	infos, err := s.Versions(t.Context(), view.ID, 0, 0)
+	if err != nil || len(infos) != 1 || infos[0].Reason != "mine" {
+		t.Errorf("after Await there is %+v, %v, want the version that was opened", infos, err)
+	}
+}
+
 // TestPostgresFrozen: a server that no longer answers holds nobody for longer than
 // agreed, and what was asked of it is not done behind anybody's back.
 func TestPostgresFrozen(t *testing.T) {

@@ -120,6 +120,21 @@ func (s *Registry) OpenKind(ctx context.Context, view *feature.View, info featur
 	return info, nil
 }
 
+// Await returns once every change of a view is over that was asked for before: committed or
+// undone. A commit whose answer was lost may still be under way at the server, and what it
+// changes cannot be read yet; who wants to know what became of it reads after Await. It
+// waits no longer than a write does.
+func (s *Registry) Await(ctx context.Context, view feature.ViewID) error {
+	err := s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		tx.quiet = true
+		return tx.lock(ctx, viewLock(view))
+	})
+	if err != nil {
+		return fmt.Errorf("await changes of view %d: %w", view, err)
+	}
+	return nil
+}
+
 // insertNew gives info the view's next number and inserts it.
 func insertNew(ctx context.Context, tx *transaction, view feature.ViewID, info *feature.VersionInfo) error {
 	if err := tx.QueryRowContext(ctx, nextVersion, int64(view)).Scan(unsigned[feature.Version]{&info.Version}); err != nil {

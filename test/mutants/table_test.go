@@ -118,6 +118,11 @@ var mutants = []mutant{
 		pkg:   "./cmd/sluice", run: "^TestRestoreCutShort$",
 	},
 	{
+		name: "an opening without an answer is looked for before the registry may have carried it out", file: "materialize/approve.go",
+		edits: [][2]string{{"	if errors.Is(err, feature.ErrUncertain) {\n		if err := p.deps.Registry.Await", "	if errors.Is(err, feature.ErrCorrupt) {\n		if err := p.deps.Registry.Await"}},
+		pkg:   "./materialize", run: "^TestOpeningUnderWay$",
+	},
+	{
 		name: "a report of reads that is repeated is counted again", file: "store/registry/exposure.go",
 		edits: [][2]string{{" WHERE reporters.number < excluded.number`", "`"}},
 		pkg:   "./store/registry", run: "^TestRegistry$",

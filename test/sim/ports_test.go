@@ -25,6 +25,11 @@ func (r registryPort) OpenKind(ctx context.Context, view *feature.View, info fea
 	return through(r.line, func() (feature.VersionInfo, error) { return r.ledger.OpenKind(ctx, view, info) })
 }
 
+func (r registryPort) Await(ctx context.Context, view feature.ViewID) error {
+	_, err := through(r.line, func() (struct{}, error) { return struct{}{}, r.ledger.Await(ctx, view) })
+	return err
+}
+
 func (r registryPort) OpenVersion(ctx context.Context, view *feature.View, w feature.Window, now time.Time) (feature.VersionInfo, error) {
 	return stepThrough(r.line, "open", func() (feature.VersionInfo, error) { return r.ledger.OpenVersion(ctx, view, w, now) })
 }
