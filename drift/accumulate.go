@@ -10,8 +10,41 @@ import (
 	"sluice/quality/sketch"
 )
 
-// segments are the lengths, in windows, over which small shifts add up.
-var segments = [...]int{2, 4, 8, 16}
+// stretch is how many windows, up to the newest, a small shift adds up over, and the share of the
+// level that their mean is judged at.
+type stretch struct {
+	windows int
+	share   float64
+}
+
+// stretches are those of shifts that one window hardly shows. A mean of ten windows is told apart
+// where it matters most, and changes little from one window to the next: its level is spent on fewer
+// first alarms than that of two.
+var stretches = []stretch{{2, .05}, {5, .2}, {10, .65}, {16, .1}}
+
+// equalStretches are those of methods before severing.
+var equalStretches = []stretch{{2, .25}, {4, .25}, {8, .25}, {16, .25}}
+
+// stretches returns those that so many windows are enough for, the shortest first. Since severing they have
+// the whole level between them, also where there are few windows yet, or on probation.
+func (r *Reference) stretches(windows int) []stretch {
+	of := stretches
+	if r.Method < severing {
+		of = equalStretches
+	}
+	fit, whole := of[:0:0], 0.0
+	for _, s := range of {
+		if s.windows <= windows {
+			fit, whole = append(fit, s), whole+s.share
+		}
+	}
+	if r.Method >= severing {
+		for i := range fit {
+			fit[i].share /= whole
+		}
+	}
+	return fit
+}
 
 // Accumulated is how many windows Accumulate looks at.
 const Accumulated = 16
@@ -24,27 +57,26 @@ type Slow struct {
 }
 
 // Accumulate looks for shifts that are too small to be seen in one window: it judges
-// the means of the last 2, 4, 8 and 16 windows of recent, which rise and come after
-// r's history, each as Score does and at an equal part of level, so that of stable
+// the means of the last 2, 5, 10 and 16 windows of recent, which rise and come after
+// r's history, each as Score does and at its share of level, so that of stable
 // feature-windows at most a share of level alarms. The mean of m windows is compared
 // with that of n windows of history in the prediction interval of both, so that an
 // error of history's mean is allowed for, which a cumulative sum would take for a
 // shift that goes on for ever.
 //
 // It returns an item per feature, and one for the view's volume, that alarms: over the
-// segment with the least p-value, whose start is the estimate of the onset. since says
+// stretch with the least p-value, whose start is the estimate of the onset. since says
 // from which window start on a feature's windows count: the end of the last window of
 // its last alarm, after which it starts anew. Features that are not named have none.
 func (r *Reference) Accumulate(view *feature.View, layout *sketch.Layout, recent []WindowProfile, baseline *sketch.Profile, level float64, since map[string]time.Time) ([]Slow, error) {
 	recent = recent[max(0, len(recent)-Accumulated):]
-	if len(recent) < segments[0] {
+	if len(r.stretches(len(recent))) == 0 {
 		return nil, nil
 	}
-	part := level / float64(len(segments))
-	if err := r.check(layout, recent, baseline, part); err != nil {
+	if err := r.check(layout, recent, baseline, level); err != nil {
 		return nil, fmt.Errorf("accumulate %s: %w", view.Name, err)
 	}
-	runs, err := r.runs(view, layout, recent, baseline, part)
+	runs, err := r.runs(view, layout, recent, baseline, level)
 	if err != nil {
 		return nil, fmt.Errorf("accumulate %s: %w", view.Name, err)
 	}
@@ -54,18 +86,18 @@ func (r *Reference) Accumulate(view *feature.View, layout *sketch.Layout, recent
 	var all clearest
 	for k := range runs {
 		u := &runs[k]
-		adjust(u.findings, part)
+		adjust(u.findings, u.level)
 		for i := range u.findings {
-			if f := &u.findings[i]; f.adjusted <= part {
+			if f := &u.findings[i]; f.adjusted <= u.level {
 				all.take(u, u.score(f), since)
 			}
 		}
-		facets, err := r.facets(nil, view, layout, u.current, baseline, part)
+		facets, err := r.facets(nil, view, layout, u.current, baseline, u.level)
 		if err != nil {
 			return nil, fmt.Errorf("accumulate %s: %w", view.Name, err)
 		}
 		for _, s := range facets {
-			if s.PValue <= part {
+			if s.PValue <= u.level {
 				all.take(u, s, since)
 			}
 		}
@@ -91,7 +123,7 @@ func (all *clearest) take(u *run, s feature.Score, since map[string]time.Time) {
 	}
 }
 
-// run is the judgement of one segment.
+// run is the judgement of one stretch.
 type run struct {
 	judge
 	onset    time.Time
@@ -99,14 +131,12 @@ type run struct {
 	findings []finding
 }
 
-// runs prepares the segments that recent is long enough for, with what they find of
+// runs prepares the stretches that recent is long enough for, with what they find of
 // the view's volume; those with too few rows are left out.
-func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []WindowProfile, baseline *sketch.Profile, part float64) ([]run, error) {
+func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []WindowProfile, baseline *sketch.Profile, level float64) ([]run, error) {
 	var runs []run
-	for _, m := range segments {
-		if m > len(recent) {
-			break
-		}
+	for _, of := range r.stretches(len(recent)) {
+		m := of.windows
 		segment := recent[len(recent)-m:]
 		windows, err := joinShort(view, layout, segment, r.MedianRows)
 		if err != nil {
@@ -116,7 +146,7 @@ func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []Win
 			continue
 		}
 		u := run{onset: segment[0].Window.Start, same: len(windows) == m, judge: judge{reference: r, view: view, layout: layout,
-			current: segment, windows: windows, baseline: baseline, level: part, slow: true}}
+			current: segment, windows: windows, baseline: baseline, level: level * of.share, slow: true}}
 		if r.Volume != nil {
 			u.findings = append(u.findings, u.volume())
 		}
@@ -126,7 +156,7 @@ func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []Win
 }
 
 // along judges the view's i-th feature in every run. Windows are reduced once to the
-// summaries that the means of all segments are made of.
+// summaries that the means of all stretches are made of.
 func (r *Reference) along(i int, runs []run) {
 	if len(runs) == 0 {
 		return

@@ -472,8 +472,8 @@ func (l law) raised(by float64) law {
 var inSigma = []string{"normal", "lognormal", "exponential, moved", "uniform", "poisson 4", "normal, 1 % nulls"}
 
 // TestSmallShiftsOfFamilies moves columns of those by .1 sigma from one window on, and counts the windows until
-// one or several of them alarm. The design asks for 95 % within ten; beside a wobble of a third of that, and in a season
-// of which a week says one window, the figures of docs/detector-measured.md are what is held.
+// one or several of them alarm: within ten in 95 % of columns, also beside a wobble of a third of the shift and in a season
+// of which a week says one window.
 func TestSmallShiftsOfFamilies(t *testing.T) {
 	const windows = 20
 	for _, g := range regimes {
@@ -495,10 +495,7 @@ func TestSmallShiftsOfFamilies(t *testing.T) {
 			}
 			slices.Sort(all)
 			t.Logf("%-6s %8d rows %-22s %3d columns: %s", g.name, *binnedRows, "ALL", len(all), spread(all))
-			want := .95
-			if g.wobble > 0 {
-				want = .9
-			}
+			const want = .95
 			if got := within10(all); got < want-3*math.Sqrt(want*(1-want)/float64(len(all))) {
 				t.Errorf("%.3f of %d columns are found within ten windows, want %v", got, len(all), want)
 			}

@@ -25,11 +25,8 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 		if m > 1 && s.Summary == Scale && j.reference.Method >= hurling {
 			s = s.unleaned()
 		}
-		expected, spread, wide := s.expected(j.phases)
-		if m > 1 && j.reference.Method >= severing {
-			spread = s.shared(j.phases)
-		}
-		r := rival{spread: s, t: s.interval(now, expected, spread, wide, m, inverse[s.Summary]), df: j.freedom(s), now: now, expected: expected, tests: weights / j.weight(s.Summary, f)}
+		at := j.predict(s, m)
+		r := rival{spread: s, t: s.interval(now, at, m, inverse[s.Summary]), df: at.df, now: now, expected: at.expected, tests: weights / j.weight(s.Summary, f)}
 		if (s.Summary.tail() || s.Rare != nil) && r.t > 0 && j.reference.Method >= weighted {
 			r.rows = float64(m) / inverse[s.Summary]
 		}
@@ -46,7 +43,7 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 		}
 		if s.Carried && r.t > 0 && m == 1 {
 			if past, _ := j.past(&r, j.level/r.tests); past {
-				r.t *= 1 - min(1, j.carried(ref, f, shift)/(now-expected))
+				r.t *= 1 - min(1, j.carried(ref, f, shift)/(now-at.expected))
 			}
 		}
 		if m > 1 && s.Summary == Scale && r.t > 0 && j.reference.Method >= hurling {
@@ -55,7 +52,7 @@ func (j *judge) compare(ref *FeatureReference, f *frame, shift *moved, inverse [
 		if s.Summary == Location {
 			shift.located = r
 		}
-		if shift.large(s.Summary) && math.Abs(now-expected) >= effectHistory*s.excursion(m) {
+		if shift.large(s.Summary) && math.Abs(now-at.expected) >= effectHistory*s.excursion(m) {
 			r.effect = j.blocks(ref, f, out.index, r, shift)
 		}
 		rivals = enter(rivals, r)

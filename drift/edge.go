@@ -142,8 +142,7 @@ func (j *judge) moved(e *Edge, move float64) float64 {
 	if e.Summary == HighEdge {
 		side = 1
 	}
-	expected, inverse, wide := e.expected(j.phases)
-	return side * e.interval(e.Pooled+move, expected, inverse, wide, len(j.windows), 0)
+	return side * e.interval(e.Pooled+move, j.predict(&e.Spread, len(j.windows)), len(j.windows), 0)
 }
 
 // overshoots reports whether values of the view's i-th feature lie so far beyond the edge at

@@ -242,7 +242,8 @@ func (j *Joint) votes(row []float64, c *credits) float64 {
 
 func (j *Joint) score(now, inverse float64, m, n int, phases func(string) []int, c *credits, level float64) feature.Score {
 	expected, spread, wide := j.spread.expected(phases)
-	t := j.spread.interval(now, expected, spread, wide, m, inverse)
+	variance := (j.spread.joint(m) + j.spread.SD*j.spread.SD*spread) * wide
+	t := j.spread.interval(now, prediction{expected: expected, variance: variance}, m, inverse)
 	p := j.spread.pvalue(t)
 	var shift moved
 	shift.now[Outliers], shift.expected[Outliers] = now, expected

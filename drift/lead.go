@@ -20,10 +20,10 @@ func (j *judge) lead(f *finding) {
 		if s.Summary != Location || math.IsNaN(now[Location]) {
 			continue
 		}
-		expected, spread, wide := s.expected(j.phases)
-		r := rival{spread: s, t: s.interval(now[Location], expected, spread, wide, len(j.windows), inverse[Location]), df: j.freedom(s)}
+		at := j.predict(s, len(j.windows))
+		r := rival{spread: s, t: s.interval(now[Location], at, len(j.windows), inverse[Location]), df: at.df}
 		if past, _ := j.past(&r, j.level/f.parts); past {
-			f.summary, f.t, f.spread, f.df, f.now, f.expected = Location, r.t, s, r.df, now[Location], expected
+			f.summary, f.t, f.spread, f.df, f.now, f.expected = Location, r.t, s, r.df, now[Location], at.expected
 		}
 	}
 }

@@ -317,10 +317,10 @@ func (j *judge) volume() finding {
 	}
 	shift := moved{}
 	shift.now[Volume] = math.Log(max(rows, 1) / m)
-	var inverse, wide float64
-	shift.expected[Volume], inverse, wide = s.expected(j.phases)
+	at := j.predict(s, len(j.current))
+	shift.expected[Volume] = at.expected
 	out := finding{index: -1, tests: 1, parts: 1, summary: Volume, spread: s, df: s.DF, n: uint64(rows), m: j.baseline.Rows}
-	out.t = s.interval(shift.now[Volume], shift.expected[Volume], inverse, wide, len(j.current), m/max(rows, 1))
+	out.t = s.interval(shift.now[Volume], at, len(j.current), m/max(rows, 1))
 	out.p = s.pvalue(out.t)
 	out.now, out.expected = Volume.natural(shift.now[Volume]), Volume.natural(shift.expected[Volume])
 	out.effect = out.p <= j.blocking() && shift.large(Volume) &&

@@ -49,7 +49,7 @@ func (j *judge) severally(ref *FeatureReference, f *frame, i int, s *Spread, shi
 	inverse := s.shared(j.phases)
 	for k := range ref.Edges {
 		if e := &ref.Edges[k]; s.Summary == Extremes || e.Summary.lowSide() == s.Summary.lowSide() {
-			share = max(share, e.joint(int(m))/(e.SD*e.SD))
+			share = max(share, e.together(int(m))/(e.SD*e.SD))
 			inverse, df = max(inverse, e.shared(j.phases)), min(df, e.DF)
 		}
 	}
@@ -60,12 +60,12 @@ func (j *judge) severally(ref *FeatureReference, f *frame, i int, s *Spread, shi
 // j judges.
 func (j *judge) alone(ref *FeatureReference, f *frame, i int, s *Spread, window *reduced, reach bool) float64 {
 	x := window.x[s.Summary]
-	expected, inverse, wide := s.expected(j.phases)
-	t, p := s.interval(x, expected, inverse, wide, 1, window.inverse[s.Summary]), 0.0
+	at := j.predict(s, 1)
+	t, p := s.interval(x, at, 1, window.inverse[s.Summary]), 0.0
 	if s.Rare != nil {
 		p = s.Rare.about(s.Summary.natural(x), 1/window.inverse[s.Summary])
 	} else {
-		p = studentTail(t, float64(j.freedom(s)))
+		p = studentTail(t, float64(at.df))
 	}
 	if t > 0 {
 		if move, df := j.explained(ref, f, i, s.Summary, x, reach); df > 0 {

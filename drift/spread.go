@@ -331,21 +331,6 @@ func (s *Spread) own(df int) int {
 	return df
 }
 
-// interval returns Student's statistic of the mean of m new windows in the
-// prediction interval of history. wide is as expected returns it; inverse is the new windows' mean of 1/n: what
-// they are noisier than history by, for having fewer observations, widens the
-// interval, and raises the mean of a distance.
-func (s *Spread) interval(now, expected, expectedInverse, wide float64, m int, inverse float64) float64 {
-	variance := (s.joint(m) + s.SD*s.SD*expectedInverse) * wide
-	if extra := inverse - s.Inverse; extra > 0 && s.Inverse > 0 {
-		variance += s.Unit * extra / float64(m)
-		if s.Summary.distance() {
-			expected += math.Log(inverse/s.Inverse) / 2
-		}
-	}
-	return (now - expected) / math.Sqrt(variance)
-}
-
 // pvalue returns the tail probability of Student's statistic t.
 func (s *Spread) pvalue(t float64) float64 { return s.tailOf(t, s.DF) }
 
