@@ -135,6 +135,25 @@ func write(tb testing.TB, name string, data []byte) string {
 	return path
 }
 
+// TestParquetGroupsWithoutRows: pyarrow writes a table without rows as a row group without
+// rows, and may write such a group between others; the file is not corrupt.
+func TestParquetGroupsWithoutRows(t *testing.T) {
+	for name, want := range map[string][]string{
+		"empty.parquet": nil,
+		"gaps.parquet":  {`{"n":1,"text":"a"}`, `{"n":2,"text":"b"}`, `{"n":3,"text":null}`},
+	} {
+		path := filepath.Join("testdata", name)
+		lines, _, err := readFile(path, nil)
+		if err != nil || !slices.Equal(lines, want) {
+			t.Errorf("%s: rows %q, %v; want %q", name, lines, err, want)
+		}
+		kinds, err := ReadKinds(path)
+		if err != nil || len(kinds) != 2 {
+			t.Errorf("%s: columns %+v, %v; want two", name, kinds, err)
+		}
+	}
+}
+
 func TestParquetOfParquetGo(t *testing.T) {
 	path := write(t, "orders.parquet", orders(t, 250))
 	lines, ids, err := readFile(path, map[string]feature.Type{"text": feature.String})

@@ -110,8 +110,12 @@ func (r *rows) fill() error {
 			if r.group == len(groups) {
 				return r.end()
 			}
-			r.open, r.last = groups[r.group].Rows(), false
+			group := groups[r.group]
 			r.group++
+			if group.NumRows() == 0 {
+				continue // pyarrow writes such groups; parquet-go cannot read their pages
+			}
+			r.open, r.last = group.Rows(), false
 		}
 		if r.last {
 			r.close()

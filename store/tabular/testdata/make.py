@@ -1,6 +1,7 @@
-"""Makes types.parquet with pyarrow 26.0.1: every kind of column, as another writer has it.
+"""Makes types.parquet with pyarrow 26.0.1: every kind of column, as another writer has it; and
+empty.parquet and gaps.parquet, which have row groups without rows.
 
-types_test.go holds the rows as they must be read. Run in this folder.
+parquet_test.go holds the rows as they must be read. Run in this folder.
 """
 
 import datetime
@@ -54,3 +55,9 @@ rows = [
     ),
 ]  # fmt: skip
 pq.write_table(pa.Table.from_pylist(rows, schema=schema), "types.parquet", compression="zstd", store_schema=False)
+
+plain = pa.table({"n": pa.array([1, 2, 3]), "text": pa.array(["a", "b", None])})
+pq.write_table(plain.slice(0, 0), "empty.parquet", store_schema=False)
+with pq.ParquetWriter("gaps.parquet", plain.schema, store_schema=False) as file:
+    for rows in (plain.slice(0, 0), plain.slice(0, 2), plain.slice(0, 0), plain.slice(2, 1), plain.slice(0, 0)):
+        file.write_table(rows)
