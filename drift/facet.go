@@ -3,6 +3,7 @@ package drift
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"sluice/feature"
 	"sluice/quality/sketch"
@@ -30,7 +31,7 @@ func buildFacets(view *feature.View, layout *sketch.Layout, history []WindowProf
 		}
 		r.Volume = nil
 		for k := range r.Features {
-			if aspects.Of[k].Facet == sketch.Hours && !recurs(windows, k) {
+			if of := aspects.Of[k]; of.Facet == sketch.Hours && !recurs(windows, k, of.Name, stays(view, layout, history, i)) {
 				r.Features[k].Spreads = nil
 			}
 		}
@@ -54,12 +55,33 @@ func facetWindows(aspects *sketch.Aspects, windows []WindowProfile) []WindowProf
 // to be judged.
 const recurring = 0.05
 
-// recurs reports whether windows have their timestamps at the same hours. Those near the
-// time of a window shorter than a day are at other hours in each: what they have in
-// common is their age, which is judged. The hours of older ones, or of windows of whole
-// days, do not follow the window.
-func recurs(windows []WindowProfile, column int) bool {
-	var pooled []float64
+// recurs reports whether windows have their timestamps at the same hours, and will have.
+// Those near the time of a window shorter than a day are at other hours in each: what they
+// have in common is their age, which is judged. The hours of older ones, or of windows of
+// whole days, do not follow the window.
+//
+// A history that is shorter than a cycle may have them at the same hour because the next
+// hour has not come yet. It is believed if it would have shown that they follow the window,
+// if they do not (stays), or if it makes no difference.
+func recurs(windows []WindowProfile, column int, aspect string, stays bool) bool {
+	excess, pooled := apart(windows, column)
+	if !(excess <= recurring) {
+		return false
+	}
+	c := cycleOf(aspect)
+	lasting := c.span(windows)
+	switch {
+	case lasting >= c.bin*time.Duration(c.bins), stays:
+		return true
+	case lasting >= 2*c.bin && excess <= c.following(windows, pooled)/2: // all of them are in another bin then
+		return true
+	}
+	return c.even(pooled)
+}
+
+// apart returns by how much more than sampling gives the windows differ in a column's
+// bins, in total variation and on the average, not a number without values; and the pooled shares.
+func apart(windows []WindowProfile, column int) (excess float64, pooled []float64) {
 	all := 0.0
 	for _, w := range windows {
 		c := &w.Profile.Columns[column]
@@ -71,7 +93,7 @@ func recurs(windows []WindowProfile, column int) bool {
 			all += float64(n)
 		}
 	}
-	excess, counted := 0.0, 0.0
+	counted := 0.0
 	for _, w := range windows {
 		c := &w.Profile.Columns[column]
 		n := float64(c.N)
@@ -88,7 +110,68 @@ func recurs(windows []WindowProfile, column int) bool {
 		excess += apart - noise
 		counted++
 	}
-	return counted > 0 && excess/counted <= recurring
+	for k := range pooled {
+		pooled[k] /= all
+	}
+	return excess / counted, pooled
+}
+
+// cycle is how many hours or days come one after another until the first comes again.
+type cycle struct {
+	bins int
+	bin  time.Duration
+}
+
+func cycleOf(aspect string) cycle {
+	if aspect == sketch.HoursOfDay {
+		return cycle{24, time.Hour}
+	}
+	return cycle{7, 24 * time.Hour}
+}
+
+// span returns how long the windows last in all.
+func (c cycle) span(windows []WindowProfile) (all time.Duration) {
+	for _, w := range windows {
+		all += w.Window.End.Sub(w.Window.Start)
+	}
+	return all
+}
+
+// turned returns how far shares are, in total variation, from those of times later by so many bins.
+func (c cycle) turned(shares []float64, by float64) float64 {
+	by = math.Mod(math.Mod(by, float64(c.bins))+float64(c.bins), float64(c.bins))
+	whole, rest := int(by), by-math.Floor(by)
+	apart := 0.0
+	for k := range c.bins {
+		from := shares[(k-whole+2*c.bins)%c.bins]*(1-rest) + shares[(k-whole-1+2*c.bins)%c.bins]*rest
+		apart += math.Abs(shares[k]-from) / 2
+	}
+	return apart
+}
+
+// following returns by how much windows would differ if all times followed them.
+func (c cycle) following(windows []WindowProfile, shares []float64) float64 {
+	mean, sum := meanStart(windows), 0.0
+	for _, w := range windows {
+		sum += c.turned(shares, (float64(w.Window.Start.Unix())-mean)/c.bin.Seconds())
+	}
+	return sum / float64(len(windows))
+}
+
+// even reports whether times are spread so evenly that it changes nothing if they follow the window.
+func (c cycle) even(shares []float64) bool {
+	for by := 1; by < c.bins; by++ {
+		if !(c.turned(shares, float64(by)) <= recurring) {
+			return false
+		}
+	}
+	return true
+}
+
+// stays reports whether the times of the view's i-th feature stay while the clock goes on.
+func stays(view *feature.View, layout *sketch.Layout, history []WindowProfile, i int) bool {
+	c := clockOf(view, layout, history, i)
+	return c != nil && c.Alone
 }
 
 // facetOf returns the reference of the facet of the feature of that id, and how many of

@@ -238,6 +238,34 @@ func TestHoursAreJudgedWhereTheyRecur(t *testing.T) {
 	}
 }
 
+// A history that is shorter than a day, or a week, does not say that times recur: those near
+// the window are at another hour, or on another day, as soon as the clock is.
+func TestHoursOfAShortHistory(t *testing.T) {
+	for name, tc := range map[string]struct {
+		size          time.Duration
+		history, next int // windows, from midnight on
+	}{
+		"an hour, the next day": {time.Hour, 22, 24}, "a minute, the next hour": {time.Minute, 50, 60},
+		"six hours, the next day": {6 * time.Hour, 24, 28},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(5) {
+				s := newTimesStream(times{window: tc.size, draw: func(r *rand.Rand, _ int, start time.Time) time.Time {
+					return start.Add(time.Duration(r.Float64() * float64(tc.size)))
+				}}, 40+seed, 300)
+				l := learn(t, s.stream, tc.history)
+				for i := range 4 {
+					for _, score := range l.score(t, testLevel, l.window(tc.next+i, nil)) {
+						if score.Severity >= 1 {
+							t.Errorf("seed %d, window %d: %s", seed, i, score.Text)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
 // References with facets survive their JSON and judge the same.
 func TestFacetReferenceRoundTrip(t *testing.T) {
 	l := learn(t, facetStream(6, 300, time.Hour, 0.03).stream, 28)
