@@ -56,7 +56,7 @@ func categories(v *tabular.Values) map[category]uint64 {
 		counts[category{text: text}] = n
 	}
 	for _, n := range v.Numbers {
-		counts[category{text: strconv.FormatFloat(n, 'g', -1, 64)}]++
+		counts[category{text: tabular.NumberText(n)}]++
 	}
 	if v.Nulls > 0 {
 		counts[category{text: null, null: true}] = v.Nulls

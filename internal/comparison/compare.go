@@ -153,6 +153,8 @@ func (out *Column) numeric(b, c *tabular.Values) {
 	before, now := sample.New(slices.Clone(b.Numbers)), sample.New(slices.Clone(c.Numbers))
 	out.NBaseline, out.NCurrent = uint64(len(before)), uint64(len(now))
 	out.Before, out.Moments = momentsOf(before.Finite()), momentsOf(now.Finite())
+	out.Before.hide(before.Finite())
+	out.Moments.hide(now.Finite())
 	out.Wasserstein = Number(sample.Wasserstein(before.Finite(), now.Finite()))
 	if len(before) == 0 || len(now) == 0 {
 		return

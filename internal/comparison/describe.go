@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strconv"
 
 	"sluice/drift/sample"
 	"sluice/quality"
@@ -41,6 +40,9 @@ type Described struct {
 	shortest int         // characters of the texts
 	longest  int
 	form     string // a pattern that all texts match; empty if there is none
+	invalid  uint64 // rows whose text is no UTF-8
+	nested   string // type of a feature, of a column of lists or objects alone
+	whole    bool   // the numbers have no fractions
 }
 
 // Frequency is a value and how often it comes.
@@ -75,6 +77,7 @@ func describe(v *tabular.Values) Described {
 		out.Kind, out.Infinite, out.Moments = Numeric, uint64(len(s)-len(finite)), momentsOf(finite)
 		out.Bins = bins(finite)
 		out.numberCards(finite)
+		out.Moments.hide(finite)
 		counts = map[string]uint64{}
 		for from := 0; from < len(s); {
 			to := from + 1
@@ -83,7 +86,7 @@ func describe(v *tabular.Values) Described {
 			}
 			out.Distinct++
 			if to > from+1 {
-				counts[strconv.FormatFloat(s[from], 'g', -1, 64)] = uint64(to - from)
+				counts[tabular.NumberText(s[from])] = uint64(to - from)
 			}
 			from = to
 		}
@@ -92,6 +95,9 @@ func describe(v *tabular.Values) Described {
 		out.Entropy = entropyOf(slices.Collect(maps.Values(counts)))
 	}
 	out.texts(v.Counts)
+	if v.Nested > 0 && v.Nested == out.N {
+		out.nested = nestedType(v.Counts)
+	}
 	for value, n := range counts {
 		shown, _ := quality.MaskCards(value)
 		out.Top = append(out.Top, Frequency{shown, n})

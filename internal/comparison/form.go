@@ -1,14 +1,16 @@
 package comparison
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"sluice/drift/sample"
 	"sluice/quality"
+	"sluice/store/tabular"
 )
 
 const (
@@ -25,6 +27,9 @@ func (c *Described) texts(counts map[string]uint64) {
 		if quality.HoldsCard(text) {
 			c.Cards += n
 		}
+		if !utf8.ValidString(text) {
+			c.invalid += n
+		}
 		length := utf8.RuneCountInString(text)
 		if first || length < c.shortest {
 			c.shortest = length
@@ -40,11 +45,72 @@ func (c *Described) texts(counts map[string]uint64) {
 
 // numberCards counts the numbers that may be those of cards.
 func (c *Described) numberCards(numbers []float64) {
+	c.whole = true
 	for _, v := range numbers {
-		if v >= 1e11 && v < 1e19 && v == math.Trunc(v) && quality.HoldsCard(strconv.FormatFloat(v, 'f', 0, 64)) {
+		c.whole = c.whole && v == math.Trunc(v)
+		if isCard(v) {
 			c.Cards++
 		}
 	}
+}
+
+// isCard reports whether a number may be that of a payment card.
+func isCard(v float64) bool {
+	return v >= 1e11 && v < 1e19 && v == math.Trunc(v) && quality.HoldsCard(tabular.NumberText(v))
+}
+
+// hide leaves out what would be one of the payment card numbers of s, of which m is: the
+// least and the largest number and quantiles are values as they stand. Of random numbers of
+// 16 digits some look like those of cards; they are shown.
+func (m *Moments) hide(s sample.Sample) {
+	cards := 0
+	for _, v := range s {
+		if isCard(v) {
+			cards++
+		}
+	}
+	if float64(cards) < leastCards*float64(len(s)) {
+		return
+	}
+	for _, n := range []*Number{&m.Mean, &m.Min, &m.Max} {
+		if isCard(float64(*n)) {
+			*n = undefined
+		}
+	}
+	for q, n := range m.Quantiles {
+		if isCard(float64(n)) {
+			m.Quantiles[q] = undefined
+		}
+	}
+}
+
+// nestedType returns the type of a feature whose values are lists or objects.
+func nestedType(texts map[string]uint64) string {
+	numbers, words := false, false
+	for text := range texts {
+		var list []any
+		if json.Unmarshal([]byte(text), &list) != nil {
+			return "json"
+		}
+		for _, element := range list {
+			switch element.(type) {
+			case nil:
+			case float64:
+				numbers = true
+			case string:
+				words = true
+			default:
+				return "json"
+			}
+		}
+	}
+	switch {
+	case numbers && words:
+		return "json"
+	case numbers:
+		return "list<float64>"
+	}
+	return "list<string>"
 }
 
 // form is what texts have in common: runs of letters and digits, each of one length,

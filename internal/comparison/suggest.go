@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"sluice/feature"
 )
@@ -64,6 +65,8 @@ var yamlWords = []string{"null", "true", "false", "yes", "no", "on", "off", "y",
 
 func (c *Described) suggestedType() string {
 	switch {
+	case c.nested != "":
+		return c.nested
 	case c.Times:
 		return "timestamp"
 	case c.Kind == Categorical && c.truths():
@@ -71,7 +74,15 @@ func (c *Described) suggestedType() string {
 	case c.Kind == Categorical:
 		return "string"
 	}
+	if c.whole && c.shownCards() { // of a float64 no digits are looked at
+		return "int64"
+	}
 	return "float64"
+}
+
+// shownCards reports whether so many values may be payment card numbers that it is no chance.
+func (c *Described) shownCards() bool {
+	return c.Cards > 0 && float64(c.Cards) >= leastCards*float64(c.N)
 }
 
 // suggestedPolicy is that for values that are not finite, where there are any: null, which
@@ -91,7 +102,7 @@ func (c *Described) truths() bool {
 func (c *Described) suggested(rows uint64) string {
 	var parts []string
 	switch {
-	case c.Times:
+	case c.Times, c.nested != "":
 	case c.Kind == Numeric && c.Min >= 0:
 		parts = append(parts, "min: 0")
 		if c.Max <= 1 && c.Max > 0 && c.Distinct > 2 {
@@ -100,9 +111,13 @@ func (c *Described) suggested(rows uint64) string {
 	case c.Kind == Categorical && !c.truths() && c.Distinct <= mostIn && c.N >= perIn*c.Distinct && c.Cards == 0:
 		var values []string
 		for _, f := range c.all {
-			values = append(values, strconv.Quote(f.Value))
+			if utf8.ValidString(f.Value) {
+				values = append(values, strconv.Quote(f.Value))
+			}
 		}
-		parts = append(parts, "in: ["+strings.Join(values, ", ")+"]")
+		if len(values) > 0 {
+			parts = append(parts, "in: ["+strings.Join(values, ", ")+"]")
+		}
 	case c.Kind == Categorical && !c.truths():
 		parts = append(parts, c.suggestedForm()...)
 	}
@@ -141,7 +156,9 @@ func (c *Described) remark(rows uint64) string {
 	switch {
 	case c.N == 0:
 		return "  # nothing but nulls"
-	case float64(c.Cards) >= leastCards*float64(c.N):
+	case c.invalid > 0:
+		return fmt.Sprintf("  # WARNING: %d of %d texts are no UTF-8: such rows are refused", c.invalid, c.N)
+	case c.shownCards():
 		return fmt.Sprintf("  # WARNING: %d of %d values may be payment card numbers: they must be tokens; with `token: true` such rows are refused", c.Cards, c.N)
 	case c.Distinct == c.N && c.N > 1 && c.Kind == Categorical:
 		return "  # every value is there once: the join key, or an event id?"

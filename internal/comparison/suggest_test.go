@@ -1,6 +1,7 @@
 package comparison
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -62,6 +63,49 @@ func TestNothingToSuggest(t *testing.T) {
 				t.Errorf("Suggest = %q, %v, want ErrNothing with %q", text, err, tc.want)
 			}
 		})
+	}
+}
+
+// Lists and objects are suggested as what the tap takes; texts that it refuses are not
+// suggested, and told of.
+func TestSuggestedTypes(t *testing.T) {
+	lines := strings.Repeat(`{"tags":["a",null],"scores":[1,2.5],"doc":{"a":1},"mixed":[1,"a"],"texts":"[1]","word":"ok"}`+"\n", 60) +
+		strings.Repeat(`{"tags":[],"scores":null,"doc":[1],"mixed":[],"texts":"[1]","word":"`+"\xff"+`"}`+"\n", 60)
+	suggested := suggest(t, file(t, "a.jsonl", lines), "v")
+	for _, want := range []string{
+		"{name: tags, type: list<string>, expect: {nulls: 0.01}}", "{name: scores, type: list<float64>}", "{name: doc, type: json,",
+		"{name: mixed, type: json,", `{name: texts, type: string, expect: {in: ["[1]"],`,
+		`{name: word, type: string, expect: {in: ["ok"], nulls: 0.01}}  # WARNING: 60 of 120 texts are no UTF-8`,
+	} {
+		if !strings.Contains(suggested, want) {
+			t.Errorf("no %s in\n%s", want, suggested)
+		}
+	}
+	if _, err := definition.Parse([]definition.File{{Name: "a.yaml", Text: suggested}}); err != nil {
+		t.Fatalf("%v in\n%s", err, suggested)
+	}
+}
+
+// No number that may be a payment card's is shown of a column of them, of any form: as a
+// frequent value, the least, the largest or a quantile, in a description and a comparison.
+func TestCardsThatAreNumbers(t *testing.T) {
+	text := "card\n" + strings.Repeat("4111111111111111\n", 20) + strings.Repeat("5555555555554444\n", 20)
+	described := Describe(file(t, "a.csv", text))
+	compared := Compare(file(t, "a.csv", text), file(t, "b.csv", text))
+	mixed := Compare(file(t, "a.csv", text), file(t, "b.csv", text+"word\n"))
+	for name, of := range map[string]any{"description": described, "comparison": compared, "comparison as categories": mixed} {
+		form, err := json.Marshal(of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, digits := range []string{"41111111", "55555555", "4.11111", "5.55555"} {
+			if strings.Contains(string(form), digits) {
+				t.Errorf("%s in the %s %s", digits, name, form)
+			}
+		}
+	}
+	if suggested := suggest(t, file(t, "a.csv", text), "v"); !strings.Contains(suggested, "{name: card, type: int64") {
+		t.Errorf("no type that a token may have in\n%s", suggested)
 	}
 }
 

@@ -28,7 +28,8 @@ type Values struct {
 	// Counts say how often each text comes, in a column that is not of numbers. Booleans
 	// are true and false, lists and objects their JSON.
 	Counts map[string]uint64
-	Times  bool // the numbers are timestamps
+	Times  bool   // the numbers are timestamps
+	Nested uint64 // rows of Counts that hold a list or an object, not a text
 }
 
 // Numeric reports whether the column holds numbers alone. One of nulls alone is neither
@@ -68,6 +69,7 @@ type gathered struct {
 	texts    map[string]uint64
 	times    []float64
 	untimely bool // a text is no timestamp
+	nested   uint64
 }
 
 func (c *gathered) add(value []byte) error {
@@ -85,7 +87,10 @@ func (c *gathered) add(value []byte) error {
 			return nil
 		}
 		c.text(string(inner))
-	case 't', 'f', '[', '{':
+	case '[', '{':
+		c.nested++
+		c.count(string(value))
+	case 't', 'f':
 		c.count(string(value))
 	default:
 		n, err := strconv.ParseFloat(string(value), 64)
@@ -120,9 +125,19 @@ func (c *gathered) count(text string) {
 	c.texts[text]++
 }
 
+// NumberText returns the shortest form of a number, as in JSON without an exponent where
+// that is not too long: what a column of texts counts a number as.
+func NumberText(n float64) string {
+	form := byte('f')
+	if size := math.Abs(n); size != 0 && size < 1e-6 || size >= 1e21 {
+		form = 'g'
+	}
+	return strconv.FormatFloat(n, form, -1, 64)
+}
+
 // values decides what the column is.
 func (c *gathered) values(rows uint64) *Values {
-	v := &Values{Name: c.name, Rows: rows, Nulls: c.nulls + rows - c.seen}
+	v := &Values{Name: c.name, Rows: rows, Nulls: c.nulls + rows - c.seen, Nested: c.nested}
 	timed := uint64(0)
 	for _, n := range c.texts {
 		timed += n
@@ -144,7 +159,7 @@ func (c *gathered) values(rows uint64) *Values {
 	default:
 		v.Counts = c.texts
 		for _, n := range c.numbers {
-			v.Counts[strconv.FormatFloat(n, 'g', -1, 64)]++
+			v.Counts[NumberText(n)]++
 		}
 		for text, n := range c.special {
 			v.Counts[text] += n
