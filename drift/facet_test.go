@@ -130,6 +130,37 @@ func TestFacetFalseAlarms(t *testing.T) {
 	}
 }
 
+// TestFacetsBeginAtAnyTime judges windows after histories that begin at any time of the week and are as short as the
+// first that are judged: times that follow their windows have been at few hours, or on one day, until then.
+func TestFacetsBeginAtAnyTime(t *testing.T) {
+	const windows = 12
+	for _, size := range []time.Duration{time.Minute, 5 * time.Minute, time.Hour, 6 * time.Hour} {
+		t.Run(size.String(), func(t *testing.T) {
+			t.Parallel()
+			var all tally
+			r := rand.New(rand.NewPCG(uint64(size), 5))
+			for i := range 2 * *calibrationSeeds {
+				s := facetStream(uint64(9000+17*i), 300, size, 0.03)
+				s.from = r.IntN(int(7 * 24 * time.Hour / size))
+				history := MinWindows + r.IntN(21)
+				l := learn(t, s.stream, history)
+				for k := range windows {
+					for _, score := range l.score(t, testLevel, l.window(history+k, nil)) {
+						all.add(&score)
+						if score.Severity > 1 && score.Effect {
+							t.Logf("history of %d windows from %s: %s", history, epoch.Add(time.Duration(s.from)*size).Format(time.DateTime), score.Text)
+						}
+					}
+				}
+			}
+			t.Logf("%-6s %s", size, &all)
+			if n := float64(all.windows); float64(all.alarms) > .003*n+4*math.Sqrt(.003*n) || float64(all.blocks) > .0005*n+1 {
+				t.Errorf("%s", &all)
+			}
+		})
+	}
+}
+
 // Faults that only a facet shows are found, and told in words.
 func TestFacetPower(t *testing.T) {
 	half := func(s *timed, v feature.Value) feature.Value {

@@ -62,6 +62,7 @@ var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // stream makes windows of a view and profiles them as the tap does.
 type stream struct {
+	from   int // index of the window that is called the first, counted from midnight
 	view   *feature.View
 	layout *sketch.Layout
 	key    sketch.HashKey
@@ -97,6 +98,7 @@ func familyStream(seed uint64, rows, copies int) *stream {
 
 // window profiles the window at index; change, if not nil, spoils each row.
 func (s *stream) window(index int, change func(values []feature.Value)) WindowProfile {
+	index += s.from
 	w := s.view.Window.Starting(epoch.Add(time.Duration(index) * s.view.Window.Size))
 	p := sketch.NewProfile(s.view, s.layout, s.key)
 	values := make([]feature.Value, len(s.view.Features))
