@@ -14,6 +14,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/test/services"
 )
@@ -33,6 +34,7 @@ const (
 type storm struct {
 	*fleet
 	battery *battery
+	client  *kgo.Client
 	admin   *kadm.Client
 	rng     *rand.Rand
 	ends    time.Time
@@ -126,8 +128,8 @@ func (s *storm) calm() {
 }
 
 // widen adds a partition to the topic of writes. The servers learn of it by a
-// watermark: a window that is pushed again goes to the partitions of the first time,
-// which alone know its event ids.
+// watermark, if the broker lists it by then: a window that is pushed again goes to the
+// partitions of the first time, which alone know its event ids.
 func (s *storm) widen() {
 	s.t.Helper()
 	topic := s.topics + ".writes"
@@ -135,7 +137,8 @@ func (s *storm) widen() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	answer, err := s.admin.UpdatePartitions(s.t.Context(), len(listed[topic].Partitions)+1, topic)
+	want := len(listed[topic].Partitions) + 1
+	answer, err := s.admin.UpdatePartitions(s.t.Context(), want, topic)
 	if err == nil {
 		err = answer.Error()
 	}
@@ -143,11 +146,28 @@ func (s *storm) widen() {
 		s.t.Fatalf("add a partition to %s: %v", topic, err)
 	}
 	s.wider++
+	s.until("the broker lists the partition", 10*time.Second, func() error { return s.lists(topic, want) })
 	for n, d := range s.doors {
 		s.until(fmt.Sprintf("door %d knows the partition", n), 10*time.Second, func() error {
 			return post(*d.Load()+"/api/v1/views/payments/watermark", map[string]any{"watermark": windowStart(s.battery.window)}, nil)
 		})
 	}
+}
+
+// lists returns an error unless the broker says that the topic has that many partitions. It
+// does so a little after it was told to add one.
+func (s *storm) lists(topic string, want int) error {
+	req, asked := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	asked.Topic = kmsg.StringPtr(topic)
+	req.Topics = append(req.Topics, asked)
+	resp, err := req.RequestWith(s.t.Context(), s.client)
+	if err != nil {
+		return err
+	}
+	if n := len(resp.Topics[0].Partitions); n != want {
+		return fmt.Errorf("%d partitions of %s are listed, want %d", n, topic, want)
+	}
+	return nil
 }
 
 func (s *storm) judgedAlready(i int) bool {
@@ -195,7 +215,7 @@ func TestStormServices(t *testing.T) {
 	}
 	defer client.Close()
 	s := &storm{
-		fleet: f, admin: kadm.NewClient(client), rng: random(t), ends: time.Now().Add(*stormTime),
+		fleet: f, client: client, admin: kadm.NewClient(client), rng: random(t), ends: time.Now().Add(*stormTime),
 		away: map[*process]string{}, done: map[string]int{},
 	}
 	s.battery = &battery{site: f.site, pollers: watch(t, f.site), rounds: math.MaxInt, strike: s.blow, reads: int64(*stormTime / time.Second * 5)}
