@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/feature"
@@ -96,12 +97,28 @@ func losses() []loss {
 	}
 }
 
-// deleteProfiles deletes the profiles topic; whoever misses it makes it.
+// deleteProfiles deletes the profiles topic; whoever misses it makes it. A broker lists it
+// for a moment after it was told to delete it.
 func (r *rig) deleteProfiles() {
 	r.Helper()
-	if _, err := r.log.admin.DeleteTopics(r.ctx, r.log.cfg.Topics.Profiles); err != nil {
+	topic := r.log.cfg.Topics.Profiles
+	if _, err := r.log.countPartitions(r.ctx, []string{topic}); err != nil {
 		r.Fatal(err)
 	}
+	home := r.log.identity(topic)
+	if _, err := r.log.admin.DeleteTopics(r.ctx, topic); err != nil {
+		r.Fatal(err)
+	}
+	eventually(r, func() error {
+		_, err := r.log.countPartitions(r.ctx, []string{topic})
+		if err == nil && r.log.identity(topic) == home {
+			return errors.New("the broker lists the deleted topic still")
+		}
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return nil
+		}
+		return err
+	})
 }
 
 // cutProfiles deletes all records of the profiles topic, as a retention does.
