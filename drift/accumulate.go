@@ -70,7 +70,7 @@ type Slow struct {
 // its last alarm, after which it starts anew. Features that are not named have none.
 func (r *Reference) Accumulate(view *feature.View, layout *sketch.Layout, recent []WindowProfile, baseline *sketch.Profile, level float64, since map[string]time.Time) ([]Slow, error) {
 	recent = recent[max(0, len(recent)-Accumulated):]
-	if len(r.stretches(len(recent))) == 0 {
+	if len(recent) < stretches[0].windows {
 		return nil, nil
 	}
 	if err := r.check(layout, recent, baseline, level); err != nil {
@@ -137,16 +137,16 @@ func (r *Reference) runs(view *feature.View, layout *sketch.Layout, recent []Win
 	var runs []run
 	for _, of := range r.stretches(len(recent)) {
 		m := of.windows
-		segment := recent[len(recent)-m:]
-		windows, err := joinShort(view, layout, segment, r.MedianRows)
+		newest := recent[len(recent)-m:]
+		windows, err := joinShort(view, layout, newest, r.MedianRows)
 		if err != nil {
 			return nil, err
 		}
 		if TooFew(windows, r.MedianRows) != "" {
 			continue
 		}
-		u := run{onset: segment[0].Window.Start, same: len(windows) == m, judge: judge{reference: r, view: view, layout: layout,
-			current: segment, windows: windows, baseline: baseline, level: level * of.share, slow: true}}
+		u := run{onset: newest[0].Window.Start, same: len(windows) == m, judge: judge{reference: r, view: view, layout: layout,
+			current: newest, windows: windows, baseline: baseline, level: level * of.share, slow: true}}
 		if r.Volume != nil {
 			u.findings = append(u.findings, u.volume())
 		}

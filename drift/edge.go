@@ -106,8 +106,8 @@ func (j *judge) explained(ref *FeatureReference, f *frame, i int, s Summary, now
 		if reach && j.overshoots(e.Summary, i, f.edges[cut], move) {
 			continue
 		}
-		if at := j.moved(e, move); at < t {
-			t, df = at, e.freedom(j.phases)
+		if at, freedom := j.moved(e, move); at < t {
+			t, df = at, freedom
 		}
 	}
 	return t, df
@@ -136,13 +136,15 @@ func (f *frame) moveTo(end Summary, cut int, share float64) float64 {
 	return f.edges[cut] - f.quantileOf(f.pooled, f.n, share)
 }
 
-// moved returns Student's statistic of a move of an end, outwards.
-func (j *judge) moved(e *Edge, move float64) float64 {
+// moved returns Student's statistic of a move of an end, outwards, with its degrees of freedom.
+func (j *judge) moved(e *Edge, move float64) (t float64, df int) {
 	side := -1.0
 	if e.Summary == HighEdge {
 		side = 1
 	}
-	return side * e.interval(e.Pooled+move, j.predict(&e.Spread, len(j.windows)), len(j.windows), 0)
+	m := len(j.windows)
+	at := j.predict(&e.Spread, m)
+	return side * e.interval(e.Pooled+move, at, m, 0), at.df
 }
 
 // overshoots reports whether values of the view's i-th feature lie so far beyond the edge at

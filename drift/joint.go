@@ -241,9 +241,8 @@ func (j *Joint) votes(row []float64, c *credits) float64 {
 }
 
 func (j *Joint) score(now, inverse float64, m, n int, phases func(string) []int, c *credits, level float64) feature.Score {
-	expected, spread, wide := j.spread.expected(phases)
-	variance := (j.spread.joint(m) + j.spread.SD*j.spread.SD*spread) * wide
-	t := j.spread.interval(now, prediction{expected: expected, variance: variance}, m, inverse)
+	at := j.spread.predict(phases, m)
+	expected, t := at.expected, j.spread.interval(now, at, m, inverse)
 	p := j.spread.pvalue(t)
 	var shift moved
 	shift.now[Outliers], shift.expected[Outliers] = now, expected

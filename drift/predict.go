@@ -11,12 +11,19 @@ type prediction struct {
 
 // predict returns what history says of the mean of m windows in the current phases.
 func (j *judge) predict(s *Spread, m int) prediction {
-	expected, inverse, wide := s.expected(j.phases)
-	joint, df := s.joint(m), j.freedom(s)
 	if m > 1 && j.reference.Method >= severing {
-		inverse, joint, df = s.shared(j.phases), s.together(m), s.pooled(j.phases)
+		expected, _, wide := s.expected(j.phases)
+		return prediction{expected: expected, variance: (s.together(m) + s.SD*s.SD*s.shared(j.phases)) * wide, df: s.pooled(j.phases)}
 	}
-	return prediction{expected: expected, variance: (joint + s.SD*s.SD*inverse) * wide, df: df}
+	p := s.predict(j.phases, m)
+	p.df = j.freedom(s)
+	return p
+}
+
+// predict is what methods before severing say of windows of those phases, and all of a single one.
+func (s *Spread) predict(phaseOf func(season string) []int, m int) prediction {
+	expected, inverse, wide := s.expected(phaseOf)
+	return prediction{expected: expected, variance: (s.joint(m) + s.SD*s.SD*inverse) * wide, df: s.DF}
 }
 
 // together returns the variance of the mean of m windows in a row, more than that of so many
@@ -33,7 +40,7 @@ func (s *Spread) together(m int) float64 {
 	if !(first > 0) {
 		return one
 	}
-	return one * max(1, (s.observed(m)/one+alike(s.likeness(), m))/2)
+	return one * max(1, (s.observed(m)/one+autoregressive(s.likeness(), m))/2)
 }
 
 // observed returns the variance that means of m windows in a row had. Of more windows than Moving
@@ -62,13 +69,13 @@ func (s *Spread) likeness() float64 {
 // mostLike bounds the correlation of neighbours, of which history knows little where it is high.
 const mostLike = 0.95
 
-// alike returns how many times the variance of the mean of m independent windows that of windows
+// autoregressive returns how many times the variance of the mean of m independent windows that of windows
 // is whose correlation is r to the power of their distance.
 //
 // Source: G. E. P. Box, G. M. Jenkins, Time Series Analysis, 1970, of the autoregressive process of
 // order one; the correction of r for its bias is that of F. H. C. Marriott and J. A. Pope, Bias in the
 // estimation of autocorrelations, Biometrika 41, 1954.
-func alike(r float64, m int) float64 {
+func autoregressive(r float64, m int) float64 {
 	times, power := 1.0, 1.0
 	for k := 1; k < m; k++ {
 		power *= r
@@ -88,16 +95,16 @@ func (s *Spread) pooled(phaseOf func(season string) []int) int {
 		return s.DF
 	}
 	of := phaseOf(s.Season)
-	whole, rest, all, least := 0.0, 0.0, 0.0, s.DF
+	whole, rest, least := 0.0, 0.0, s.DF
 	for _, phase := range of {
-		if g := findPhase(s.Phases, phase); g == nil || g.Wide <= widerPhase {
+		switch g := findPhase(s.Phases, phase); {
+		case g == nil:
 			whole++
-			if g != nil {
-				whole += g.Wide - 1
-			}
+		case g.Wide <= widerPhase:
+			whole += g.Wide
 		}
 	}
-	all = whole
+	all := whole
 	for i := range s.Phases {
 		g, in := &s.Phases[i], 0.0
 		if g.Wide <= widerPhase {

@@ -43,20 +43,19 @@ func TestTogether(t *testing.T) {
 	const streams, m = 4000, 10
 	for _, likeness := range []float64{0, .3, .5, .8} {
 		r := rand.New(rand.NewPCG(8, uint64(100*likeness)))
-		var before, now, squares [2]float64 // logarithms of the ratio to the truth
-		truth := alike(likeness, m) / m
+		var mean, squares [2]float64 // of the logarithms of the ratio to the truth, before and now
+		truth := autoregressive(likeness, m) / m
 		for range streams {
 			s := learnt(t, wander(r, 28, likeness), 1)
 			for k, v := range []float64{s.joint(m), s.together(m)} {
 				off := math.Log(v / truth)
-				before[k], squares[k] = before[k]+off, squares[k]+off*off
+				mean[k], squares[k] = mean[k]+off/streams, squares[k]+off*off/streams
 			}
 		}
-		for k := range now {
-			now[k] = before[k] / streams
-			squares[k] = math.Sqrt(squares[k] / streams)
+		for k := range squares {
+			squares[k] = math.Sqrt(squares[k])
 		}
-		t.Logf("likeness %.1f: off by %+.2f and %.2f in the root of the mean square; before, %+.2f and %.2f (natural logarithms)", likeness, now[1], squares[1], now[0], squares[0])
+		t.Logf("likeness %.1f: off by %+.2f and %.2f in the root of the mean square; before, %+.2f and %.2f (natural logarithms)", likeness, mean[1], squares[1], mean[0], squares[0])
 		if squares[1] >= squares[0] {
 			t.Errorf("likeness %.1f: off by %.3f, before by %.3f", likeness, squares[1], squares[0])
 		}
@@ -91,7 +90,7 @@ func TestAlikeWindowsAlarmSeldomer(t *testing.T) {
 	}
 }
 
-func TestAlike(t *testing.T) {
+func TestAutoregressive(t *testing.T) {
 	for _, tc := range []struct {
 		r    float64
 		m    int
@@ -104,8 +103,8 @@ func TestAlike(t *testing.T) {
 		{1, 7, 7},
 		{.5, 3, 1 + 2*(2./3*.5+1./3*.25)},
 	} {
-		if got := alike(tc.r, tc.m); math.Abs(got-tc.want) > 1e-12 {
-			t.Errorf("alike(%v, %d) = %v, want %v", tc.r, tc.m, got, tc.want)
+		if got := autoregressive(tc.r, tc.m); math.Abs(got-tc.want) > 1e-12 {
+			t.Errorf("autoregressive(%v, %d) = %v, want %v", tc.r, tc.m, got, tc.want)
 		}
 	}
 }
