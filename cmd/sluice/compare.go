@@ -36,10 +36,20 @@ func (c *compareCmd) Run(e *env) error {
 		return err
 	}
 	r := comparison.Compare(baseline, current)
+	if err := c.print(e, r); err != nil {
+		return err
+	}
+	if err := r.Err(); err != nil {
+		return fmt.Errorf("compare %s with %s: %w", filepath.Base(c.Current), filepath.Base(c.Baseline), err)
+	}
+	return nil
+}
+
+func (c *compareCmd) print(e *env, r comparison.Result) error {
 	if c.Format == "json" {
 		return printJSON(e.stdout, r)
 	}
-	fmt.Fprintf(e.stdout, "%s: %s; %s: %s\n\n", filepath.Base(c.Baseline), rowCount(r.RowsBaseline), filepath.Base(c.Current), rowCount(r.RowsCurrent))
+	fmt.Fprintf(e.stdout, "%s: %s; %s: %s\n", filepath.Base(c.Baseline), rowCount(r.RowsBaseline), filepath.Base(c.Current), rowCount(r.RowsCurrent))
 	return printComparison(e, r)
 }
 
@@ -80,10 +90,11 @@ func printComparison(e *env, r comparison.Result) error {
 		c := &columns[i]
 		rows = append(rows, []string{c.Column, c.Kind, bar(c.Severity), grade(c.Severity), distance(c), threeDigits(c.PSI), shares(c), c.Spark(), happened(c)})
 	}
-	if len(rows) == 0 {
-		fmt.Fprintln(e.stdout, "No column is in both files: nothing was compared.")
-	} else if err := table(e.stdout, "COLUMN KIND SEVERITY  DISTANCE PSI NULLS CURRENT WHAT_CHANGED", rows); err != nil {
-		return err
+	if len(rows) > 0 {
+		fmt.Fprintln(e.stdout)
+		if err := table(e.stdout, "COLUMN KIND SEVERITY  DISTANCE PSI NULLS CURRENT WHAT_CHANGED", rows); err != nil {
+			return err
+		}
 	}
 	for _, side := range []struct {
 		what  string

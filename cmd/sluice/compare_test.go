@@ -42,10 +42,16 @@ func TestCompareAndProfile(t *testing.T) {
 		"no file":                {[]string{"compare", a, filepath.Join(dir, "none.csv")}, 1, []string{"none.csv: no such file"}},
 		"another kind":           {[]string{"profile", write("x.xlsx", "")}, 1, []string{"want .jsonl, .ndjson, .csv or .parquet"}},
 		"no Parquet":             {[]string{"profile", write("x.parquet", "no Parquet at all, just text")}, 1, []string{"x.parquet", "corrupt file"}},
-		"empty":                  {[]string{"profile", write("x.csv", "")}, 1, []string{"no header line"}},
+		"empty":                  {[]string{"profile", write("x.csv", "")}, 0, []string{"x.csv: no rows"}},
+		"empty as JSON":          {[]string{"profile", write("x.csv", ""), "--format", "json"}, 0, []string{`{"rows":0,"problem":"no rows","columns":[]}`}},
+		"empty, suggested":       {[]string{"profile", write("x.csv", ""), "--suggest"}, 1, []string{"x.csv: no rows: nothing to suggest a view from"}},
+		"empty Parquet":          {[]string{"profile", "../../store/tabular/testdata/empty.parquet"}, 0, []string{"empty.parquet: no rows"}},
+		"empty compared":         {[]string{"compare", write("x.csv", ""), a}, 0, []string{"x.csv: no rows; before.csv: 500 rows", "no rows in the baseline"}},
+		"empty both":             {[]string{"compare", write("x.csv", ""), write("none.jsonl", "")}, 1, []string{"no rows in either file: no column is in both files"}},
 		"header alone":           {[]string{"profile", write("y.csv", "a,b\n")}, 0, []string{"no rows"}},
 		"header alone described": {[]string{"profile", write("y.csv", "a,b\n")}, 0, []string{"y.csv: no rows", "\na ", "\nb "}},
-		"nothing in both":        {[]string{"compare", a, write("others.csv", "price\n1\n")}, 0, []string{"No column is in both files", "only in the current file: price"}},
+		"nothing in both":        {[]string{"compare", a, write("others.csv", "price\n1\n")}, 1, []string{"compare others.csv with before.csv: no column is in both files", "only in the current file: price"}},
+		"nothing in both, JSON":  {[]string{"compare", a, write("others.csv", "price\n1\n"), "--format", "json"}, 1, []string{`"problem":"no column is in both files","columns":[]`, "compare others.csv"}},
 		"header alone compared":  {[]string{"compare", a, write("head.csv", "amount,at\n")}, 0, []string{"before.csv: 500 rows; head.csv: no rows", "not compared", "no rows in the current file", "only in the baseline: country"}},
 		"no lines compared":      {[]string{"compare", write("none.jsonl", ""), a, "--format", "json"}, 0, []string{`{"rows_baseline":0,"rows_current":500,"problem":"no rows in the baseline","columns":[{"column":"amount"`, `"only_baseline":[],"only_current":[]`}},
 		"no lines described":     {[]string{"profile", write("none.jsonl", ""), "--format", "json"}, 0, []string{`{"rows":0,"problem":"no rows","columns":[]}`}},
@@ -111,8 +117,19 @@ func TestReplay(t *testing.T) {
 	if text := run(0, "--format=json"); !strings.HasPrefix(text, `{"items":[{"window":"w10.csv","feature":"x","state":"pass"`) {
 		t.Errorf("as JSON: %.200s", text)
 	}
+	for name, text := range map[string]string{"w15.csv": "x\n", "w16.csv": "", "w17.csv": "x\n1\n2\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, part := range []string{"··█··???", "1 would have been blocked (█); 3 could not be judged (?).", "5 windows judged", "1 of 5 features in windows alarm; by chance about 0.0 would",
+		"w15.csv  0     held     no rows", "w16.csv  0     held     no rows", "too few rows to judge: 2"} {
+		if text := run(0); !strings.Contains(text, part) {
+			t.Errorf("no %q in:\n%s", part, text)
+		}
+	}
 	run(2, "--alpha", "7")
-	run(1, "--baseline-windows", "15")
+	run(1, "--baseline-windows", "18")
 }
 
 // TestSuggest suggests a view from a file; the definition is a valid one, and says what

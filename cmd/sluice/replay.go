@@ -76,7 +76,7 @@ type replayed struct {
 	rows     [][]string
 	counts   map[rules.State]int
 	features map[string]*featureAlarms
-	judged   int // features in windows
+	judged   int // features in windows, of those that said something
 	alarms   int // of them
 	total    uint64
 	withheld uint64
@@ -127,7 +127,6 @@ func (s *replayed) window(w replay.Window) error {
 	for _, l := range w.Lines {
 		s.alarm(l)
 	}
-	s.judged += len(s.setup.Features)
 	if w.Problem != "" && w.Rows == 0 && w.Problem != "no rows" {
 		s.unread = append(s.unread, w.Name+": "+w.Problem)
 	}
@@ -165,12 +164,18 @@ func (s *replayed) unpublished(w *replay.Window) {
 	}
 }
 
-// alarm counts a line that alarms.
+// alarm counts a line that says something of a feature, and one that alarms. A line of the whole
+// window is there only if it alarms, and is no feature.
 func (s *replayed) alarm(l replay.Line) {
+	if l.Feature != "" && l.State != rules.Inconclusive && l.State != rules.Error {
+		s.judged++
+	}
 	if l.State != rules.Warn && l.State != rules.Fail {
 		return
 	}
-	s.alarms++
+	if l.Feature != "" {
+		s.alarms++
+	}
 	f := s.features[l.Feature]
 	if f == nil {
 		f = &featureAlarms{}
@@ -278,10 +283,11 @@ func (s *replayed) end() error {
 
 // summary says what it would have come to.
 func (s *replayed) summary() string {
-	n := s.setup.Files - s.setup.Baseline
+	held := s.counts[rules.Inconclusive] + s.counts[rules.Error]
+	n := s.setup.Files - s.setup.Baseline - held
 	text := fmt.Sprintf("%d windows judged: %d pass (·), %d warn (!), %d would have been blocked (█)", n, s.counts[rules.Pass], s.counts[rules.Warn], s.counts[rules.Fail])
-	if held := s.counts[rules.Inconclusive] + s.counts[rules.Error]; held > 0 {
-		text += fmt.Sprintf(", %d could not be judged (?)", held)
+	if held > 0 {
+		text += fmt.Sprintf("; %d could not be judged (?)", held)
 	}
 	text += ".\n"
 	if s.withheld > 0 {

@@ -2,6 +2,7 @@ package comparison
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -76,6 +77,21 @@ type Category struct {
 	Current  Number `json:"current"`
 }
 
+// ErrNoColumn reports two files of which no column could be compared.
+var ErrNoColumn = errors.New("no column is in both files")
+
+// Err returns ErrNoColumn if nothing was compared, with the reason if it is that there are
+// no rows; otherwise nil.
+func (r *Result) Err() error {
+	switch {
+	case len(r.Columns) > 0:
+		return nil
+	case r.RowsBaseline == 0 || r.RowsCurrent == 0:
+		return fmt.Errorf("%s: %w", missing(r.RowsBaseline, r.RowsCurrent), ErrNoColumn)
+	}
+	return ErrNoColumn
+}
+
 // Compare compares the columns that both files have. A file without rows that does not
 // name its columns counts as one that has all of the other's.
 func Compare(baseline, current *tabular.Contents) Result {
@@ -94,6 +110,9 @@ func Compare(baseline, current *tabular.Contents) Result {
 		} else if len(baseline.Columns) == 0 {
 			r.Columns = append(r.Columns, compare(b, c))
 		}
+	}
+	if r.Problem == "" && len(r.Columns) == 0 {
+		r.Problem = ErrNoColumn.Error()
 	}
 	return r
 }

@@ -2,6 +2,7 @@ package comparison
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -158,7 +159,7 @@ func TestFilesWithoutRows(t *testing.T) {
 		"JSON lines as baseline":      {none, full, "no rows in the baseline", []string{"x", "y"}, nil, nil},
 		"neither":                     {none, header, "no rows in either file", []string{"y", "z"}, nil, nil},
 		"nothing at all":              {none, none, "no rows in either file", nil, nil, nil},
-		"rows without a column":       {full, bare, "", nil, []string{"x", "y"}, nil},
+		"rows without a column":       {full, bare, "no column is in both files", nil, []string{"x", "y"}, nil},
 		"no rows and bare ones":       {none, bare, "no rows in the baseline", nil, nil, nil},
 		"the same file on both sides": {full, full, "", []string{"x", "y"}, nil, nil},
 	} {
@@ -166,6 +167,9 @@ func TestFilesWithoutRows(t *testing.T) {
 			r := Compare(tc.baseline, tc.current)
 			if r.RowsBaseline != tc.baseline.Rows || r.RowsCurrent != tc.current.Rows || r.Problem != tc.problem {
 				t.Errorf("%d and %d rows, problem %q; want %d and %d, %q", r.RowsBaseline, r.RowsCurrent, r.Problem, tc.baseline.Rows, tc.current.Rows, tc.problem)
+			}
+			if err := r.Err(); errors.Is(err, ErrNoColumn) != (len(tc.columns) == 0) || err != nil && !strings.Contains(err.Error(), tc.problem) {
+				t.Errorf("error %v of %d columns", err, len(tc.columns))
 			}
 			var columns []string
 			for _, c := range r.Columns {

@@ -114,7 +114,7 @@ func readColumn(f *parquet.File, leaf *parquet.Column) (*column, error) {
 	}
 	n := 0
 	values := make([]parquet.Value, 1024)
-	for _, group := range f.RowGroups() {
+	for at, group := range f.RowGroups() {
 		pages := group.ColumnChunks()[leaf.Index()].Pages()
 		read, err := readPages(pages, values, func(v parquet.Value) {
 			if v.IsNull() {
@@ -127,10 +127,10 @@ func readColumn(f *parquet.File, leaf *parquet.Column) (*column, error) {
 			n++
 		})
 		if err = errors.Join(err, pages.Close()); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("row group %d: %w", at, err)
 		}
 		if read != group.NumRows() {
-			return nil, fmt.Errorf("%d values for %d rows: %w", read, group.NumRows(), ErrCorrupt)
+			return nil, fmt.Errorf("row group %d: %d values for %d rows: %w", at, read, group.NumRows(), ErrCorrupt)
 		}
 	}
 	return c, nil

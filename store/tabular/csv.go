@@ -14,7 +14,7 @@ import (
 
 // csvRows reads a CSV file with a header, as RFC 4180 has it: every record has
 // the header's number of fields, and quotes stand at both ends of a field or
-// nowhere. A field that is empty, quoted or not, is null.
+// nowhere. A field that is empty, quoted or not, is null. A file without a header has no rows.
 type csvRows struct {
 	name  string
 	file  io.Closer
@@ -42,7 +42,8 @@ func newCSV(in io.Reader, file io.Closer, name string, columns map[string]featur
 	r.in.ReuseRecord = true
 	header, err := r.in.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("no header line: %w", ErrCorrupt)
+		r.err = io.EOF // neither rows nor columns, as a file of JSON lines without any
+		return r, nil
 	}
 	if err != nil {
 		return nil, csvError(err)

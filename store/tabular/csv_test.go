@@ -43,6 +43,9 @@ func TestCSV(t *testing.T) {
 			"\ufeff\"s\",\"a \"\"b\"\"\"\r\n\"x,\ny\t\x01\",\\\r\n", nil, []string{`{"s":"x,\ny\t\u0001","a \"b\"":"\\"}`}, []string{""}},
 		"broken UTF-8 stays": {"s\n\xff\n", nil, []string{"{\"s\":\"\xff\"}"}, []string{""}},
 		"header alone":       {"s,i\n", nil, nil, nil},
+		"nothing":            {"", nil, nil, nil},
+		"blank lines":        {"\n\r\n", nil, nil, nil},
+		"a mark alone":       {"\ufeff", nil, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lines, ids, err := readFile(write(t, "x.CSV", []byte(tc.text)), tc.types)
@@ -59,7 +62,6 @@ func TestCSVRefuses(t *testing.T) {
 		lines int
 		want  string
 	}{
-		"no header":           {"", 0, "no header line"},
 		"column without name": {"a,,b\n", 0, "line 1: column 2 has no name"},
 		"column twice":        {"a,b,a\n", 0, `line 1: column "a" is there twice`},
 		"field missing":       {"a,b\n1,2\n3\n", 1, "line 3, column 1: wrong number of fields"},

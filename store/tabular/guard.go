@@ -56,9 +56,9 @@ func openFile(in io.ReaderAt, size int64) (*parquet.File, error) {
 		if rows += group.NumRows; group.NumRows < 0 || rows < 0 {
 			return nil, fmt.Errorf("row group %d promises %d rows: %w", i, group.NumRows, ErrCorrupt)
 		}
-		for _, chunk := range group.Columns {
-			if err := checkChunk(in, size, &chunk); err != nil {
-				return nil, fmt.Errorf("row group %d, column %.100q: %w", i, []string(chunk.MetaData.PathInSchema), err)
+		for k := range group.Columns {
+			if err := checkChunk(in, size, &group.Columns[k]); err != nil {
+				return nil, fmt.Errorf("%s: %w", placeOf(f.Metadata(), i, k), err)
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func (r *rows) next() (line []byte, id string, err error) {
 	r.used++
 	r.row++
 	if seen != len(r.leaves) {
-		return nil, "", fmt.Errorf("row %d has %d of %d columns: %w", r.row, seen, len(r.leaves), ErrCorrupt)
+		return nil, "", fmt.Errorf("row %d has %d of %d columns: %s ends before: %w", r.row, seen, len(r.leaves), r.shortest(), ErrCorrupt)
 	}
 	line = []byte{'{'}
 	for i, n := range r.columns {
@@ -121,16 +121,25 @@ func (r *rows) fill() error {
 			r.close()
 			continue
 		}
-		n, err := r.open.ReadRows(r.batch)
+		n, err := r.readRows()
 		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("row %d: %w: %w", r.row+1, err, ErrCorrupt)
+			return r.located(err)
 		}
 		if n == 0 && err == nil {
-			return fmt.Errorf("row %d: no progress: %w", r.row+1, ErrCorrupt)
+			return r.located(fmt.Errorf("no progress: %w", ErrCorrupt))
 		}
 		r.filled, r.used, r.last = n, 0, err != nil
 	}
 	return nil
+}
+
+// readRows reads the next rows of the open group into batch.
+func (r *rows) readRows() (n int, err error) {
+	defer caught(&err)
+	if n, err = r.open.ReadRows(r.batch); err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w: %w", err, ErrCorrupt)
+	}
+	return n, err
 }
 
 // end checks that as many rows came as were promised.
