@@ -22,7 +22,8 @@ const NotRefused = -2
 // What a window's spans say decides what the clock and other partitions decided
 // then: writes refused because of the clock, and windows sealed early. Duplicates
 // are found among the event ids of the view's own writes, starting DedupeIDs
-// records before the window; and expectations are those of the view that is given.
+// records before the window, where what was sent again repeats no record that was
+// refused; and expectations are those of the view that is given.
 type Reader struct {
 	cfg Config
 	log *Log
@@ -109,7 +110,7 @@ func (t *Reader) each(ctx context.Context, view *feature.View, window feature.Wi
 	for _, span := range spans {
 		r := &replay{
 			cfg: t.cfg, flat: span.Topic != t.log.cfg.Topics.Writes, view: &viewSource{newDecoder(view), checker},
-			span: span, start: window.Start, fn: fn, ids: newIDWindow(t.cfg.DedupeIDs),
+			span: span, start: window.Start, fn: fn, ids: newBringers(t.cfg.DedupeIDs),
 			sorter: sorter{spec: view.Window, watermark: span.Origin.Watermark, opened: slices.Clone(span.Origin.Open)},
 		}
 		r.sorter.open = r.open
@@ -128,7 +129,7 @@ type replay struct {
 	span    feature.Span
 	start   time.Time
 	fn      func(*feature.Write, bool, int) error
-	ids     *idWindow
+	ids     bringers
 	sorter  sorter
 	reading reading
 	offset  int64
@@ -190,7 +191,7 @@ func (r *replay) record(rec *kgo.Record) error {
 	describe(m, rec, r.reading.eventID)
 	var id eventHash
 	if m.EventID != "" {
-		if id = hashEvent(r.view.view.Name, m.EventID); r.ids.has(id) {
+		if id = hashEvent(r.view.view.Name, m.EventID); r.ids.repeats(rec, id) {
 			return nil
 		}
 	}
@@ -203,7 +204,7 @@ func (r *replay) record(rec *kgo.Record) error {
 		}
 	}
 	if m.EventID != "" {
-		r.ids.add(id)
+		r.ids.add(id, rec.Offset)
 	}
 	if !live {
 		return nil
