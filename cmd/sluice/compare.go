@@ -22,7 +22,7 @@ type compareCmd struct {
 // Help shows examples and what the columns mean.
 func (*compareCmd) Help() string {
 	return "No server is needed. SEVERITY is how many times a shift is past a floor (a distance of 0.1, or 5 points of nulls) if a test at p = 0.001 tells it from chance: 1 and more is a shift. Two files do not show what is usual for a column; `sluice replay` judges a folder of them by their own history." +
-		"\n\nNull and NaN are dropped and counted, infinities kept for the Kolmogorov-Smirnov distance and the bins alone. Bins are the baseline's deciles. In a column of texts null is a category." +
+		"\n\nNull and NaN are dropped and counted, infinities kept for the Kolmogorov-Smirnov distance and the bins alone. Bins are the baseline's deciles. In a column of texts null is a category. Lists are compared by their lengths and by their elements, objects by which of their paths are there." +
 		"\n\nExamples:\n  sluice compare january.parquet february.parquet\n  sluice compare january.csv february.csv --format json"
 }
 
@@ -86,9 +86,17 @@ func printComparison(e *env, r comparison.Result) error {
 	columns := slices.Clone(r.Columns)
 	slices.SortStableFunc(columns, func(a, b comparison.Column) int { return cmp.Compare(rank(b), rank(a)) })
 	var rows [][]string
+	row := func(c *comparison.Column) {
+		rows = append(rows, []string{partOf(c.Column, c.Part), kindOf(c.Kind, c.Type, c.Part), bar(c.Severity), grade(c.Severity), distance(c), threeDigits(c.PSI), shares(c), c.Spark(), happened(c)})
+	}
 	for i := range columns {
-		c := &columns[i]
-		rows = append(rows, []string{c.Column, c.Kind, bar(c.Severity), grade(c.Severity), distance(c), threeDigits(c.PSI), shares(c), c.Spark(), happened(c)})
+		row(&columns[i])
+		parts := slices.Clone(columns[i].Parts)
+		slices.SortStableFunc(parts, func(a, b comparison.Column) int { return cmp.Compare(rank(b), rank(a)) })
+		for k := range parts[:min(len(parts), mostParts)] {
+			row(&parts[k])
+		}
+		rows = append(rows, more(columns[i].Column, len(parts)+columns[i].PartsLeft)...)
 	}
 	if len(rows) > 0 {
 		fmt.Fprintln(e.stdout)
@@ -105,6 +113,36 @@ func printComparison(e *env, r comparison.Result) error {
 		}
 	}
 	return nil
+}
+
+// mostParts is how many paths of a column a table shows.
+const mostParts = 5
+
+// more is the row that says how many of so many paths of a column the table leaves out.
+func more(column string, parts int) [][]string {
+	if parts <= mostParts {
+		return nil
+	}
+	return [][]string{{partOf(column, fmt.Sprintf("and %d paths more", parts-mostParts))}}
+}
+
+// partOf names a column, or a part of one.
+func partOf(column, part string) string {
+	if part == "" {
+		return column
+	}
+	return column + ", " + part
+}
+
+// kindOf says what a column holds, or a part of one.
+func kindOf(kind, typ, part string) string {
+	switch {
+	case typ != "":
+		return typ
+	case strings.HasPrefix(part, "$"):
+		return "path"
+	}
+	return kind
 }
 
 func rank(c comparison.Column) float64 {
@@ -174,8 +212,15 @@ func happened(c *comparison.Column) string {
 		return c.Problem
 	case c.Times:
 		return fmt.Sprintf("%s to %s → %s to %s", day(c.Before.Min), day(c.Before.Max), day(c.Min), day(c.Max))
+	case c.Kind == comparison.Numeric && c.Type != "":
+		return fmt.Sprintf("median length %s → %s, sd %s → %s", threeDigits(c.Before.Quantiles["0.5"]), threeDigits(c.Quantiles["0.5"]), threeDigits(c.Before.Std), threeDigits(c.Std))
 	case c.Kind == comparison.Numeric:
 		return fmt.Sprintf("median %s → %s, sd %s → %s", threeDigits(c.Before.Quantiles["0.5"]), threeDigits(c.Quantiles["0.5"]), threeDigits(c.Before.Std), threeDigits(c.Std))
+	case strings.HasPrefix(c.Part, "$"):
+		b, n := c.NullShares()
+		return fmt.Sprintf("in %s → %s of values", percentage(1-b), percentage(1-n))
+	case len(c.Parts) > 0 && len(c.Changed) > 0 && c.Changed[0].Baseline == c.Changed[0].Current && c.Severity >= 1:
+		return "its paths"
 	case len(c.Changed) == 0 || c.Changed[0].Baseline == c.Changed[0].Current:
 		return "nothing"
 	}

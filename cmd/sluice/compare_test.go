@@ -79,6 +79,40 @@ func TestCompareAndProfile(t *testing.T) {
 	}
 }
 
+// TestNestedColumns shows lists by their lengths and elements, and objects by their paths.
+func TestNestedColumns(t *testing.T) {
+	dir := t.TempDir()
+	var b, c strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&b, `{"items":[%d.5,2],"doc":{"a":1,"b":[{"c":%d}]}}`+"\n", i%7, i)
+		fmt.Fprintf(&c, `{"items":[%d.5,2,9],"doc":{"a":1}}`+"\n", i%7)
+	}
+	before, now := filepath.Join(dir, "b.jsonl"), filepath.Join(dir, "c.jsonl")
+	for path, text := range map[string]string{before: b.String(), now: c.String()} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tc := range map[string]struct{ args, want []string }{
+		"profile": {[]string{"profile", before}, []string{"items            list<float64>", "lengths 2 to 2, median 2", "items, elements  numeric", "0.5 to 6.5, median 2", "doc              json", "doc, $.b[].c     path", "in 100 % of values"}},
+		"compare": {[]string{"compare", before, now}, []string{"median length 2 → 3, sd 0 → 0", "items, elements", "doc, $.b[].c", "in 100 % → 0 of values", "its paths"}},
+		"suggest": {[]string{"profile", before, "--suggest"}, []string{"{name: items, type: list<float64>", "{name: doc, type: json"}},
+		"JSON":    {[]string{"compare", before, now, "--format", "json"}, []string{`"column":"items","kind":"numeric"`, `"type":"list<float64>","parts":[{"column":"items","kind":"numeric","n_baseline":800,"n_current":1200`, `"part":"$.b[].c"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if code := execute(t.Context(), tc.args, &out, &out); code != 0 {
+				t.Fatalf("exit %d: %s", code, out.String())
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(out.String(), part) {
+					t.Errorf("no %q in:\n%s", part, out.String())
+				}
+			}
+		})
+	}
+}
+
 // TestReplay judges a folder through the command, in all its forms.
 func TestReplay(t *testing.T) {
 	dir := t.TempDir()

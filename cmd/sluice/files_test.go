@@ -66,7 +66,7 @@ func TestOddFiles(t *testing.T) {
 		profile    []string // in the JSON or the error
 		compare    []string
 	}{
-		"empty CSV":           {"a.csv", "", 1, []string{"a.csv"}, []string{"a.csv"}},
+		"empty CSV":           {"a.csv", "", 0, []string{`"rows":0,"problem":"no rows","columns":[]`}, []string{`"rows_current":0,"problem":"no rows in the current file"`, `"column":"x"`, `"only_baseline":[]`}},
 		"empty JSON lines":    {"a.jsonl", "", 0, []string{`"rows":0,"problem":"no rows","columns":[]`}, []string{`"rows_current":0,"problem":"no rows in the current file"`, `"column":"x"`, `"only_baseline":[]`}},
 		"header alone":        {"a.csv", "x\n", 0, []string{`"rows":0,"problem":"no rows"`, `"column":"x"`}, []string{`"rows_current":0,"problem":"no rows in the current file"`, `"column":"x"`, `"only_baseline":[]`}},
 		"one row":             {"a.csv", "x\n1\n", 0, []string{`"n":1`, `"std":null`}, []string{`"n_current":1`, `"std":null`}},
@@ -82,13 +82,23 @@ func TestOddFiles(t *testing.T) {
 		"text of 1 MiB":       {"a.csv", "x\n" + strings.Repeat("y", 1<<20) + "\n", 0, []string{`"distinct":1`}, []string{`"unseen_share":1`}},
 		"line of 17 MiB":      {"a.jsonl", `{"x":"` + strings.Repeat("y", 17<<20) + `"}`, 1, []string{"beyond a limit"}, []string{"beyond a limit"}},
 		"another type":        {"a.csv", "x\na\nb\n", 0, []string{`"kind":"categorical"`}, []string{"numbers in the baseline, texts in the current file: compared as categories"}},
-		"Parquet":             {"a.parquet", string(good), 0, []string{`"rows":50`, `"column":"amount"`}, []string{`"only_current":["amount"`}},
+		"Parquet":             {"a.parquet", string(good), 0, []string{`"rows":50`, `"column":"amount"`}, []string{`"problem":"no column is in both files"`, `"only_current":["amount"`, "sluice: compare a.parquet with plain.csv: no column is in both files"}},
 		"truncated Parquet":   {"a.parquet", string(good[:len(good)/2]), 1, []string{"corrupt file"}, []string{"corrupt file"}},
 		"Parquet of nothing":  {"a.parquet", "", 1, []string{"corrupt file"}, []string{"corrupt file"}},
 		"footer of 2 GiB":     {"a.parquet", string(longFooter), 1, []string{"corrupt file"}, []string{"corrupt file"}},
 		"encrypted":           {"a.parquet", string(good[:len(good)-4]) + "PARE", 1, []string{"encrypted Parquet"}, []string{"encrypted Parquet"}},
 		"text as Parquet":     {"a.parquet", strings.Repeat("no Parquet ", 50), 1, []string{"corrupt file"}, []string{"corrupt file"}},
 		"unknown ending":      {"a.xlsx", "x\n1\n", 1, []string{"unsupported format"}, []string{"unsupported format"}},
+		"lists of nothing":    {"a.jsonl", "{\"x\":[]}\n{\"x\":[null]}\n{\"x\":null}\n", 0, []string{`"type":"list<string>"`, `"n":2,"nulls":1`}, []string{"numbers in the baseline, lists in the current file: compared by that alone"}},
+		"deep lists":          {"a.jsonl", `{"x":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}\n", 0, []string{`"type":"json"`, `"part":"$[]`}, []string{"objects in the current file"}},
+		"too deep lists":      {"a.jsonl", `{"x":` + strings.Repeat("[", 90000) + strings.Repeat("]", 90000) + "}\n", 1, []string{"exceeded max depth"}, []string{"exceeded max depth"}},
+		"list without an end": {"a.jsonl", "{\"x\":[1,\"a\n", 1, []string{"row 1"}, []string{"row 1"}},
+		"odd elements":        {"a.jsonl", `{"x":[1e308,-1e308,5e-324,"Infinity","NaN",1e999]}` + "\n", 0, []string{`"type":"list<float64>"`, `"infinite":2`, `"max":1e+308`}, []string{"lists in the current file"}},
+		"broken elements":     {"a.jsonl", "{\"x\":[\"\xff\xfe\"]}\n", 0, []string{`"type":"list<string>"`}, []string{"lists in the current file"}},
+		"long elements":       {"a.jsonl", `{"x":["` + strings.Repeat("y", 1<<20) + `"]}`, 0, []string{`"type":"list<string>"`}, []string{"lists in the current file"}},
+		"2,000 paths":         {"a.jsonl", `{"x":{` + strings.TrimSuffix(manyKeys(2000), ",") + "}}\n", 0, []string{`"type":"json"`, `"part":"$.k1"`, `"parts_left_out":56`}, []string{"objects in the current file"}},
+		"cards in keys":       {"a.jsonl", `{"x":{"4111111111111111":["4111111111111111"]}}` + "\n", 0, []string{`"cards":1`, "****"}, []string{"objects in the current file"}},
+		"times out of range":  {"a.csv", "x\n0001-01-01T00:00:00Z\n9999-12-31T23:59:59Z\n", 0, []string{`"times":true`}, []string{`"n_current":2`}},
 		"payment card number": {"a.csv", "x\n4111111111111111a\n4111111111111111a\n", 0, []string{`"cards":2`, `****************a`}, []string{`****************a`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,8 +135,12 @@ func TestOddFiles(t *testing.T) {
 			} else {
 				run(tc.code, nil, "profile", file, "--suggest")
 			}
-			run(tc.code, tc.compare, "compare", plain, file, "--format", "json")
-			run(tc.code, nil, "compare", file, plain)
+			compared := tc.code
+			if strings.HasPrefix(strings.Join(tc.compare, ""), `"problem":"no column`) {
+				compared = 1
+			}
+			run(compared, tc.compare, "compare", plain, file, "--format", "json")
+			run(compared, nil, "compare", file, plain)
 			folder := filepath.Join(dir, "windows")
 			if err := os.Mkdir(folder, 0o700); err != nil {
 				t.Fatal(err)
@@ -145,6 +159,15 @@ func TestOddFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyKeys returns members of a JSON object, each followed by a comma.
+func manyKeys(n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, `"k%d":1,`, i)
+	}
+	return text.String()
 }
 
 // exitOf runs a program and returns its exit code.

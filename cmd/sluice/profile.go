@@ -43,9 +43,16 @@ func (c *profileCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.stdout, "%s: %s\n\n", filepath.Base(c.File), rowCount(d.Rows))
 	var rows [][]string
+	row := func(c *comparison.Described) {
+		rows = append(rows, []string{partOf(c.Column, c.Part), kindOf(c.Kind, c.Type, c.Part), percentage(share(c.Nulls, c.N+c.Nulls)), distinct(c), comparison.Spark(c.Bins), valuesOf(c)})
+	}
 	for i := range d.Columns {
-		col := &d.Columns[i]
-		rows = append(rows, []string{col.Column, col.Kind, percentage(share(col.Nulls, d.Rows)), thousands(int(col.Distinct)), comparison.Spark(col.Bins), valuesOf(col)})
+		c := &d.Columns[i]
+		row(c)
+		for k := range c.Parts[:min(len(c.Parts), mostParts)] {
+			row(&c.Parts[k])
+		}
+		rows = append(rows, more(c.Column, len(c.Parts)+c.PartsLeft)...)
 	}
 	return table(e.stdout, "COLUMN KIND NULLS DISTINCT SHAPE VALUES", rows)
 }
@@ -57,15 +64,26 @@ func share(n, of uint64) float64 {
 	return float64(n) / float64(of)
 }
 
+// distinct shows how many different values there are, where they are told apart.
+func distinct(c *comparison.Described) string {
+	if c.Distinct == 0 && c.N > 0 {
+		return "-"
+	}
+	return thousands(int(c.Distinct))
+}
+
 // valuesOf says in words what values a column has.
 func valuesOf(c *comparison.Described) string {
 	var parts []string
 	if c.Kind == comparison.Numeric && c.Min.Defined() {
-		show := threeDigits
+		show, what := threeDigits, ""
 		if c.Times {
 			show = day
 		}
-		parts = append(parts, fmt.Sprintf("%s to %s, median %s", show(c.Min), show(c.Max), show(c.Quantiles["0.5"])))
+		if c.Type != "" {
+			what = "lengths "
+		}
+		parts = append(parts, fmt.Sprintf("%s%s to %s, median %s", what, show(c.Min), show(c.Max), show(c.Quantiles["0.5"])))
 		if !c.Times {
 			parts = append(parts, fmt.Sprintf("mean %s, sd %s", threeDigits(c.Mean), threeDigits(c.Std)))
 		}
@@ -73,7 +91,13 @@ func valuesOf(c *comparison.Described) string {
 	if c.Infinite > 0 {
 		parts = append(parts, thousands(int(c.Infinite))+" infinite")
 	}
+	if strings.HasPrefix(c.Part, "$") {
+		parts = append(parts, "in "+percentage(share(c.N, c.N+c.Nulls))+" of values")
+	}
 	for _, f := range c.Top[:min(3, len(c.Top))] {
+		if c.Times {
+			break // of a time of all that are there, the share says little
+		}
 		if s := share(f.N, c.N); c.Kind == comparison.Categorical || s >= 0.05 {
 			parts = append(parts, fmt.Sprintf("%s %s", brief(f.Value), percentage(s)))
 		}

@@ -18,12 +18,13 @@ type replayCmd struct {
 	BaselineWindows int     `name:"baseline-windows" default:"28" help:"The first so many files are history and are not judged." placeholder:"28"`
 	Season          int     `help:"Windows of a season, such as 7 for days of a week; used only where history shows one." placeholder:"7"`
 	Alpha           float64 `default:"0.001" help:"Rate of false alarms per feature and window." placeholder:"0.001"`
+	Time            string  `help:"Column that says when a row's event was, from which ages of other timestamps are counted; event_time if there is one, else the first whose times rise from file to file." placeholder:"COLUMN"`
 	Format          string  `enum:"table,json,jsonl" default:"table" help:"Output format: table, json or jsonl." placeholder:"table|json|jsonl"`
 }
 
 // Help shows examples and how to read the table.
 func (*replayCmd) Help() string {
-	return "No server is needed. Every file after the baseline is judged as a window at the gate: by how its summaries lie among those of the baseline's windows. BLOCKED is what the gate would not have published, warn what it would have published and told. Small shifts add up over 2 to 16 windows; those only warn. Timestamps are left out." +
+	return "No server is needed. Every file after the baseline is judged as a window at the gate: by how its summaries lie among those of the baseline's windows. BLOCKED is what the gate would not have published, warn what it would have published and told. Small shifts add up over 2 to 16 windows; those only warn. Lists are judged by their lengths and elements, objects by their paths, timestamps by their age and by hour and day where those recur, if a column says when the rows of a file are from (--time)." +
 		"\n\nWith --format jsonl a line is printed for every window and feature, those that pass too." +
 		"\n\nExamples:\n  sluice replay partitions/ \n  sluice replay partitions/ --baseline-windows 56 --season 7\n  sluice replay partitions/ --format jsonl > verdicts.jsonl"
 }
@@ -31,7 +32,7 @@ func (*replayCmd) Help() string {
 func (c *replayCmd) Run(e *env) error {
 	p := newProgress(e.stderr)
 	defer p.done()
-	r, err := replay.New(c.Dir, replay.Options{Baseline: c.BaselineWindows, Season: c.Season, Level: c.Alpha}, filesRead(p))
+	r, err := replay.New(c.Dir, replay.Options{Baseline: c.BaselineWindows, Season: c.Season, Level: c.Alpha, Time: c.Time}, filesRead(p))
 	if errors.Is(err, replay.ErrOptions) {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -39,7 +40,9 @@ func (c *replayCmd) Run(e *env) error {
 		return err
 	}
 	shown := &replayed{cmd: c, env: e, progress: p}
-	if err := r.Run(e.ctx, shown.begin, shown.window); err != nil {
+	if err := r.Run(e.ctx, shown.begin, shown.window); errors.Is(err, replay.ErrOptions) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	} else if err != nil {
 		return err
 	}
 	p.done()
@@ -100,6 +103,10 @@ type featureAlarms struct {
 func (s *replayed) begin(setup replay.Setup) error {
 	s.setup, s.counts, s.features = setup, map[rules.State]int{}, map[string]*featureAlarms{}
 	if s.cmd.Format != "table" {
+		if setup.Undated != "" {
+			s.progress.done()
+			fmt.Fprintf(s.env.stderr, "timestamps are left out: %s\n", setup.Undated)
+		}
 		return nil
 	}
 	s.progress.done()
@@ -107,6 +114,12 @@ func (s *replayed) begin(setup replay.Setup) error {
 		setup.Files, setup.Baseline, thousands(int(setup.Rows)), setup.Files-setup.Baseline, len(setup.Features), s.cmd.Alpha)
 	if len(setup.LeftOut) > 0 {
 		fmt.Fprintf(s.env.stdout, "left out: %s\n", plain(strings.Join(setup.LeftOut, ", ")))
+	}
+	if setup.Undated != "" {
+		fmt.Fprintf(s.env.stdout, "timestamps are left out: %s\n", plain(setup.Undated))
+	}
+	if setup.Time != "" {
+		fmt.Fprintf(s.env.stdout, "windows %s by %s, from whose start ages of timestamps are counted\n", setup.Lasting, plain(setup.Time))
 	}
 	if setup.Warning != "" {
 		fmt.Fprintf(s.env.stdout, "%s\n", setup.Warning)

@@ -47,7 +47,16 @@ type Column struct {
 	Problem       string     `json:"problem,omitempty"`
 	Changed       []Category `json:"changed,omitempty"` // categories whose shares moved most, or numeric bins
 
+	// Type is list<T> or json of a nested column. Numbers are the lengths of lists, and
+	// categories of json are present and null. Parts are the elements of lists, as rows of
+	// their own, or the paths of json, as present or null in its values; Severity is the worst of all.
+	Type      string   `json:"type,omitempty"`
+	Part      string   `json:"part,omitempty"` // elements, or the path; empty of a column
+	Parts     []Column `json:"parts,omitempty"`
+	PartsLeft int      `json:"parts_left_out,omitempty"`
+
 	shares [2][]float64 // by bin or category, for people
+	parts  float64      // that share the level with it, itself included; 0 is one
 }
 
 // KS is the Kolmogorov-Smirnov distance with its p-values.
@@ -140,10 +149,10 @@ func missing(baseline, current uint64) string {
 }
 
 func compare(b, c *tabular.Values) Column {
-	out := Column{Column: b.Name, Kind: kindOf(b, c), Times: b.Times && c.Times, NullsBaseline: b.Nulls, NullsCurrent: c.Nulls,
-		KS: KS{undefined, undefined, undefined}, PSI: undefined, TVD: undefined, JS: undefined, Wasserstein: undefined, Entropy: undefined,
-		ChiSquare: ChiSquare{Statistic: undefined, PValue: undefined}, Fit: Fit{undefined, undefined}, UnseenShare: undefined,
-		Moments: momentsOf(nil), Before: momentsOf(nil)}
+	if b.Nested() || c.Nested() {
+		return compareNested(b, c)
+	}
+	out := newColumn(b, c)
 	switch {
 	case b.Rows == 0 || c.Rows == 0:
 		out.Problem = missing(b.Rows, c.Rows)
@@ -159,6 +168,14 @@ func compare(b, c *tabular.Values) Column {
 	}
 	out.Severity = out.severity(b, c)
 	return out
+}
+
+// newColumn returns a column of which nothing is measured yet.
+func newColumn(b, c *tabular.Values) Column {
+	return Column{Column: b.Name, Kind: kindOf(b, c), Times: b.Times && c.Times, NullsBaseline: b.Nulls, NullsCurrent: c.Nulls,
+		KS: KS{undefined, undefined, undefined}, PSI: undefined, TVD: undefined, JS: undefined, Wasserstein: undefined, Entropy: undefined,
+		ChiSquare: ChiSquare{Statistic: undefined, PValue: undefined}, Fit: Fit{undefined, undefined}, UnseenShare: undefined,
+		Moments: momentsOf(nil), Before: momentsOf(nil)}
 }
 
 func side(baseline bool) string {
@@ -332,15 +349,16 @@ func (out *Column) severity(b, c *tabular.Values) Number {
 	share := math.Abs(float64(c.Nulls)/float64(c.Rows) - float64(b.Nulls)/float64(b.Rows))
 	_, p, _, err := drift.ChiSquare([]uint64{b.Nulls, b.Rows - b.Nulls}, []uint64{c.Nulls, c.Rows - c.Nulls})
 	worst := 0.0
+	tests := max(1, out.parts)
 	if err == nil {
-		worst = grade(share/nullShift, p)
+		worst = grade(share/nullShift, p*tests)
 	}
 	d, p := float64(out.KS.Statistic), float64(out.KS.PValue)
 	if out.Kind == Categorical {
 		d, p = float64(out.TVD), float64(out.ChiSquare.PValue)
 	}
 	if !math.IsNaN(d) && !math.IsNaN(p) {
-		worst = max(worst, grade(d/effect, p))
+		worst = max(worst, grade(d/effect, p*tests))
 	}
 	if b.Empty() != c.Empty() {
 		worst = max(worst, 1/nullShift)

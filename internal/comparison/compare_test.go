@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/feature"
 	"sluice/store/tabular"
 )
 
@@ -223,7 +224,7 @@ func TestJSONLines(t *testing.T) {
 		t.Errorf("a: %+v", a)
 	case !b.Times || b.Nulls != 1 || b.Numbers[1]-b.Numbers[0] != 1.5:
 		t.Errorf("b: %+v", b)
-	case c.Counts["[1,2]"] != 1 || c.Counts[`{"k":1}`] != 1 || c.Nulls != 1:
+	case c.Type != feature.JSON || len(c.Documents) != 2 || c.Documents[`{"k":1}`] != 1 || c.Nulls != 1:
 		t.Errorf("c: %+v", c)
 	case d.Counts["true"] != 1 || d.Nulls != 2:
 		t.Errorf("d: %+v", d)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sluice/drift/sample"
+	"sluice/feature"
 	"sluice/quality"
 	"sluice/store/tabular"
 )
@@ -36,12 +37,18 @@ type Described struct {
 	// wherever values are shown.
 	Cards uint64 `json:"cards,omitempty"`
 
+	// Type, Part and Parts are those of Column: numbers are the lengths of lists, and parts
+	// their elements, as rows of their own, or the paths of json, of which N values have each.
+	Type      string      `json:"type,omitempty"`
+	Part      string      `json:"part,omitempty"`
+	Parts     []Described `json:"parts,omitempty"`
+	PartsLeft int         `json:"parts_left_out,omitempty"`
+
 	all      []Frequency // of the values, where they are few
 	shortest int         // characters of the texts
 	longest  int
 	form     string // a pattern that all texts match; empty if there is none
 	invalid  uint64 // rows whose text is no UTF-8
-	nested   string // type of a feature, of a column of lists or objects alone
 	whole    bool   // the numbers have no fractions
 }
 
@@ -71,7 +78,14 @@ func Describe(file *tabular.Contents) Description {
 func describe(v *tabular.Values) Described {
 	out := Described{Column: v.Name, Kind: Categorical, Times: v.Times, N: v.Rows - v.Nulls, Nulls: v.Nulls, NaN: v.NaN, Entropy: undefined, Top: []Frequency{}, Moments: momentsOf(nil)}
 	counts := v.Counts
-	if v.Counts == nil {
+	if v.Nested() {
+		out.Type = v.Type.String()
+	}
+	switch {
+	case v.Type == feature.JSON:
+		out.paths(v)
+		return out
+	case v.Counts == nil:
 		s := sample.New(slices.Clone(v.Numbers))
 		finite := s.Finite()
 		out.Kind, out.Infinite, out.Moments = Numeric, uint64(len(s)-len(finite)), momentsOf(finite)
@@ -90,13 +104,15 @@ func describe(v *tabular.Values) Described {
 			}
 			from = to
 		}
-	} else {
+	default:
 		out.Distinct = uint64(len(counts))
 		out.Entropy = entropyOf(slices.Collect(maps.Values(counts)))
 	}
 	out.texts(v.Counts)
-	if v.Nested > 0 && v.Nested == out.N {
-		out.nested = nestedType(v.Counts)
+	if v.Elements != nil {
+		part := describe(v.Elements)
+		part.Part = elements
+		out.Cards, out.Parts = part.Cards, []Described{part}
 	}
 	for value, n := range counts {
 		shown, _ := quality.MaskCards(value)
@@ -108,6 +124,23 @@ func describe(v *tabular.Values) Described {
 	}
 	out.Top = out.Top[:min(len(out.Top), topValues)]
 	return out
+}
+
+// paths describes the paths of a json column.
+func (c *Described) paths(v *tabular.Values) {
+	for text, n := range v.Documents {
+		if quality.HoldsCard(text) {
+			c.Cards += n
+		}
+	}
+	counts := pathsOf(v)
+	names := slices.SortedFunc(maps.Keys(counts), func(x, y string) int { return cmp.Or(cmp.Compare(counts[y], counts[x]), cmp.Compare(x, y)) })
+	for _, name := range names[:min(len(names), mostPaths)] {
+		shown, _ := quality.MaskCards(name)
+		c.Parts = append(c.Parts, Described{Column: c.Column, Part: shown, Kind: Categorical, N: counts[name], Nulls: c.N - counts[name],
+			Distinct: 1, Entropy: undefined, Top: []Frequency{}, Moments: momentsOf(nil)})
+	}
+	c.PartsLeft = len(names) - len(c.Parts)
 }
 
 // bins counts a finite sample in bins of equal width.

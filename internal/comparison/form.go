@@ -1,7 +1,6 @@
 package comparison
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"regexp"
@@ -82,35 +81,6 @@ func (m *Moments) hide(s sample.Sample) {
 			m.Quantiles[q] = undefined
 		}
 	}
-}
-
-// nestedType returns the type of a feature whose values are lists or objects.
-func nestedType(texts map[string]uint64) string {
-	numbers, words := false, false
-	for text := range texts {
-		var list []any
-		if json.Unmarshal([]byte(text), &list) != nil {
-			return "json"
-		}
-		for _, element := range list {
-			switch element.(type) {
-			case nil:
-			case float64:
-				numbers = true
-			case string:
-				words = true
-			default:
-				return "json"
-			}
-		}
-	}
-	switch {
-	case numbers && words:
-		return "json"
-	case numbers:
-		return "list<float64>"
-	}
-	return "list<string>"
 }
 
 // form is what texts have in common: runs of letters and digits, each of one length,

@@ -65,8 +65,8 @@ var yamlWords = []string{"null", "true", "false", "yes", "no", "on", "off", "y",
 
 func (c *Described) suggestedType() string {
 	switch {
-	case c.nested != "":
-		return c.nested
+	case c.Type != "":
+		return c.Type
 	case c.Times:
 		return "timestamp"
 	case c.Kind == Categorical && c.truths():
@@ -88,7 +88,7 @@ func (c *Described) shownCards() bool {
 // suggestedPolicy is that for values that are not finite, where there are any: null, which
 // breaks no bound.
 func (c *Described) suggestedPolicy() string {
-	if c.Kind == Numeric && !c.Times && c.NaN+c.Infinite > 0 {
+	if c.Kind == Numeric && c.Type == "" && !c.Times && c.NaN+c.Infinite > 0 {
 		return ", not_finite: \"null\""
 	}
 	return ""
@@ -102,7 +102,7 @@ func (c *Described) truths() bool {
 func (c *Described) suggested(rows uint64) string {
 	var parts []string
 	switch {
-	case c.Times, c.nested != "":
+	case c.Times, c.Type != "":
 	case c.Kind == Numeric && c.Min >= 0:
 		parts = append(parts, "min: 0")
 		if c.Max <= 1 && c.Max > 0 && c.Distinct > 2 {
@@ -160,6 +160,12 @@ func (c *Described) remark(rows uint64) string {
 		return fmt.Sprintf("  # WARNING: %d of %d texts are no UTF-8: such rows are refused", c.invalid, c.N)
 	case c.shownCards():
 		return fmt.Sprintf("  # WARNING: %d of %d values may be payment card numbers: they must be tokens; with `token: true` such rows are refused", c.Cards, c.N)
+	case c.Type != "" && len(c.Parts) > 0 && c.Parts[0].Part == elements && c.Parts[0].Nulls > 0:
+		return fmt.Sprintf("  # WARNING: %d elements are null: such rows are refused", c.Parts[0].Nulls)
+	case c.Type != "" && c.Min.Defined():
+		return fmt.Sprintf("  # %.4g to %.4g elements", c.Min, c.Max)
+	case c.Type != "":
+		return ""
 	case c.Distinct == c.N && c.N > 1 && c.Kind == Categorical:
 		return "  # every value is there once: the join key, or an event id?"
 	case c.Kind == Numeric && !c.Times && c.Min.Defined():

@@ -40,11 +40,11 @@ func TestReplayIsTheGate(t *testing.T) {
 	builder := judge.NewBuilder()
 	for i, got := range all {
 		n := baseline + i
-		p, err := profile(r.path(n), r.view, r.layout, windowAt(n))
+		p, err := profile(r.path(n), r.view, r.layout, r.calendar.window(n))
 		if err != nil {
 			t.Fatal(err)
 		}
-		now := drift.WindowProfile{Window: windowAt(n), Profile: p}
+		now := drift.WindowProfile{Window: r.calendar.window(n), Profile: p}
 		c, err := builder.Case(judge.Evidence{Kind: judge.KindWindow, View: r.view, Window: now.Window, Versions: []feature.Version{feature.Version(n + 1)}, Layout: r.layout,
 			Current: []drift.WindowProfile{now}, History: r.history, Recent: recent, Baseline: r.template.Baseline, Rules: rules.Default(), Memory: m, Level: 0.001})
 		if err != nil {

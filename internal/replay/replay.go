@@ -18,6 +18,7 @@ import (
 	"sluice/internal/judge"
 	"sluice/quality/sketch"
 	"sluice/rules"
+	"sluice/store/tabular"
 )
 
 // Options say how a folder is judged.
@@ -25,6 +26,7 @@ type Options struct {
 	Baseline int     // the first files, which are history
 	Season   int     // windows of a season; 0 or 1: none
 	Level    float64 // rate of false alarms per feature and window
+	Time     string  // column that says when rows are from; empty: event_time, or what looks like it
 }
 
 // Line is what is said of one feature in one window, in the contract's JSON.
@@ -62,7 +64,10 @@ type Setup struct {
 	Baseline int
 	Rows     uint64 // of history
 	Features []feature.Feature
-	LeftOut  []string // columns: timestamps, event ids, and those of nulls alone
+	LeftOut  []string // columns: event ids, those of nulls alone, and timestamps that cannot be judged
+	Time     string   // column that windows are placed in time by; empty: they are not
+	Lasting  string   // how long windows are, in words, if they are
+	Undated  string   // why timestamps are among those left out, if others than the time of rows are
 	Warning  string   // what makes the judgement weak
 }
 
@@ -88,6 +93,7 @@ type Replay struct {
 	history  []drift.WindowProfile
 	recent   []drift.WindowProfile // that passed after them
 	memory   judge.Memory
+	calendar *calendar
 	setup    Setup
 }
 
@@ -139,10 +145,13 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 	for from := r.options.Baseline; from < len(r.files); from += batch {
 		to := min(from+batch, len(r.files))
 		profiles, failed := make([]*sketch.Profile, to-from), make([]error, to-from)
+		r.dateNext(from, failed)
 		var reading errgroup.Group
 		for i := range profiles {
 			reading.Go(func() error {
-				profiles[i], failed[i] = profile(r.path(from+i), r.view, r.layout, windowAt(from+i))
+				if failed[i] == nil {
+					profiles[i], failed[i] = profile(r.path(from+i), r.view, r.layout, r.calendar.window(from+i))
+				}
 				return nil
 			})
 		}
@@ -164,6 +173,25 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 	return nil
 }
 
+// dateNext sets the windows of the files from that one on, or says which cannot be read.
+func (r *Replay) dateNext(from int, failed []error) {
+	if r.calendar.column == "" {
+		return
+	}
+	read := make([]map[string]tabular.Times, len(failed))
+	var reading errgroup.Group
+	for i := range read {
+		reading.Go(func() error {
+			read[i], failed[i] = tabular.ReadTimes(r.path(from+i), r.calendar.column)
+			return nil
+		})
+	}
+	_ = reading.Wait() // failed has what failed
+	for i := range read {
+		r.calendar.next(read[i][r.calendar.column])
+	}
+}
+
 func (r *Replay) path(i int) string { return filepath.Join(r.dir, r.files[i]) }
 
 // steps counts the files of history for their types and for their profiles, and the
@@ -176,9 +204,9 @@ func (r *Replay) steps() int {
 func (r *Replay) learn(ctx context.Context) error {
 	n := r.options.Baseline
 	var found columns
-	read := make([][]seen, n)
+	read := make([][]tabular.Kind, n)
 	if err := r.inTurn(ctx, 0, n, func(i int) (err error) {
-		read[i], err = look(r.path(i))
+		read[i], err = tabular.ReadKinds(r.path(i))
 		return err
 	}); err != nil {
 		return err
@@ -186,7 +214,12 @@ func (r *Replay) learn(ctx context.Context) error {
 	for _, file := range read {
 		found.add(file)
 	}
-	view, out := found.view(filepath.Base(filepath.Clean(r.dir)), r.options)
+	placed, err := r.date(ctx, &found)
+	if err != nil {
+		return err
+	}
+	r.calendar = placed
+	view, out := found.view(filepath.Base(filepath.Clean(r.dir)), r.options, placed)
 	if len(view.Features) == 0 {
 		return fmt.Errorf("no column of the first %d files holds values to judge: %w", n, ErrFiles)
 	}
@@ -196,7 +229,7 @@ func (r *Replay) learn(ctx context.Context) error {
 	}
 	profiles := make([]*sketch.Profile, n)
 	if err := r.inTurn(ctx, 0, n, func(i int) (err error) {
-		profiles[i], err = profile(r.path(i), view, r.layout, windowAt(i))
+		profiles[i], err = profile(r.path(i), view, r.layout, r.calendar.window(i))
 		return err
 	}); err != nil {
 		return err
@@ -212,7 +245,7 @@ func (r *Replay) pin(ctx context.Context) error {
 		from := len(unbinned)
 		unbinned = append(unbinned, make([]*sketch.Profile, to-from)...)
 		if err := r.inTurn(ctx, from, to, func(i int) (err error) {
-			unbinned[i], err = profile(r.path(i), r.view, sketch.Unbinned(r.view), windowAt(i))
+			unbinned[i], err = profile(r.path(i), r.view, sketch.Unbinned(r.view), r.calendar.window(i))
 			return err
 		}); err != nil {
 			return err
@@ -258,7 +291,7 @@ func (r *Replay) prepare(profiles []*sketch.Profile, out []string) error {
 		if err := merged.Merge(p); err != nil {
 			return fmt.Errorf("merge %s: %w", r.files[i], err)
 		}
-		r.history = append(r.history, drift.WindowProfile{Window: windowAt(i), Profile: p, Fitted: i < r.fitted})
+		r.history = append(r.history, drift.WindowProfile{Window: r.calendar.window(i), Profile: p, Fitted: i < r.fitted})
 	}
 	c, err := judge.NewBuilder().Case(judge.Evidence{Kind: judge.KindWindow, View: r.view, Layout: r.layout, History: r.history,
 		Baseline: merged, Rules: rules.Default(), Level: r.options.Level})
@@ -266,7 +299,8 @@ func (r *Replay) prepare(profiles []*sketch.Profile, out []string) error {
 		return err
 	}
 	r.template = c
-	r.setup = Setup{Files: len(r.files), Baseline: len(profiles), Rows: merged.Total(), Features: r.view.Features, LeftOut: out}
+	r.setup = Setup{Files: len(r.files), Baseline: len(profiles), Rows: merged.Total(), Features: r.view.Features, LeftOut: out,
+		Time: r.calendar.column, Lasting: r.calendar.lasting(), Undated: r.calendar.why}
 	if len(profiles) < drift.MinWindows {
 		r.setup.Warning = fmt.Sprintf("%d windows of baseline do not show what is usual: nothing is blocked on drift below %d", len(profiles), drift.MinWindows)
 	}
@@ -282,7 +316,7 @@ func (r *Replay) judge(n int, p *sketch.Profile, failed error) (Window, error) {
 		return w, nil
 	}
 	w.Rows, w.Refused = p.Total(), p.Refused()
-	c := r.template.Next(drift.WindowProfile{Window: windowAt(n), Profile: p}, feature.Version(n+1), r.recent, r.memory)
+	c := r.template.Next(drift.WindowProfile{Window: r.calendar.window(n), Profile: p}, feature.Version(n+1), r.recent, r.memory)
 	v, err := judge.Judge(c)
 	if err != nil {
 		return w, fmt.Errorf("judge %s: %w", w.Name, err)
@@ -342,7 +376,9 @@ func (r *Replay) line(window, name string, v *rules.Verdict) Line {
 		if state := stateOf(reason.Outcome); reason.Feature == name && state != rules.Pass {
 			l.State, l.Severity, l.PValue, l.Method, l.Statistic, l.Summary, l.Text = state, reason.Severity, reason.PValue, reason.Method, reason.Statistic, reason.Summary, reason.Text
 			if l.Accumulated = reason.Accumulated; l.Accumulated {
-				l.Onset = r.files[int(reason.Onset.Sub(windowAt(0).Start)/size)]
+				if i, known := r.calendar.file(reason.Onset); known && i < len(r.files) {
+					l.Onset = r.files[i]
+				}
 			}
 			break
 		}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"sluice/feature"
 	"sluice/quality/sketch"
@@ -151,7 +152,20 @@ func (r *rows) valueOf(text []byte, t feature.Type) (feature.Value, bool) {
 			return feature.Null, false
 		}
 	}
+	switch {
+	case t.IsList():
+		return r.listOf(text, t)
+	case t == feature.JSON:
+		return feature.JSONValue(string(text)), len(text) <= maxText
+	}
 	switch t {
+	case feature.Timestamp:
+		if quoted {
+			at, err := time.Parse(time.RFC3339Nano, word)
+			return feature.TimestampValue(at), err == nil
+		}
+		seconds, err := strconv.ParseInt(string(text), 10, 64)
+		return feature.UnixSecondsValue(seconds), err == nil && seconds >= minSecond && seconds <= maxSecond
 	case feature.Float64:
 		switch {
 		case word == "NaN":
@@ -170,5 +184,32 @@ func (r *rows) valueOf(text []byte, t feature.Type) (feature.Value, bool) {
 	if !quoted { // a number, truth, list or object in a column of texts
 		word = string(text)
 	}
-	return feature.StringValue(word), true
+	return feature.StringValue(word), len(word) <= maxText
+}
+
+// What the tap refuses: texts and documents that are longer, in bytes, and times that are not
+// of the years 1 to 9999, in Unix seconds.
+const (
+	maxText   = 64 << 10
+	minSecond = -62135596800
+	maxSecond = 253402300799
+)
+
+// listOf reads a list. Elements that are null, which the tap refuses, are left out: files of
+// other tools have them.
+func (r *rows) listOf(text []byte, t feature.Type) (feature.Value, bool) {
+	if text[0] != '[' {
+		return feature.Null, false
+	}
+	var list []feature.Value
+	all := true
+	err := tabular.Each(text, func(element []byte) error {
+		if element[0] == 'n' {
+			return nil
+		}
+		v, ok := r.valueOf(element, t.Elem())
+		all, list = all && ok, append(list, v)
+		return nil
+	})
+	return feature.ListValue(t.Elem(), list), all && err == nil
 }

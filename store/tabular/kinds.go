@@ -1,14 +1,69 @@
 package tabular
 
-import "time"
+import (
+	"time"
+
+	"sluice/feature"
+)
 
 // Kind says what values a column of a file holds, as Values would.
 type Kind struct {
-	Name    string
-	Numbers bool // numbers alone, but not timestamps
-	Texts   bool // texts, booleans, lists or objects, with numbers perhaps
-	Truths  bool // what it holds, if anything, is true and false alone
-	Times   bool // timestamps alone
+	Name      string
+	Numbers   bool     // numbers alone, but not timestamps
+	Texts     bool     // texts or booleans, with numbers perhaps
+	Truths    bool     // what it holds, if anything, is true and false alone
+	Times     bool     // timestamps alone
+	Lists     bool     // lists alone, of elements that a list type holds
+	Documents bool     // objects, or lists among others or of others
+	Elements  Elements // of the lists
+}
+
+// Merge returns what a column holds of which two files hold k and o; the name is k's.
+func (k Kind) Merge(o Kind) Kind {
+	e := Elements{k.Elements.Numbers || o.Elements.Numbers, k.Elements.Texts || o.Elements.Texts, k.Elements.Truths || o.Elements.Truths, k.Elements.Times || o.Elements.Times}
+	if e.Texts && e.Times { // times are texts as well
+		e.Times = false
+	}
+	m := Kind{Name: k.Name, Numbers: k.Numbers || o.Numbers, Texts: k.Texts || o.Texts, Truths: k.Truths && o.Truths, Times: k.Times || o.Times,
+		Lists: k.Lists || o.Lists, Documents: k.Documents || o.Documents || e.count() > 1, Elements: e}
+	m.Documents = m.Documents || m.Lists && (m.Numbers || m.Texts || m.Times)
+	if m.Documents {
+		m = Kind{Name: k.Name, Documents: true}
+	}
+	return m
+}
+
+// Type returns the type of a feature that holds the column's values; false if there are
+// none. Lists without any element are list<string>.
+func (k Kind) Type() (t feature.Type, ok bool) {
+	switch {
+	case k.Documents:
+		return feature.JSON, true
+	case k.Lists:
+		return feature.ListOf(k.Elements.Type()), true
+	case k.Times && !k.Texts && !k.Numbers:
+		return feature.Timestamp, true
+	case k.Numbers && !k.Texts && !k.Times:
+		return feature.Float64, true
+	case k.Texts && k.Truths && !k.Numbers && !k.Times:
+		return feature.Bool, true
+	case k.Texts || k.Numbers:
+		return feature.String, true
+	}
+	return t, false
+}
+
+// Type returns the type of elements of one kind.
+func (e Elements) Type() feature.Type {
+	switch {
+	case e.Numbers:
+		return feature.Float64
+	case e.Truths:
+		return feature.Bool
+	case e.Times:
+		return feature.Timestamp
+	}
+	return feature.String
 }
 
 // ReadKinds reads what every column of the file at path holds, in the order in which
@@ -35,6 +90,8 @@ type columnKind struct {
 	texts              bool
 	untruthful, timely bool // a text that is neither true nor false; one that is a timestamp
 	untimely           bool // a text that is none
+	lists, objects     bool
+	elements           elementKinds
 }
 
 func (c *columnKind) add(value []byte) error {
@@ -51,8 +108,13 @@ func (c *columnKind) add(value []byte) error {
 		c.text(string(inner))
 	case 't', 'f':
 		c.texts, c.untimely = true, true
-	case '[', '{':
-		c.texts, c.untimely, c.untruthful = true, true, true
+	case '[':
+		c.lists = true
+		if !c.elements.nested {
+			return Each(value, func(element []byte) error { return c.elements.add(c.name, element) })
+		}
+	case '{':
+		c.objects = true
 	default:
 		c.numbers = true
 	}
@@ -79,6 +141,13 @@ func (c *columnKind) text(text string) {
 // kind decides what the column is.
 func (c *columnKind) kind() Kind {
 	plain := c.numbers || c.special || c.undefined
+	if c.lists || c.objects {
+		elements, ok := c.elements.kinds()
+		if ok && !c.objects && !c.texts && !c.numbers && !c.special {
+			return Kind{Name: c.name, Lists: true, Elements: elements}
+		}
+		return Kind{Name: c.name, Documents: true}
+	}
 	times := c.texts && c.timely && !c.untimely && !plain
 	return Kind{Name: c.name, Numbers: !c.texts && (c.numbers || c.special), Texts: c.texts && !times,
 		Truths: !c.texts || times || !c.untruthful && !plain, Times: times}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"sluice/feature"
 )
 
 // Contents are all values of a file.
@@ -23,21 +25,30 @@ type Values struct {
 	Nulls uint64 // null, missing or not a number
 	NaN   uint64 // of the nulls, those that are not a number
 	// Numbers are those of a column that holds nothing else, infinities among them. A
-	// column of timestamps has seconds since 1970.
+	// column of timestamps has seconds since 1970, one of lists the lists' lengths.
 	Numbers []float64
-	// Counts say how often each text comes, in a column that is not of numbers. Booleans
-	// are true and false, lists and objects their JSON.
+	// Counts say how often each text comes, in a column that is neither of numbers nor
+	// nested. Booleans are true and false.
 	Counts map[string]uint64
-	Times  bool   // the numbers are timestamps
-	Nested uint64 // rows of Counts that hold a list or an object, not a text
+	Times  bool // the numbers are timestamps
+
+	// Type is that of a nested column, and not set of any other: a list, if all values are
+	// lists whose elements are of one kind, and else json. Elements are those of all lists,
+	// as if each were a row; Documents say how often each object or list of a json column comes.
+	Type      feature.Type
+	Elements  *Values
+	Documents map[string]uint64
 }
 
 // Numeric reports whether the column holds numbers alone. One of nulls alone is neither
-// numeric nor of texts.
-func (v *Values) Numeric() bool { return v.Counts == nil && len(v.Numbers) > 0 }
+// numeric nor of texts, nor is a nested one.
+func (v *Values) Numeric() bool { return !v.Nested() && v.Counts == nil && len(v.Numbers) > 0 }
 
 // Empty reports whether the column holds nothing but nulls.
-func (v *Values) Empty() bool { return v.Counts == nil && len(v.Numbers) == 0 }
+func (v *Values) Empty() bool { return !v.Nested() && v.Counts == nil && len(v.Numbers) == 0 }
+
+// Nested reports whether the column holds lists or objects.
+func (v *Values) Nested() bool { return v.Type != 0 }
 
 // ReadValues reads every column of the file at path, by its ending as Open does, and
 // calls told, which may be nil, with the number of rows so far now and then. Columns
@@ -69,7 +80,8 @@ type gathered struct {
 	texts    map[string]uint64
 	times    []float64
 	untimely bool // a text is no timestamp
-	nested   uint64
+	lists    listed
+	objects  map[string]uint64 // and lists that no list type holds
 }
 
 func (c *gathered) add(value []byte) error {
@@ -87,9 +99,10 @@ func (c *gathered) add(value []byte) error {
 			return nil
 		}
 		c.text(string(inner))
-	case '[', '{':
-		c.nested++
-		c.count(string(value))
+	case '[':
+		return c.list(value)
+	case '{':
+		c.object(string(value), 1)
 	case 't', 'f':
 		c.count(string(value))
 	default:
@@ -137,7 +150,10 @@ func NumberText(n float64) string {
 
 // values decides what the column is.
 func (c *gathered) values(rows uint64) *Values {
-	v := &Values{Name: c.name, Rows: rows, Nulls: c.nulls + rows - c.seen, Nested: c.nested}
+	v := &Values{Name: c.name, Rows: rows, Nulls: c.nulls + rows - c.seen}
+	if c.nested(v) {
+		return v
+	}
 	timed := uint64(0)
 	for _, n := range c.texts {
 		timed += n
