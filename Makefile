@@ -113,6 +113,7 @@ battery: ## the long tests of reliability (docs/reliability.md), about five hour
 	$(GO) test -count=1 -timeout 1h -v -run PublishUnderLoad ./test/scenario -publish.rounds 1000
 	SLUICE_HISTORIES=10000 $(GO) test -count=1 -timeout 1h -v -run Linearizable ./store/registry
 	SLUICE_DRILL_ENTITIES=10000000 $(GO) test -count=1 -timeout 1h -v -run Drill ./cmd/sluice/app
+	SLUICE_RECONCILE_ENTITIES=1000000 $(GO) test -count=1 -timeout 1h -v -run 'Reconcile$$' ./cmd/sluice/app
 	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(MAKE) battery-services
 
 battery-services: # the part of it that needs real services
@@ -121,6 +122,7 @@ battery-services: # the part of it that needs real services
 	$(GO) test -count=1 -tags services -timeout 3h -v -run CrashCellsServices ./test/sim -sim.table -sim.cells 10 -sim.patience 10m
 	$(GO) test -count=1 -tags services -timeout 1h -v -run Services ./test/mutants -mutants.all
 	$(GO) test -count=1 -tags services -timeout 1h -v -run ShardLost ./serving -shard.clients 10000
+	SLUICE_RECONCILE_ENTITIES=1000000 $(GO) test -count=1 -tags services -timeout 1h -v -run ReconcileServices ./cmd/sluice/app
 	SLUICE_HISTORIES=2000 $(GO) test -count=1 -tags services -timeout 1h -v -run PostgresIsLinearizable ./store/registry
 
 bench: ## benchmarks of the hot paths

@@ -47,9 +47,10 @@ type cli struct {
 	Rules       rulesCmd       `cmd:"" help:"Check rules, test them, and try them on the past."`
 	Deadletters deadlettersCmd `cmd:"" help:"Look at records that were not accepted."`
 
-	Backup  backupCmd  `cmd:"" help:"Write the registry, and where the taps are, into one file."`
-	Restore restoreCmd `cmd:"" help:"Put a backup in place, and fill the online store again from the log."`
-	Reread  rereadCmd  `cmd:"" help:"Have partitions whose progress is lost read from the start of the log."`
+	Backup    backupCmd    `cmd:"" help:"Write the registry, and where the taps are, into one file."`
+	Restore   restoreCmd   `cmd:"" help:"Put a backup in place, and fill the online store again from the log."`
+	Reread    rereadCmd    `cmd:"" help:"Have partitions whose progress is lost read from the start of the log."`
+	Reconcile reconcileCmd `cmd:"" help:"Hold what readers get against the log, entity by entity, and repair what differs."`
 
 	Bench   benchCmd   `cmd:"" help:"Measure a server."`
 	Probe   probeCmd   `cmd:"" help:"Write known values and planted faults all the time, and say whether the gate catches them."`

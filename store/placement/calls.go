@@ -122,6 +122,16 @@ func (s *Stores) Fold(ctx context.Context, view feature.ViewID, floor feature.Ve
 	return removed, err
 }
 
+// Correct puts records of a version as they are, and removes others, as the store of the
+// view does.
+func (s *Stores) Correct(ctx context.Context, view feature.ViewID, version feature.Version, put []feature.Row, gone []feature.Key) error {
+	m, err := s.at(ctx, view)
+	if err != nil {
+		return err
+	}
+	return m.stage(ctx, func(store Store) error { return store.Correct(ctx, view, version, put, gone) })
+}
+
 // Stat returns how many records a version has and the bytes that they take. A view that
 // is nowhere, as before a restore, is counted in all stores.
 func (s *Stores) Stat(ctx context.Context, view feature.ViewID, version feature.Version) (rows, bytes uint64, err error) {

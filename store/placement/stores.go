@@ -37,6 +37,7 @@ type Store interface {
 	Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error)
 	Drop(ctx context.Context, view feature.ViewID, version feature.Version) (rows int, err error)
 	Fold(ctx context.Context, view feature.ViewID, floor feature.Version, dead, touched []feature.Version) (removed int, err error)
+	Correct(ctx context.Context, view feature.ViewID, version feature.Version, put []feature.Row, gone []feature.Key) error
 	Stat(ctx context.Context, view feature.ViewID, version feature.Version) (rows, bytes uint64, err error)
 	Sync(ctx context.Context) error
 	Size() uint64

@@ -15,6 +15,7 @@ type RowStore interface {
 	Read(ctx context.Context, view feature.ViewID, keys []feature.Key, dst [][]feature.Record) ([][]feature.Record, error)
 	Drop(ctx context.Context, view feature.ViewID, version feature.Version) (rows int, err error)
 	Fold(ctx context.Context, view feature.ViewID, floor feature.Version, dead, touched []feature.Version) (removed int, err error)
+	Correct(ctx context.Context, view feature.ViewID, version feature.Version, put []feature.Row, gone []feature.Key) error
 	Stat(ctx context.Context, view feature.ViewID, version feature.Version) (rows, bytes uint64, err error)
 	Sync(ctx context.Context) error
 	Size() uint64
@@ -32,6 +33,8 @@ func Rows(t *testing.T, open func(t testing.TB, dir string) RowStore) {
 		"drop":                         testDrop,
 		"count":                        testStat,
 		"fold":                         testFold,
+		"correct":                      testCorrect,
+		"correct in a group":           testCorrectGroup,
 		"fold leaves other keys":       testFoldTouched,
 		"many stage the same keys":     testConcurrentStage,
 		"read while others write":      testConcurrentRead,

@@ -139,6 +139,16 @@ func (d *drill) values(n int) (found int, digest uint64) {
 	return found, h.Sum64()
 }
 
+// drillDefinitions is a gated view of which every window passes.
+func drillDefinitions() feature.Definitions {
+	return feature.Definitions{Project: "p", Views: []feature.View{{
+		Project: "p", Name: "drill", Entities: []feature.Entity{{Name: "id", Type: feature.String}},
+		Features: []feature.Feature{{Name: "a", Type: feature.Float64}, {Name: "b", Type: feature.Int64}, {Name: "c", Type: feature.String}},
+		Window:   feature.WindowSpec{Size: time.Minute, Lateness: time.Second, Idle: time.Hour}, Source: feature.Source{Format: "json", EventTime: "event_time"},
+		Publish: feature.Publish{Mode: feature.Gated, ProbationWindows: 1, ProbationFail: 1, Hold: 2, MaxRollbacksPerHour: 3, OnStaleRollback: "serve"},
+	}}, Rules: "rules:\n  - {name: none, view: '*', feature: '*', method: expect, mode: observe}\n"}
+}
+
 // TestRestoreDrill loses the registry and the online store after a backup and some more
 // writes, restores both, and says how long it took (RTO) and what is missing (RPO):
 // nothing may be that the log holds.
@@ -149,13 +159,7 @@ func TestRestoreDrill(t *testing.T) {
 	cfg.Listen.HTTP, cfg.Listen.GRPC, cfg.Listen.Kafka = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	d := &drill{t: t, cfg: cfg}
 	d.start()
-	defs := feature.Definitions{Project: "p", Views: []feature.View{{
-		Project: "p", Name: "drill", Entities: []feature.Entity{{Name: "id", Type: feature.String}},
-		Features: []feature.Feature{{Name: "a", Type: feature.Float64}, {Name: "b", Type: feature.Int64}, {Name: "c", Type: feature.String}},
-		Window:   feature.WindowSpec{Size: time.Minute, Lateness: time.Second, Idle: time.Hour}, Source: feature.Source{Format: "json", EventTime: "event_time"},
-		Publish: feature.Publish{Mode: feature.Gated, ProbationWindows: 1, ProbationFail: 1, Hold: 2, MaxRollbacksPerHour: 3, OnStaleRollback: "serve"},
-	}}, Rules: "rules:\n  - {name: none, view: '*', feature: '*', method: expect, mode: observe}\n"}
-	d.define(defs)
+	d.define(drillDefinitions())
 	for window := range 4 { // each entity once, and a tenth again
 		d.write(window, window*n/4, (window+1)*n/4)
 	}
