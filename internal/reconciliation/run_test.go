@@ -282,6 +282,28 @@ func TestMoving(t *testing.T) {
 	}
 }
 
+// TestUncertified leaves a row of a version alone that may still be rolled back: once that is
+// swept, what is written would stay, and show.
+func TestUncertified(t *testing.T) {
+	w, _ := newWorld(t, 2, 12)
+	listed := w.vector.Visible[0]
+	var key feature.Key
+	for k, r := range w.want() {
+		if r.Version == listed {
+			key = k
+		}
+	}
+	if err := w.store.Correct(t.Context(), w.view.ID, listed, nil, []feature.Key{key}); err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := w.store.Stat(t.Context(), w.view.ID, listed)
+	r, err := w.run(Options{Repair: true})
+	after, _, _ := w.store.Stat(t.Context(), w.view.ID, listed)
+	if err != nil || r.Different != 1 || r.Repaired != 0 || len(r.Differences) != 1 || r.Differences[0].Key != key || r.Differences[0].Repaired || after != before {
+		t.Errorf("%+v, %v, version %d has %d rows, want %d, and one difference that is left", r, err, listed, after, before)
+	}
+}
+
 // TestAlwaysMoving changes the view in every look.
 func TestAlwaysMoving(t *testing.T) {
 	w, _ := newWorld(t, 1, 12)

@@ -247,4 +247,14 @@ var mutants = []mutant{
 		edits: [][2]string{{"s := g.seats[view.ID]", "s := g.seats[1]"}, {"g.seats[view.ID] = s", "g.seats[1] = s"}},
 		pkg:   "./test/sim", run: "^TestHistories$", args: seeds,
 	},
+	{
+		name: "a reconciliation writes rows of a version that may still be rolled back", file: "internal/reconciliation/repair.go",
+		edits: [][2]string{{"} else if version > r.floor {", "} else if version == 0 {"}},
+		pkg:   "./internal/reconciliation", run: "^TestUncertified$",
+	},
+	{
+		name: "a reconciliation calls different what changed while it looked", file: "internal/reconciliation/run.go",
+		edits: [][2]string{{"		if !still {\n			continue\n		}\n", ""}, {"	c, still, err := r.look(ctx", "	c, _, err := r.look(ctx"}, {"map[feature.Key]finding{} // that were called different, whether they were repaired or not\n", "map[feature.Key]finding{}\n	r.report(found, open)\n"}},
+		pkg:   "./internal/reconciliation", run: "^TestMoving$",
+	},
 }
