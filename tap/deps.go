@@ -60,8 +60,11 @@ type Deps struct {
 	// ClockByHand says that Clock is one that is set by hand: when records were received
 	// by the wall says nothing about their event times then.
 	ClockByHand bool
-	Registerer  prometheus.Registerer
-	Logger      *slog.Logger
+	// CatchUp has a Clock that is set by hand take over what it was set to elsewhere. It is
+	// called before a write is refused as one of the future; nil: Clock is never behind.
+	CatchUp    func(ctx context.Context) error
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
 }
 
 func (d *Deps) validate() error {

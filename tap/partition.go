@@ -31,6 +31,7 @@ type partition struct {
 	now       time.Time // read once per batch
 	clockSet  bool
 	refreshed bool       // definitions were read again since the batch came
+	caughtUp  bool       // likewise the clock
 	midway    bool       // a batch or a save is under way: what is here is no state between two records
 	changed   bool       // since the last checkpoint
 	noted     bool       // the registry knows that the partition is read
@@ -54,7 +55,7 @@ type outcome struct {
 // begin prepares for a batch: the clock and the definitions as of now.
 func (p *partition) begin() error {
 	p.now, p.clockSet = p.tap.deps.Clock.Now()
-	p.refreshed = false
+	p.refreshed, p.caughtUp = false, false
 	return p.adopt()
 }
 
@@ -249,8 +250,12 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 				return nil
 			}
 		}
+		future, err := p.future(ctx, m)
+		if err != nil {
+			return err
+		}
 		p.clock(v, r, m)
-		if p.clockSet && m.EventTime.After(p.now.Add(p.tap.cfg.Ahead)) {
+		if future {
 			bad = quarantine(feature.CodeFuture, v.view.Name, "", "event time %s is more than %s ahead of the clock, %s; check the producer's clock and unit",
 				m.EventTime.Format(time.RFC3339), p.tap.cfg.Ahead, p.now.UTC().Format(time.RFC3339))
 			v.noteFuture(r.Offset)
@@ -283,6 +288,22 @@ func (p *partition) give(ctx context.Context, r *kgo.Record, v *viewState, bad *
 	}
 	out.accepted, out.late, out.backfilled = true, out.late || late, m.Backfill
 	return nil
+}
+
+// future reports whether a write lies too far ahead of the clock. A clock that is set by
+// hand is asked for first, once per batch: its records were fetched before that, so
+// whoever wrote one had set the clock by then.
+func (p *partition) future(ctx context.Context, m *feature.Write) (bool, error) {
+	ahead := func() bool { return p.clockSet && m.EventTime.After(p.now.Add(p.tap.cfg.Ahead)) }
+	if !ahead() || p.caughtUp || p.tap.deps.CatchUp == nil {
+		return ahead(), nil
+	}
+	if err := p.tap.deps.CatchUp(ctx); err != nil {
+		return false, errRegistry(err)
+	}
+	p.caughtUp = true
+	p.now, p.clockSet = p.tap.deps.Clock.Now()
+	return ahead(), nil
 }
 
 // tell counts and logs a record that made the tap panic.

@@ -58,6 +58,15 @@ func (c *clock) forward(t time.Time) {
 	}
 }
 
+// catchUp returns read for a manual clock, which may be behind what another process set it
+// to for as long as this one stood still; nil for the wall, which never is.
+func (c *clock) catchUp() func(context.Context) error {
+	if !c.manual {
+		return nil
+	}
+	return c.read
+}
+
 // Run follows a manual clock that other processes move, until ctx ends.
 func (c *clock) Run(ctx context.Context) error {
 	if !c.manual {

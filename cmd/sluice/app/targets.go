@@ -161,7 +161,7 @@ func (a *App) buildTap() error {
 	t, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
 		Definitions: func() (*feature.Definitions, uint64) { return c.Definitions(), c.Generation() },
 		Refresh:     c.Refresh, Versions: a.parts.registry, Begun: begun{a.parts.registry, c, a.parts.topics}, Rows: a.parts.rows, Offline: a.room.offline, Layouts: c.Layout, HashKey: a.parts.key,
-		Clock: a.parts.clock, ClockByHand: a.parts.clock.manual, Registerer: a.metrics, Logger: a.opts.Log,
+		Clock: a.parts.clock, ClockByHand: a.parts.clock.manual, CatchUp: a.parts.clock.catchUp(), Registerer: a.metrics, Logger: a.opts.Log,
 	})
 	if err != nil {
 		return err
