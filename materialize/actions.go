@@ -292,7 +292,11 @@ func (a *Actions) freeze(_ context.Context, d *Desk, act Action) error {
 	if !d.frozen {
 		d.frozen = true
 		d.note("freeze", 0, act.Reason)
-		d.alert("frozen", 0, "", fmt.Sprintf("%s was frozen by %s: %s", act.View.Name, act.By, act.Reason))
+		text := fmt.Sprintf("%s was frozen by %s", act.View.Name, act.By)
+		if act.Reason != "" { // a freeze needs none
+			text += ": " + act.Reason
+		}
+		d.alert("frozen", 0, "", text)
 	}
 	return nil
 }

@@ -488,3 +488,16 @@ func TestApproveWithoutRoom(t *testing.T) {
 	full = false
 	w.act("approve", 2)
 }
+
+// A freeze needs no reason, and what people are told ends where the reason would begin.
+func TestFreezeWithoutReason(t *testing.T) {
+	for reason, want := range map[string]string{"": "payments was frozen by me", "migration": "payments was frozen by me: migration"} {
+		w := newWorld(t, paymentsView())
+		if _, err := w.actions.Act(t.Context(), "freeze", Action{View: w.view, By: "me", Reason: reason}); err != nil {
+			t.Fatal(err)
+		}
+		if text := w.events[len(w.events)-1].Alert.Text; text != want {
+			t.Errorf("people are told %q, want %q", text, want)
+		}
+	}
+}

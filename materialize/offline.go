@@ -23,7 +23,7 @@ import (
 // The reasons of versions on the shelf some of whose rows were left out.
 const (
 	restsOffline  = "rests in the log: its online store is nearly full, and its rows are published once there is room"
-	passedOffline = "passed, and " + restsOffline
+	passedOffline = passedPrefix + restsOffline
 )
 
 // lacksRows is added to the reason of a version that is held.

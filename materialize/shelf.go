@@ -54,6 +54,9 @@ func (d *Desk) leastMissed(spare []feature.Version) int {
 	return len(spare) - 1
 }
 
+// passedPrefix begins the reason of a version that passed and is not published.
+const passedPrefix = "passed, and "
+
 func (d *Desk) shelveOne(version feature.Version, why string) {
 	passed := slices.Contains(d.memory.Waiting, version)
 	info := d.touch(version)
@@ -61,7 +64,7 @@ func (d *Desk) shelveOne(version feature.Version, why string) {
 	info.State, info.DecidedBy, info.DecidedAt, info.Reason = feature.StateExpired, byGate, d.now, why
 	if passed {
 		d.memory.shelve(version)
-		info.Reason = "passed, and rests in the log: " + why
+		info.Reason = passedPrefix + "rests in the log: " + why
 	} else {
 		d.alert("hold", version, info.Verdict, fmt.Sprintf("%s version %d expired: %s. Approve it to publish its rows from the log.", d.view.Name, version, why))
 	}

@@ -51,6 +51,9 @@ func TestFrozenViewKeepsFewRows(t *testing.T) {
 	if last.State != feature.StateExpired || !strings.Contains(last.Reason, "passed, and rests in the log: the view is frozen and keeps 4 versions already") {
 		t.Errorf("the last version is %s: %q", last.State, last.Reason)
 	}
+	if text := w.events[len(w.events)-1].Alert.Text; !strings.Contains(text, "passed and rests in the log: the view is frozen and keeps 4 versions already. It is published once `sluice thaw payments` is done.") {
+		t.Errorf("people are told %q", text)
+	}
 	if v := w.vector(); !slices.Equal(v.Visible, []feature.Version{1}) {
 		t.Errorf("visible %v, want what was visible before the freeze", v.Visible)
 	}

@@ -3,6 +3,7 @@ package materialize
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sluice/feature"
 	"sluice/rules"
@@ -30,7 +31,7 @@ func (d *Desk) Tell(v *rules.Verdict, version feature.Version) {
 		text = fmt.Sprintf("%s version %d passed and is held: %s. It is published once a later window finds its source well again, and expires after %d windows; `sluice approve %s --version %d --reason …` publishes it now.",
 			d.view.Name, version, v.Held, d.view.Publish.Hold, d.view.Name, version)
 	case v.Decision == "hold" && (slices.Contains(d.memory.Waiting, version) || d.shelved(version)):
-		text = fmt.Sprintf("%s version %d passed and %s. It is published once `sluice thaw %s` is done.", d.view.Name, version, info.Reason, d.view.Name)
+		text = fmt.Sprintf("%s version %d passed and %s. It is published once `sluice thaw %s` is done.", d.view.Name, version, strings.TrimPrefix(info.Reason, passedPrefix), d.view.Name)
 	}
 	switch v.Decision {
 	case "reject":
