@@ -31,6 +31,7 @@ type Finding struct {
 	Setting string
 	Value   string
 	Want    string
+	Do      string // in place of setting it to what is wanted; empty: that
 	Why     string
 	Unknown bool // it could not be read: Value says why
 	Refused bool // the store does not open: rows would be lost, or nothing would work
@@ -40,7 +41,15 @@ func (f Finding) String() string {
 	if f.Unknown {
 		return fmt.Sprintf("%s: %s cannot be read (%s): make sure that it is %s: %s", f.Server, f.Setting, f.Value, f.Want, f.Why)
 	}
-	return fmt.Sprintf("%s: %s is %s: set it to %s: %s", f.Server, f.Setting, f.Value, f.Want, f.Why)
+	return fmt.Sprintf("%s: %s is %s: %s: %s", f.Server, f.Setting, f.Value, f.ToDo(), f.Why)
+}
+
+// ToDo says what to do about a setting that does not suit.
+func (f Finding) ToDo() string {
+	if f.Do != "" {
+		return f.Do
+	}
+	return "set it to " + f.Want
 }
 
 // setting is something that a server is asked for.
@@ -224,10 +233,13 @@ func checkFailover(ctx context.Context, c *goredis.Client) []Finding {
 // checkAll checks shards: the error is ErrServer and says what to set. What costs
 // memory or availability, or could not be read, is logged, and so is what is wrong with
 // replicas.
-func checkAll(ctx context.Context, log *slog.Logger, places topology, shards []*shard) error {
+func checkAll(ctx context.Context, log *slog.Logger, config Config, places topology, shards []*shard) error {
 	errs := make([]error, len(shards))
 	for i, at := range shards {
 		findings, err := checkServer(ctx, at.slow, places.copies())
+		if err == nil {
+			findings = append(findings, checkKind(ctx, at.slow, config)...)
+		}
 		for _, f := range findings {
 			if f.Refused {
 				err = errors.Join(err, fmt.Errorf("%w: %s", ErrServer, f))

@@ -36,6 +36,7 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 			findings = append(findings, checkFailover(ctx, at.slow)...)
 		}
 		if err == nil {
+			findings = append(findings, checkKind(ctx, at.slow, config)...)
 			findings = append(findings, checkMemory(ctx, at.slow, config.OfflineLimit)...)
 		}
 		errs = append(errs, err)

@@ -104,7 +104,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkAll(ctx, s.log, s.places, shards); err != nil {
+	if err := checkAll(ctx, s.log, s.cfg, s.places, shards); err != nil {
 		return err
 	}
 	return s.everywhere(ctx, shards, func(ctx context.Context, at *shard) error { return loadLibrary(ctx, at.slow) })

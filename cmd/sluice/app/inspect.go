@@ -142,7 +142,7 @@ func inspectRows(ctx context.Context, check, key string, cfg RedisConfig) []Find
 // redisFindings says of every setting that does not suit what to set and why.
 func redisFindings(check string, findings []redis.Finding) (all []Finding) {
 	for _, f := range findings {
-		out := Finding{Check: check + " " + f.Setting, Text: f.Server + ": " + f.Value, Do: "set it to " + f.Want + ": " + f.Why}
+		out := Finding{Check: check + " " + f.Setting, Text: f.Server + ": " + f.Value, Do: f.ToDo() + ": " + f.Why}
 		if f.Unknown {
 			out.Text, out.Do = f.Server+": cannot be read: "+f.Value, "make sure that it is "+f.Want+": "+f.Why
 		}

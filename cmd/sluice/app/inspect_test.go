@@ -20,6 +20,8 @@ func TestRedisFindings(t *testing.T) {
 			"set it to noeviction: eviction deletes; the platform does not start before"},
 		"not readable": {redis.Finding{Server: "a:1", Setting: "maxmemory-policy", Value: "NOPERM", Want: "noeviction", Why: "eviction deletes", Unknown: true},
 			"make sure that it is noeviction: eviction deletes"},
+		"of another kind": {redis.Finding{Server: "a:1", Setting: "redis_mode", Value: "cluster", Do: "set cluster to true", Why: "it refuses rows", Refused: true},
+			"set cluster to true: it refuses rows; the platform does not start before"},
 		"nearly full": {redis.Finding{Server: "a:1", Setting: redis.MemorySetting, Value: "uses 91 %", Want: "raise maxmemory", Why: "rows stay in the log"},
 			"raise maxmemory: rows stay in the log"},
 		"too old": {redis.Finding{Server: "a:1", Setting: "version", Value: "6.2", Want: "7 or newer", Why: "older servers have no Functions", Refused: true},
