@@ -10,6 +10,8 @@ import (
 	"net"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -106,9 +108,14 @@ func (p *postgres) explain(err error) error {
 	return p.server.mask(fmt.Errorf("%s: %w", p.server.place, err))
 }
 
-// mask keeps the password out of an error's text, wherever it may come from.
+// mask keeps the password out of an error's text, wherever it may come from: as a word of
+// its own, since a letter masked in every word would tell it. One that the text names
+// anyway, such as that of a user of the same name, is told by a mask, and stays.
 func (s server) mask(err error) error {
 	if err == nil || s.secret == "" || !strings.Contains(err.Error(), s.secret) {
+		return err
+	}
+	if named := s.place + " " + s.config.User; strings.Contains(named, s.secret) {
 		return err
 	}
 	return &masked{err: err, secret: s.secret}
@@ -120,7 +127,25 @@ type masked struct {
 }
 
 // Error is the text without the password.
-func (m *masked) Error() string { return strings.ReplaceAll(m.err.Error(), m.secret, "[password]") }
+func (m *masked) Error() string {
+	var b strings.Builder
+	text, last := m.err.Error(), ' '
+	for text != "" {
+		rest, here := strings.CutPrefix(text, m.secret)
+		next, _ := utf8.DecodeRuneInString(rest)
+		if here && !wordRune(last) && (rest == "" || !wordRune(next)) {
+			b.WriteString("[password]")
+			text, last = rest, ']'
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(text)
+		b.WriteString(text[:n])
+		text, last = text[n:], r
+	}
+	return b.String()
+}
+
+func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // Is reports whether the masked error is target. What it wraps stays inside.
 func (m *masked) Is(target error) bool { return errors.Is(m.err, target) }

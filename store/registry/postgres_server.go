@@ -29,6 +29,13 @@ type server struct {
 	secret string // the password, which no error shows
 }
 
+// CheckDSN says whether dsn is a connection string, as OpenPostgres takes them. Nobody is
+// asked.
+func CheckDSN(dsn string) error {
+	_, err := parseServer(dsn, PostgresOptions{}.withDefaults())
+	return err
+}
+
 // parseServer reads a connection string. What it says about timeouts holds; what it
 // leaves out is set, so that none is without end.
 func parseServer(dsn string, opts PostgresOptions) (server, error) {
