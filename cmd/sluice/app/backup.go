@@ -105,7 +105,11 @@ func openLedger(ctx context.Context, cfg Config, log *slog.Logger, beside bool) 
 	if err != nil {
 		return p, err
 	}
-	return p, p.log.EnsureTopics(ctx, sourceTopics(cfg, &defs)...)
+	err = p.log.EnsureTopics(ctx, sourceTopics(cfg, &defs)...)
+	if len(cfg.Kafka.Brokers) > 0 {
+		err = unreached(err, doBrokers)
+	}
+	return p, err
 }
 
 // sourceTopics names the topics of writes.

@@ -16,6 +16,7 @@ import (
 	"sluice/feature"
 	"sluice/materialize"
 	"sluice/serving"
+	"sluice/store/registry"
 )
 
 // Config is sluice.yaml. Every key is also a flag of the same name, such as
@@ -183,6 +184,20 @@ func describe(path string, err error) error {
 	return errors.Join(problems...)
 }
 
+// validatePostgres never shows the connection string, which may hold a password.
+func (c Config) validatePostgres(add func(string, ...any)) {
+	p := c.Registry.Postgres
+	switch {
+	case p == "":
+	case !strings.Contains(p, "=") && !strings.HasPrefix(p, "postgres://") && !strings.HasPrefix(p, "postgresql://"):
+		add("registry.postgres: want postgres://USER@HOST/DATABASE, or key=value pairs")
+	default:
+		if err := registry.CheckDSN(p); err != nil {
+			add("%w", err)
+		}
+	}
+}
+
 // Validate returns every problem of c, joined, each with its key, its value and
 // what to do.
 func (c Config) Validate() error {
@@ -196,9 +211,7 @@ func (c Config) Validate() error {
 	validateAddrs("redis.addrs", c.Redis.Addrs, add)
 	c.Redis.validate("redis", add)
 	c.validateOnline(add)
-	if p := c.Registry.Postgres; p != "" && !strings.Contains(p, "=") && !strings.HasPrefix(p, "postgres://") && !strings.HasPrefix(p, "postgresql://") {
-		add("registry.postgres: want postgres://USER@HOST/DATABASE, or key=value pairs")
-	}
+	c.validatePostgres(add)
 	c.Gate.validate(add)
 	c.Serve.validate(add)
 	c.Feast.validate(add)

@@ -95,21 +95,23 @@ func TestConfigValidate(t *testing.T) {
 		"one store for two": {func(c *Config) {
 			c.Redis.Addrs, c.OnlineStores = []string{"a:1"}, OnlineStores{"b": {Addrs: []string{"a:1"}}}
 		}, "online_stores.b: the same servers and prefix as redis"},
-		"kind of failover": {func(c *Config) { c.Redis.Addrs, c.Redis.ClusterFailover = []string{"a:1"}, "now" }, `redis.cluster_failover: "now" is neither ask nor wait`},
-		"cluster of none":  {func(c *Config) { c.Redis.Cluster = true }, "redis.cluster: true without redis.addrs"},
-		"postgres":         {func(c *Config) { c.Registry.Postgres = "localhost" }, "registry.postgres: want postgres://USER@HOST/DATABASE"},
-		"slack, no token":  {func(c *Config) { c.Slack.Channel, c.Slack.TokenEnv = "ops", "SLUICE_TEST_UNSET" }, `slack.token_env: "SLUICE_TEST_UNSET": no such variable in the environment`},
-		"log level":        {func(c *Config) { c.Log.Level = "loud" }, `log.level: "loud": want debug, info, warn or error`},
-		"log format":       {func(c *Config) { c.Log.Format = "xml" }, `log.format: "xml": want text or json`},
-		"empty addresses":  {func(c *Config) { c.Listen = ListenConfig{} }, `listen.kafka: "": want HOST:PORT`},
-		"all at once":      {func(c *Config) { c.Data, c.Kafka.Group = "", "" }, "data: empty: name a folder\nkafka.group: empty"},
-		"admin everywhere": {func(c *Config) { c.Listen.Admin = "0.0.0.0:1" }, "listen.admin: 0.0.0.0:1 is reachable"},
+		"kind of failover":   {func(c *Config) { c.Redis.Addrs, c.Redis.ClusterFailover = []string{"a:1"}, "now" }, `redis.cluster_failover: "now" is neither ask nor wait`},
+		"cluster of none":    {func(c *Config) { c.Redis.Cluster = true }, "redis.cluster: true without redis.addrs"},
+		"postgres":           {func(c *Config) { c.Registry.Postgres = "localhost" }, "registry.postgres: want postgres://USER@HOST/DATABASE"},
+		"password unescaped": {func(c *Config) { c.Registry.Postgres = "postgres://u:s3%zcret@db/x" }, "registry.postgres: invalid: no connection string: want postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password percent-encoded"},
+		"mode":               {func(c *Config) { c.Registry.Postgres = "postgres://db/x?sslmode=s3cret" }, "registry.postgres: invalid: no connection string"},
+		"slack, no token":    {func(c *Config) { c.Slack.Channel, c.Slack.TokenEnv = "ops", "SLUICE_TEST_UNSET" }, `slack.token_env: "SLUICE_TEST_UNSET": no such variable in the environment`},
+		"log level":          {func(c *Config) { c.Log.Level = "loud" }, `log.level: "loud": want debug, info, warn or error`},
+		"log format":         {func(c *Config) { c.Log.Format = "xml" }, `log.format: "xml": want text or json`},
+		"empty addresses":    {func(c *Config) { c.Listen = ListenConfig{} }, `listen.kafka: "": want HOST:PORT`},
+		"all at once":        {func(c *Config) { c.Data, c.Kafka.Group = "", "" }, "data: empty: name a folder\nkafka.group: empty"},
+		"admin everywhere":   {func(c *Config) { c.Listen.Admin = "0.0.0.0:1" }, "listen.admin: 0.0.0.0:1 is reachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := DefaultConfig()
 			tc.change(&cfg)
-			if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("Validate = %v, want %s", err, tc.want)
+			if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "cret") {
+				t.Errorf("Validate = %v, want %s, and no secret", err, tc.want)
 			}
 		})
 	}

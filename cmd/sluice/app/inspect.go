@@ -81,7 +81,7 @@ func inspectLog(ctx context.Context, cfg Config) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)
 	defer cancel()
 	unreachable := func(err error) []Finding {
-		return []Finding{{"kafka", false, strings.Join(cfg.Kafka.Brokers, ",") + ": " + err.Error(), "see whether kafka.brokers are the addresses that this machine reaches, and whether the brokers advertise such"}}
+		return []Finding{{"kafka", false, strings.Join(cfg.Kafka.Brokers, ",") + ": " + err.Error(), doBrokers}}
 	}
 	names := tap.Topics{Writes: cfg.Kafka.Writes, Profiles: cfg.Kafka.Profiles, DeadLetters: cfg.Kafka.DeadLetters, Partitions: int32(cfg.Kafka.Partitions)}
 	log, err := tap.NewLog(tap.LogConfig{Brokers: cfg.Kafka.Brokers, Topics: names})
@@ -130,7 +130,7 @@ func inspectRows(ctx context.Context, check, key string, cfg RedisConfig) []Find
 	found, err := redis.Inspect(ctx, cfg.store())
 	if err != nil {
 		return append(redisFindings(check, found.Findings), Finding{check, false, strings.Join(cfg.Addrs, ",") + ": " + err.Error(),
-			"see whether " + key + ".addrs, cluster or master_name and the password are right, and whether this machine reaches them"})
+			doServers(key)})
 	}
 	text := fmt.Sprintf("%d primaries, Redis %s", found.Primaries, found.Version)
 	if found.Primaries == 1 {
@@ -173,7 +173,7 @@ func inspectRegistry(ctx context.Context, cfg Config) []Finding {
 	defer cancel()
 	found, err := registry.InspectPostgres(ctx, cfg.Registry.Postgres)
 	if err != nil {
-		return []Finding{{"postgres", false, err.Error(), "see whether registry.postgres is right, and whether this machine reaches the primary"}}
+		return []Finding{{"postgres", false, err.Error(), doPostgres}}
 	}
 	schema := "the registry is made at the first run"
 	if found.Schema {

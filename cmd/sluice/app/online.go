@@ -54,7 +54,7 @@ func (p *parts) opener(name, key string, cfg RedisConfig, folder string, opts Op
 		}
 		store, err := redis.Open(ctx, redis.Options{Config: config, Name: name, Metrics: metrics, Log: opts.Log, Presence: p.presence(name)})
 		if err != nil {
-			return nil, fmt.Errorf("%s.addrs: %w", key, err)
+			return nil, unreached(fmt.Errorf("%s.addrs: %w", key, err), doServers(key))
 		}
 		return store, nil
 	}

@@ -125,6 +125,7 @@ func expiry(view *feature.View) time.Duration {
 func (p *parts) openRegistry(ctx context.Context, cfg Config, opts Options) (err error) {
 	if cfg.Registry.Postgres != "" {
 		p.registry, err = registry.OpenPostgres(ctx, cfg.Registry.Postgres, registry.PostgresOptions{Log: opts.Log})
+		err = unreached(err, doPostgres)
 	} else {
 		p.registry, err = registry.OpenSQLite(ctx, filepath.Join(cfg.Data, "registry.db"), registry.Options{Sync: !opts.NoSync})
 	}
@@ -152,7 +153,11 @@ func (p *parts) openLog(ctx context.Context, cfg Config, opts Options) error {
 	}
 	p.closers = append(p.closers, p.log)
 	p.topics = &topics{log: p.log, writes: names.Writes, catalog: p.catalog}
-	return p.topics.Ensure(ctx, p.catalog.Definitions())
+	err = p.topics.Ensure(ctx, p.catalog.Definitions())
+	if len(cfg.Kafka.Brokers) > 0 {
+		err = unreached(err, doBrokers)
+	}
+	return err
 }
 
 // Close closes everything, last opened first.
