@@ -22,7 +22,7 @@ type compareCmd struct {
 // Help shows examples and what the columns mean.
 func (*compareCmd) Help() string {
 	return "No server is needed. SEVERITY is how many times a shift is past a floor (a distance of 0.1, or 5 points of nulls) if a test at p = 0.001 tells it from chance: 1 and more is a shift. Two files do not show what is usual for a column; `sluice replay` judges a folder of them by their own history." +
-		"\n\nNull and NaN are dropped and counted, infinities kept for the Kolmogorov-Smirnov distance and the bins alone. Bins are the baseline's deciles. In a column of texts null is a category. Lists are compared by their lengths and by their elements, objects by which of their paths are there." +
+		"\n\nNull and NaN are dropped and counted, infinities kept for the Kolmogorov-Smirnov distance and the bins alone. Bins are the baseline's deciles. In a column of texts null is a category. Lists are compared by their lengths and by their elements, objects by which of their paths are there. Timestamps count as shifted if both their place in time and their age are; age is told where the files have event_time, of whose median it is counted from." +
 		"\n\nExamples:\n  sluice compare january.parquet february.parquet\n  sluice compare january.csv february.csv --format json"
 }
 
@@ -91,7 +91,7 @@ func printComparison(e *env, r comparison.Result) error {
 	}
 	for i := range columns {
 		row(&columns[i])
-		parts := slices.Clone(columns[i].Parts)
+		parts := slices.DeleteFunc(slices.Clone(columns[i].Parts), func(p comparison.Column) bool { return columns[i].Times && !p.Severity.Defined() })
 		slices.SortStableFunc(parts, func(a, b comparison.Column) int { return cmp.Compare(rank(b), rank(a)) })
 		for k := range parts[:min(len(parts), mostParts)] {
 			row(&parts[k])
@@ -212,6 +212,8 @@ func happened(c *comparison.Column) string {
 		return c.Problem
 	case c.Times:
 		return fmt.Sprintf("%s to %s → %s to %s", day(c.Before.Min), day(c.Before.Max), day(c.Min), day(c.Max))
+	case c.Part == "age":
+		return fmt.Sprintf("median age %s → %s", ageText(c.Before.Quantiles["0.5"]), ageText(c.Quantiles["0.5"]))
 	case c.Kind == comparison.Numeric && c.Type != "":
 		return fmt.Sprintf("median length %s → %s, sd %s → %s", threeDigits(c.Before.Quantiles["0.5"]), threeDigits(c.Quantiles["0.5"]), threeDigits(c.Before.Std), threeDigits(c.Std))
 	case c.Kind == comparison.Numeric:
@@ -231,6 +233,19 @@ func happened(c *comparison.Column) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// ageText shows a length of time in seconds.
+func ageText(n comparison.Number) string {
+	switch size := math.Abs(float64(n)); {
+	case !n.Defined():
+		return "-"
+	case size >= 2*86400:
+		return threeDigits(n/86400) + " days"
+	case size >= 2*3600:
+		return threeDigits(n/3600) + " h"
+	}
+	return threeDigits(n) + " s"
 }
 
 // day shows seconds since 1970.

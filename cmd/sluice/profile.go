@@ -83,8 +83,11 @@ func valuesOf(c *comparison.Described) string {
 		if c.Type != "" {
 			what = "lengths "
 		}
+		if c.Part == "age" {
+			show = ageText
+		}
 		parts = append(parts, fmt.Sprintf("%s%s to %s, median %s", what, show(c.Min), show(c.Max), show(c.Quantiles["0.5"])))
-		if !c.Times {
+		if !c.Times && c.Part != "age" {
 			parts = append(parts, fmt.Sprintf("mean %s, sd %s", threeDigits(c.Mean), threeDigits(c.Std)))
 		}
 	}
@@ -95,8 +98,8 @@ func valuesOf(c *comparison.Described) string {
 		parts = append(parts, "in "+percentage(share(c.N, c.N+c.Nulls))+" of values")
 	}
 	for _, f := range c.Top[:min(3, len(c.Top))] {
-		if c.Times {
-			break // of a time of all that are there, the share says little
+		if c.Times || c.Part == "age" || c.Part == "hours of the day" {
+			break // the share of one of so many says little; the shape shows hours
 		}
 		if s := share(f.N, c.N); c.Kind == comparison.Categorical || s >= 0.05 {
 			parts = append(parts, fmt.Sprintf("%s %s", brief(f.Value), percentage(s)))

@@ -50,8 +50,9 @@ type Column struct {
 	// Type is list<T> or json of a nested column. Numbers are the lengths of lists, and
 	// categories of json are present and null. Parts are the elements of lists, as rows of
 	// their own, or the paths of json, as present or null in its values; Severity is the worst of all.
+	// Parts of timestamps are age, hours of the day and days of the week: see times.
 	Type      string   `json:"type,omitempty"`
-	Part      string   `json:"part,omitempty"` // elements, or the path; empty of a column
+	Part      string   `json:"part,omitempty"` // elements, the path, age…; empty of a column
 	Parts     []Column `json:"parts,omitempty"`
 	PartsLeft int      `json:"parts_left_out,omitempty"`
 
@@ -106,9 +107,13 @@ func (r *Result) Err() error {
 func Compare(baseline, current *tabular.Contents) Result {
 	r := Result{RowsBaseline: baseline.Rows, RowsCurrent: current.Rows, Problem: missing(baseline.Rows, current.Rows),
 		Columns: []Column{}, OnlyBaseline: []string{}, OnlyCurrent: []string{}}
+	before, now := happened(baseline), happened(current)
 	for _, b := range baseline.Columns {
 		if c := named(current, b.Name); c != nil {
 			r.Columns = append(r.Columns, compare(b, c))
+			if b.Times && c.Times {
+				r.Columns[len(r.Columns)-1].times(b, c, before, now)
+			}
 		} else {
 			r.OnlyBaseline = append(r.OnlyBaseline, b.Name)
 		}

@@ -38,7 +38,8 @@ type Described struct {
 	Cards uint64 `json:"cards,omitempty"`
 
 	// Type, Part and Parts are those of Column: numbers are the lengths of lists, and parts
-	// their elements, as rows of their own, or the paths of json, of which N values have each.
+	// their elements, as rows of their own, or the paths of json, of which N values have each;
+	// of timestamps they are age, in seconds, hours of the day and days of the week.
 	Type      string      `json:"type,omitempty"`
 	Part      string      `json:"part,omitempty"`
 	Parts     []Described `json:"parts,omitempty"`
@@ -69,8 +70,12 @@ func Describe(file *tabular.Contents) Description {
 	if file.Rows == 0 {
 		d.Problem = "no rows"
 	}
+	event := happened(file)
 	for _, v := range file.Columns {
 		d.Columns = append(d.Columns, describe(v))
+		if v.Times {
+			d.Columns[len(d.Columns)-1].times(v, event)
+		}
 	}
 	return d
 }
