@@ -163,7 +163,9 @@ var Catalog = []Metric{
 	{"sluice_alerts_sent_total", Counter, "notify", []Label{
 		{Name: "channel_kind", Values: []string{"slack", "log"}},
 		{Name: "outcome", Values: []string{"sent", "coalesced", "failed", "dropped"}}},
-		"Messages about incidents, by what became of them."},
+		"Messages about incidents, by what became of them: sent, told in one with another (coalesced), failed and tried again, or given up after a day (dropped)."},
+	{"sluice_alerts_waiting", Gauge, "notify", nil,
+		"Events that people are to be told and were not told yet, as the gate that leads last saw them, 1,000 at most; 0 elsewhere."},
 
 	{"sluice_probe_windows_total", Counter, "probe", []Label{
 		{Name: "kind", Values: []string{"good", "fault"}},

@@ -193,8 +193,11 @@ func servingPanels() []Panel {
 			}, fromZero),
 		graph("Values served by status", "Values per second.",
 			[]query{{`sum by (status) (rate(sluice_serve_values_total{view=~"$view"}[$__rate_interval]))`, "{{status}}"}}, unit("ops"), fromZero, stacked),
-		graph("Alerts sent", "Messages about incidents, by channel and outcome.",
-			[]query{{`sum by (channel_kind, outcome) (increase(sluice_alerts_sent_total[$__rate_interval]))`, "{{channel_kind}} {{outcome}}"}}, fromZero, stacked),
+		graph("Alerts sent", "Messages about incidents, by channel and outcome, and events that wait to be told.",
+			[]query{
+				{`sum by (channel_kind, outcome) (increase(sluice_alerts_sent_total[$__rate_interval]))`, "{{channel_kind}} {{outcome}}"},
+				{`sum(sluice_alerts_waiting)`, "waiting"},
+			}, fromZero),
 		graph("Rows that the store did not give", "Per second: values answered as UNAVAILABLE, rows answered from an earlier read, flagged stale, and rows of the row cache, for which the store was not asked.",
 			[]query{
 				{`sum by (view) (rate(sluice_serve_values_total{view=~"$view",status="UNAVAILABLE"}[$__rate_interval]))`, "{{view}} unavailable"},

@@ -181,7 +181,7 @@ func platformAlerts() []Rule {
 			"The log is not kept as long as verdicts are: what is not found in time stays unknown. Decisions do not wait for it."),
 		alert("SluiceAlertsNotSent", "warning", `sum by (channel_kind) (increase(sluice_alerts_sent_total{outcome=~"failed|dropped"}[15m])) > 0`, "",
 			"Messages to {{ $labels.channel_kind }} are not delivered",
-			"Incidents are still listed by /api/v1/alerts and in the log, but nobody is told."),
+			"Incidents are still listed by /api/v1/alerts, but nobody is told until messages arrive again; what is older than a day then is told to the log alone."),
 		alert("SluiceProbeMissed", "critical", `sum by (outcome) (increase(sluice_probe_windows_total{kind="fault",outcome=~"published|unjudged"}[1h])) > 0`, "",
 			"A planted fault was not caught: it was {{ $labels.outcome }}",
 			"The probe wrote a window of wrong values on purpose, and the gate did not keep it out, or gave no verdict in time. Real faults may pass as well."),

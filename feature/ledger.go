@@ -37,6 +37,7 @@ type Commit struct {
 	Audit       []Audit
 	Alerts      []Alert
 	Resolve     []string // ids of alerts that end at Now
+	Notices     []Notice // what people are told of it
 	History     []HistoryRow
 	DropHistory []time.Time // window starts
 	Layouts     []LayoutRow
@@ -109,6 +110,18 @@ type Alert struct {
 	Verdict    string     `json:"verdict"`
 	Text       string     `json:"text"`
 	ResolvedAt *time.Time `json:"resolved_at"`
+}
+
+// Notice is what people are told of a commit. It is stored with it, and forgotten once
+// they were told.
+type Notice struct {
+	ID       string    `json:"-"` // the registry's; the same however often it is told
+	At       time.Time `json:"-"` // when it was stored, by the machine's clock
+	Alert    Alert     `json:"alert"`
+	Window   Window    `json:"window"`
+	Reasons  []string  `json:"reasons,omitempty"`
+	Served   Version   `json:"served"` // the newest that readers get from then on; 0: none
+	Resolved bool      `json:"resolved,omitempty"`
 }
 
 // HistoryRow is a window that may serve as baseline: its profile under a layout.

@@ -181,7 +181,7 @@ func had(ctx context.Context, r Records, d *Desk, info *feature.VersionInfo, ver
 	return of.State.Dead() && info.Has(&of), nil
 }
 
-// apply commits what a person did, and tells who is to be told.
+// apply commits what a person did.
 func (a *Actions) apply(ctx context.Context, desk *Desk, c feature.Commit) (Result, error) {
 	for i := range c.Audit {
 		c.Audit[i].ID = auditID(desk, i)
@@ -194,7 +194,6 @@ func (a *Actions) apply(ctx context.Context, desk *Desk, c feature.Commit) (Resu
 		a.metrics.overrides.WithLabelValues(desk.view.Name).Inc()
 	}
 	a.metrics.vector(desk)
-	a.deps.tell(desk.events(nil))
 	result := Result{Generation: vector.Generation, Visible: append([]feature.Version{}, vector.Visible...)}
 	if len(c.Audit) > 0 {
 		result.Audit = c.Audit[0].ID

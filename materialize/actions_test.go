@@ -496,7 +496,7 @@ func TestFreezeWithoutReason(t *testing.T) {
 		if _, err := w.actions.Act(t.Context(), "freeze", Action{View: w.view, By: "me", Reason: reason}); err != nil {
 			t.Fatal(err)
 		}
-		if text := w.events[len(w.events)-1].Alert.Text; text != want {
+		if text := w.events()[len(w.events())-1].Alert.Text; text != want {
 			t.Errorf("people are told %q, want %q", text, want)
 		}
 	}

@@ -272,16 +272,19 @@ func withVerdicts(c feature.Commit, opinions []Opinion) (feature.Commit, error) 
 		for digest, blob := range o.Blobs {
 			c.Blobs[digest] = blob
 		}
+		for i := range c.Notices {
+			if n := &c.Notices[i]; n.Alert.Verdict == v.ID {
+				n.Window, n.Reasons = v.Window, texts(v.Reasons)
+			}
+		}
 	}
 	return c, nil
 }
 
-// told logs, counts and notifies what was decided, after it is committed.
+// told logs and counts what was decided, after it is committed.
 func (g *Gate) told(ctx context.Context, desk *Desk, opinions []Opinion) {
-	var verdicts []rules.Verdict
 	for _, o := range opinions {
 		v := o.Verdict
-		verdicts = append(verdicts, v)
 		g.metrics.verdict(desk.view, &v)
 		if v.Kind == "window" {
 			g.score(ctx, desk.view, &v)
@@ -292,15 +295,4 @@ func (g *Gate) told(ctx context.Context, desk *Desk, opinions []Opinion) {
 		}
 	}
 	g.metrics.vector(desk)
-	g.deps.tell(desk.events(verdicts))
-}
-
-// tell hands events to whoever tells people; nobody may be there.
-func (d *Deps) tell(events []Event) {
-	if d.Notify == nil {
-		return
-	}
-	for _, e := range events {
-		d.Notify(e)
-	}
 }

@@ -153,7 +153,7 @@ func (d *Desk) vector() feature.Vector {
 // two decisions taken from one state never both stand.
 func (d *Desk) Commit() feature.Commit {
 	next, memory := d.vector(), d.memory.encode()
-	c := feature.Commit{View: d.view.ID, IfGeneration: d.before.Generation, Alerts: d.alerts, History: d.admit, Now: d.now}
+	c := feature.Commit{View: d.view.ID, IfGeneration: d.before.Generation, Alerts: d.alerts, Notices: d.notices(), History: d.admit, Now: d.now}
 	for _, a := range d.resolved {
 		c.Resolve = append(c.Resolve, a.ID)
 	}

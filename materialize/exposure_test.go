@@ -29,7 +29,7 @@ func TestRollbackSaysWhoSawIt(t *testing.T) {
 	}
 	w.close(1, 0, 1)
 	w.decide()
-	if last := w.events[len(w.events)-1].Alert; last.Kind != "rollback" || !strings.HasSuffix(last.Text, "; seen by 42 reads in 1m12s") {
+	if last := w.events()[len(w.events())-1].Alert; last.Kind != "rollback" || !strings.HasSuffix(last.Text, "; seen by 42 reads in 1m12s") {
 		t.Errorf("told %q: %q, want how many reads saw it", last.Kind, last.Text)
 	}
 	verdicts := w.verdicts()

@@ -34,9 +34,8 @@ type world struct {
 	gate     *Gate
 	actions  *Actions
 
-	mu     sync.Mutex
-	events []Event
-	seen   []Evidence
+	mu   sync.Mutex
+	seen []Evidence
 }
 
 type rowStore interface {
@@ -125,11 +124,6 @@ func (w *world) deps() Deps {
 			return w.judge(e)
 		},
 		Definitions: func() *feature.Definitions { return w.defs }, Readership: w.registry.Readership, Logger: slog.New(slog.DiscardHandler),
-		Notify: func(e Event) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.events = append(w.events, e)
-		},
 		Owner: "gate", Epoch: w.epoch,
 	}
 }
@@ -308,12 +302,29 @@ func (w *world) get(key string) (feature.Record, bool) {
 	return w.vector().Resolve(chains[0])
 }
 
-// kinds are what people were told, "resolved " before what ended.
+// events are what people are to be told since forget was called last.
+func (w *world) events() []feature.Notice {
+	w.t.Helper()
+	notices, err := w.registry.Notices(w.t.Context(), 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return notices
+}
+
+func (w *world) forget() {
+	w.t.Helper()
+	for _, n := range w.events() {
+		if err := w.registry.Told(w.t.Context(), n.ID); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// kinds are what people are to be told, "resolved " before what ended.
 func (w *world) kinds() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	kinds := []string{}
-	for _, e := range w.events {
+	for _, e := range w.events() {
 		kind := e.Alert.Kind
 		if e.Resolved {
 			kind = "resolved " + kind

@@ -60,7 +60,6 @@ type Deps struct {
 	Readership  ReadershipFunc              // nil: nobody counts reads, and scores know none
 	HashKey     sketch.HashKey
 	Clock       Clock
-	Notify      NotifyFunc
 	Owner       string // with Epoch: this gate's fencing token
 	Epoch       uint64
 	Logger      *slog.Logger

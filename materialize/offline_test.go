@@ -116,7 +116,7 @@ func (c *crowded) sees(want bool, keys ...string) {
 func TestOfflineWindowsAreJudgedAndPublishedLater(t *testing.T) {
 	c := newCrowded(t, paymentsView())
 	c.judged(0, key(0, "a"), key(0, "b"))
-	c.events = nil
+	c.forget()
 	c.full.Store(true)
 	for n := 1; n <= 6; n++ {
 		info := c.judged(n, key(n, "a"), key(n, "b"))
@@ -220,14 +220,14 @@ func TestOfflineWindowOfAnExpiredLog(t *testing.T) {
 			c.log.expired = true
 			c.decide()
 			c.full.Store(false)
-			c.events = nil
+			c.forget()
 			c.ticks(3)
 			c.sees(false, key(1, "a"), key(1, "b"))
 			if info := c.version(version); info.State != feature.StateExpired {
 				t.Errorf("it is %s: %s", info.State, info.Reason)
 			}
-			if len(c.events) == 0 || !strings.Contains(c.events[0].Alert.Text, "the log no longer holds them") {
-				t.Errorf("people were told %+v", c.events)
+			if len(c.events()) == 0 || !strings.Contains(c.events()[0].Alert.Text, "the log no longer holds them") {
+				t.Errorf("people were told %+v", c.events())
 			}
 			if next := c.judged(2, key(2, "a"), key(2, "b")); next.State != feature.StateVisible {
 				t.Errorf("the next window is %s: %s", next.State, next.Reason)

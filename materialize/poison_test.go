@@ -90,7 +90,7 @@ func TestPoisonedSourceHolds(t *testing.T) {
 	deps.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	w.gate = New(DefaultConfig(), deps)
 	w.run(0, 300, 10)
-	w.events = nil
+	w.forget()
 	bad := []feature.SourceMinute{w.minute(1, 59, 100, 40)}
 	held := w.runPoisoned(1, bad)
 	if held.State != feature.StateHeld || !strings.HasPrefix(held.Reason, "held: 40 of 100 records of writes in the minute from ") {
@@ -100,8 +100,8 @@ func TestPoisonedSourceHolds(t *testing.T) {
 	if last.State != "pass" || last.Decision != "hold" || !strings.Contains(string(last.Body), `"held":"40 of 100`) || !strings.Contains(string(last.Body), `"left_out":"source: 40 of 100`) {
 		t.Errorf("its verdict: %s, %s: %s", last.State, last.Decision, last.Body)
 	}
-	if got := w.kinds(); !slices.Equal(got, []string{"hold"}) || !strings.Contains(w.events[0].Alert.Text, "passed and is held: 40 of 100") || !strings.Contains(w.events[0].Alert.Text, "sluice approve payments --version 2") {
-		t.Errorf("people were told %q: %+v", got, w.events)
+	if got := w.kinds(); !slices.Equal(got, []string{"hold"}) || !strings.Contains(w.events()[0].Alert.Text, "passed and is held: 40 of 100") || !strings.Contains(w.events()[0].Alert.Text, "sluice approve payments --version 2") {
+		t.Errorf("people were told %q: %+v", got, w.events())
 	}
 	if n := len(w.history()); n != 1 {
 		t.Errorf("%d windows of history, want the one before", n)

@@ -136,15 +136,3 @@ type Clock interface {
 	// Now returns the time, and whether the clock is set; an unset one shows the wall.
 	Now() (now time.Time, set bool)
 }
-
-// Event is something that a person is told.
-type Event struct {
-	Alert    feature.Alert
-	Window   feature.Window
-	Reasons  []string
-	Served   feature.Version
-	Resolved bool
-}
-
-// NotifyFunc tells a person. It must not block.
-type NotifyFunc func(Event)

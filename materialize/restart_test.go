@@ -68,11 +68,13 @@ func TestRestartAtEachStep(t *testing.T) {
 	}
 }
 
-// TestDecisionWithoutAnswer: the registry has taken a decision, and its answer is lost. People
-// are told once, as they are of others; of one that did not take effect they are told when
-// it is taken.
+// TestDecisionWithoutAnswer: the registry has taken a decision, and its answer is lost. What
+// people are to be told of it is there with it, once, whoever decides next: this gate, or
+// another after a crash. Of one that did not take effect nothing is, until it is taken.
 func TestDecisionWithoutAnswer(t *testing.T) {
-	for name, after := range map[string]bool{"took effect": true, "did not": false} {
+	for name, tc := range map[string]struct{ after, crash bool }{
+		"took effect": {true, false}, "did not": {false, false}, "took effect, then a crash": {true, true}, "did not, then a crash": {false, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, paymentsView())
 			w.run(0, 300, 10)
@@ -83,19 +85,22 @@ func TestDecisionWithoutAnswer(t *testing.T) {
 					lost++
 				}
 				return len(c.Verdicts) > 0 && lost == 1
-			}, after}
+			}, tc.after}
 			w.put(1, 300, 50)
 			w.close(1, 0, 1)
 			if _, err := w.gate.turn(t.Context(), w.view, w.gate.seat(w.view)); !errors.Is(err, errCrash) {
 				t.Fatalf("the answer was to be lost, got %v", err)
 			}
-			if got := w.kinds(); len(got) != 0 {
-				t.Errorf("people were told %q of what nobody knows", got)
+			if got := w.kinds(); len(got) > 0 != tc.after {
+				t.Errorf("people are to be told %q, want what took effect and nothing else", got)
+			}
+			if tc.crash {
+				w.restart()
 			}
 			w.decide()
 			w.decide()
 			if got := w.kinds(); !slices.Equal(got, []string{"fail"}) || w.version(2).State != feature.StateRejected {
-				t.Errorf("people were told %q of version 2, which is %s; want once that it failed", got, w.version(2).State)
+				t.Errorf("people are to be told %q of version 2, which is %s; want once that it failed", got, w.version(2).State)
 			}
 		})
 	}
@@ -170,15 +175,12 @@ func TestGateLeadsAgain(t *testing.T) {
 	}
 }
 
-// TestRunDecidesUntilItsEnd runs the gate as the platform does; a person hears of
-// the failed window, which is the sign that it was decided.
+// TestRunDecidesUntilItsEnd runs the gate as the platform does; people are to be
+// told of the failed window, which is the sign that it was decided.
 func TestRunDecidesUntilItsEnd(t *testing.T) {
 	w := newWorld(t, paymentsView())
 	w.states(rules.Pass, rules.Fail)
-	told := make(chan Event, 8)
-	deps := w.deps()
-	deps.Notify = func(e Event) { told <- e }
-	gate := New(DefaultConfig(), deps)
+	gate := New(DefaultConfig(), w.deps())
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- gate.Run(ctx) }()
@@ -186,7 +188,10 @@ func TestRunDecidesUntilItsEnd(t *testing.T) {
 		w.put(n, 300, 10)
 	}
 	w.close(1, 0, 1)
-	if e := <-told; e.Alert.Kind != "fail" || e.Window != w.window(1) || e.Served != 1 {
+	for changed := w.registry.Changed(); len(w.events()) == 0; changed = w.registry.Changed() {
+		<-changed
+	}
+	if e := w.events()[0]; e.Alert.Kind != "fail" || e.Window != w.window(1) || e.Served != 1 {
 		t.Errorf("told %+v, want that window 1 failed and 1 is served", e)
 	}
 	stop()

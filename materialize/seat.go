@@ -34,8 +34,8 @@ type seat struct {
 	serving serving
 }
 
-// keep keeps what was decided by a commit that gave an error, to be told once it is known
-// that it took effect.
+// keep keeps what was decided by a commit that gave an error, to be logged and counted once
+// it is known that it took effect.
 func (s *seat) keep(kind string, desk *Desk, opinions []Opinion) {
 	if s.unsaid == nil {
 		s.unsaid = map[string]*decision{}
@@ -43,7 +43,7 @@ func (s *seat) keep(kind string, desk *Desk, opinions []Opinion) {
 	s.unsaid[kind] = &decision{desk, opinions}
 }
 
-// late tells what was kept if it took effect, and forgets it.
+// late logs and counts what was kept if it took effect, and forgets it.
 func (g *Gate) late(ctx context.Context, s *seat, kind string, took func(d *Desk) bool) {
 	if x := s.unsaid[kind]; x != nil && took(x.desk) {
 		g.told(ctx, x.desk, x.opinions)

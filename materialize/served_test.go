@@ -170,7 +170,7 @@ func TestServedFaultIsRolledBack(t *testing.T) {
 	}
 	fault := r.hour(n, everybody)
 	r.overwrite(n, fault.Version, 3)
-	r.events = nil
+	r.forget()
 	lost := map[string]bool{} // the first answer about each decision is: people are told all the same
 	r.gate.deps.Registry = &crashing{r.registry, func(c feature.Commit) bool {
 		if len(c.Verdicts) != 1 || c.Verdicts[0].Kind != "served" || lost[c.Verdicts[0].Decision] {
@@ -247,7 +247,7 @@ func TestServedTraffic(t *testing.T) {
 	for n := range 24 {
 		r.hour(n, func(int) bool { return true })
 	}
-	r.events = nil
+	r.forget()
 	upper := func(i int) bool { return r.values[i] > 10 }
 	for n := 24; n < 40; n++ {
 		if info := r.hour(n, upper); info.State != feature.StateVisible {

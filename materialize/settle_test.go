@@ -251,7 +251,7 @@ func TestEventsEndIncidents(t *testing.T) {
 	d.Judged(v, []feature.Version{info.Version})
 	d.Settle()
 	d.Tell(v, info.Version)
-	events := d.events([]rules.Verdict{*v})
+	events := d.Commit().Notices
 	if len(events) != 1 || events[0].Alert.Kind != "fail" || !events[0].Resolved || events[0].Served != info.Version {
 		t.Errorf("events %+v, want the end of the incident fail, serving %d", events, info.Version)
 	}

@@ -51,7 +51,7 @@ func TestFrozenViewKeepsFewRows(t *testing.T) {
 	if last.State != feature.StateExpired || !strings.Contains(last.Reason, "passed, and rests in the log: the view is frozen and keeps 4 versions already") {
 		t.Errorf("the last version is %s: %q", last.State, last.Reason)
 	}
-	if text := w.events[len(w.events)-1].Alert.Text; !strings.Contains(text, "passed and rests in the log: the view is frozen and keeps 4 versions already. It is published once `sluice thaw payments` is done.") {
+	if text := w.events()[len(w.events())-1].Alert.Text; !strings.Contains(text, "passed and rests in the log: the view is frozen and keeps 4 versions already. It is published once `sluice thaw payments` is done.") {
 		t.Errorf("people are told %q", text)
 	}
 	if v := w.vector(); !slices.Equal(v.Visible, []feature.Version{1}) {
@@ -110,14 +110,14 @@ func TestShelfOfAnExpiredLog(t *testing.T) {
 	w := frozenFor(t, 5)
 	w.log.expired = true
 	w.act("thaw", 0)
-	w.events = nil
+	w.forget()
 	w.ticks(8)
 	if _, ok := w.get("only5"); ok {
 		t.Error("a row is visible that neither store nor log has")
 	}
-	lost := slices.DeleteFunc(w.events, func(e Event) bool { return !strings.Contains(e.Alert.Text, "the log no longer holds them") })
+	lost := slices.DeleteFunc(w.events(), func(e feature.Notice) bool { return !strings.Contains(e.Alert.Text, "the log no longer holds them") })
 	if len(lost) != 2 {
-		t.Errorf("people were told of %d versions, want of 5 and 6: %+v", len(lost), w.events)
+		t.Errorf("people were told of %d versions, want of 5 and 6: %+v", len(lost), w.events())
 	}
 }
 

@@ -69,10 +69,11 @@ func (d *Desk) Fresh(v *rules.Verdict) {
 	}
 }
 
-// events are what people are told of a commit: its alerts, and the end of every
-// kind of incident that it ends and does not open again.
-func (d *Desk) events(verdicts []rules.Verdict) []Event {
-	var all []Event
+// notices are what people are told of a commit: its alerts, and the end of every kind of
+// incident that it ends and does not open again. They are stored with the commit, so that
+// whoever leads when it stands, or later, tells them: see withVerdicts for what verdicts add.
+func (d *Desk) notices() []feature.Notice {
+	var all []feature.Notice
 	var opened []string
 	served, ending := d.vector().Newest(), "the incident is over"
 	for _, a := range d.alerts {
@@ -81,13 +82,7 @@ func (d *Desk) events(verdicts []rules.Verdict) []Event {
 			continue
 		}
 		opened = append(opened, a.Kind)
-		e := Event{Alert: a, Served: served}
-		for i := range verdicts {
-			if verdicts[i].ID == a.Verdict {
-				e.Window, e.Reasons = verdicts[i].Window, texts(verdicts[i].Reasons)
-			}
-		}
-		all = append(all, e)
+		all = append(all, feature.Notice{Alert: a, Served: served})
 	}
 	for _, a := range d.resolved {
 		if slices.Contains(opened, a.Kind) {
@@ -96,7 +91,7 @@ func (d *Desk) events(verdicts []rules.Verdict) []Event {
 		opened = append(opened, a.Kind)
 		at := d.now
 		a.Text, a.ResolvedAt = ending, &at
-		all = append(all, Event{Alert: a, Served: served, Resolved: true})
+		all = append(all, feature.Notice{Alert: a, Served: served, Resolved: true})
 	}
 	return all
 }

@@ -40,7 +40,7 @@ func TestFullListMakesAPublisherWait(t *testing.T) {
 	deps := w.deps()
 	deps.Registerer = metrics
 	w.gate = New(DefaultConfig(), deps)
-	w.events = nil
+	w.forget()
 	info := w.run(5, 300, 10)
 	if info.State != feature.StateStaged || info.Step != feature.StepDecided || info.Reason != "waits: 4 versions are listed above the floor" {
 		t.Fatalf("the fifth version is %s %s: %q; want decided, staged, and why it waits", info.Step, info.State, info.Reason)
@@ -52,8 +52,8 @@ func TestFullListMakesAPublisherWait(t *testing.T) {
 	if last := verdicts[len(verdicts)-1]; last.State != "pass" || last.Decision != "hold" {
 		t.Errorf("its verdict is %s, %s; want pass, hold", last.State, last.Decision)
 	}
-	if got := w.kinds(); !slices.Equal(got, []string{"hold"}) || !strings.Contains(w.events[0].Alert.Text, "version 9 passed and waits: 4 versions are listed above the floor") {
-		t.Errorf("people were told %q: %+v", got, w.events)
+	if got := w.kinds(); !slices.Equal(got, []string{"hold"}) || !strings.Contains(w.events()[0].Alert.Text, "version 9 passed and waits: 4 versions are listed above the floor") {
+		t.Errorf("people were told %q: %+v", got, w.events())
 	}
 	if err := testutil.GatherAndCompare(metrics, strings.NewReader(`
 # HELP sluice_gate_waiting Versions that passed and wait for room in the list or in the online store, or for a thaw, by view.

@@ -184,10 +184,8 @@ func (g *Gate) overdue(ctx context.Context, view *feature.View, seen look, now t
 	g.metrics.overdue.WithLabelValues(view.Name).Set(float64(len(late)))
 	s, blind := g.seat(view), len(late) > 0
 	if seen.blind == blind {
-		g.late(ctx, s, "blind", func(d *Desk) bool { return len(d.alerts) > 0 == blind })
 		return nil
 	}
-	delete(s.unsaid, "blind")
 	desk, err := readDesk(ctx, g.deps.Registry, view, now)
 	if err != nil {
 		return err
@@ -199,10 +197,8 @@ func (g *Gate) overdue(ctx context.Context, view *feature.View, seen look, now t
 	}
 	s.look = look{} // also after an error: an alert raises no generation, and may be there all the same
 	if err := g.commit(ctx, desk.Commit()); err != nil {
-		s.keep("blind", desk, nil)
 		return fmt.Errorf("report overdue windows of %s: %w", view.Name, err)
 	}
-	g.deps.tell(desk.events(nil))
 	return nil
 }
 

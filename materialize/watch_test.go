@@ -65,7 +65,7 @@ func TestFreshnessIsToldOncePerChange(t *testing.T) {
 	if got, want := w.kinds(), []string{"stale", "stale", "stale", "resolved stale"}; !slices.Equal(got, want) || len(w.openAlerts()) != 0 {
 		t.Errorf("told %q, open %q; want %q and none", got, w.openAlerts(), want)
 	}
-	if last := w.events[len(w.events)-1]; !strings.Contains(last.Alert.Text, "fresh again") {
+	if last := w.events()[len(w.events())-1]; !strings.Contains(last.Alert.Text, "fresh again") {
 		t.Errorf("told %q, want that it is fresh again", last.Alert.Text)
 	}
 	var kinds []string
@@ -105,8 +105,8 @@ func TestOverdueWindowIsReported(t *testing.T) {
 	for range 2 {
 		w.watch(2*time.Hour + 2*time.Minute)
 	}
-	if got := w.kinds(); !slices.Equal(got, []string{"blind"}) || !strings.Contains(w.events[0].Alert.Text, topic+"/1") || strings.Contains(w.events[0].Alert.Text, topic+"/0") {
-		t.Fatalf("told %q: %+v; want the partition that holds the window open", got, w.events)
+	if got := w.kinds(); !slices.Equal(got, []string{"blind"}) || !strings.Contains(w.events()[0].Alert.Text, topic+"/1") || strings.Contains(w.events()[0].Alert.Text, topic+"/0") {
+		t.Fatalf("told %q: %+v; want the partition that holds the window open", got, w.events())
 	}
 	w.restart()
 	w.watch(2*time.Hour + 3*time.Minute)

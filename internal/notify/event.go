@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"time"
 
 	"sluice/feature"
 )
@@ -22,6 +23,8 @@ const (
 
 // Event is one thing that happened to a view.
 type Event struct {
+	ID            string    // names it, however often it is told
+	At            time.Time // when it was recorded, by the machine's clock
 	Kind          Kind
 	View          string
 	Version       feature.Version // the one that it is about; 0 if none

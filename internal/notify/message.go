@@ -26,8 +26,9 @@ type message struct {
 	blocks []slack.Block
 }
 
-// summary returns the message of an incident, as its newest event leaves it.
-func summary(e Event, baseURL string) message {
+// summary returns the message of an incident, as the newest of some events leaves it.
+func summary(news []Event, baseURL string) message {
+	e := news[len(news)-1]
 	head := cut(e.headline(), maxHeader)
 	blocks := []slack.Block{
 		slack.NewHeaderBlock(plain(head)),
@@ -36,7 +37,7 @@ func summary(e Event, baseURL string) message {
 	if reasons := digest(e.Reasons); reasons != "" && !e.Resolved {
 		blocks = append(blocks, slack.NewSectionBlock(plain(reasons), nil, nil))
 	}
-	if origin := origin(e, baseURL); origin != "" {
+	if origin := origin(e, news[0].ID, baseURL); origin != "" {
 		blocks = append(blocks, slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, origin, false, false)))
 	}
 	return message{text: head + ". " + e.effect(), blocks: blocks}
@@ -64,13 +65,21 @@ func detail(e Event) string {
 	if len(e.Reasons) > 0 {
 		parts = append(parts, list(e.Reasons))
 	}
-	return cut(strings.Join(parts, "\n"), maxSection)
+	text := cut(strings.Join(parts, "\n"), maxSection-100)
+	if e.ID != "" {
+		text += cut("\nNotice "+e.ID+", recorded "+e.At.UTC().Format(time.RFC3339), 100)
+	}
+	return text
 }
 
 // thread returns the reply that holds the details of several events, with as
-// many sections as Slack takes; more says how many events were left out.
-func thread(details []string, more int) message {
-	if more > 0 {
+// many sections as Slack takes, and says how many events were left out.
+func thread(news []Event) message {
+	var details []string
+	for _, e := range news[:min(len(news), maxDetails)] {
+		details = append(details, detail(e))
+	}
+	if more := len(news) - len(details); more > 0 {
 		details = append(details, fmt.Sprintf("and %d events more", more))
 	}
 	m := message{text: cut(details[0], maxHeader)}
@@ -80,8 +89,9 @@ func thread(details []string, more int) message {
 	return m
 }
 
-// origin returns the line of small print: window and verdict.
-func origin(e Event, baseURL string) string {
+// origin returns the line of small print: window, verdict, and the id by which a message
+// that came twice is known.
+func origin(e Event, id, baseURL string) string {
 	var parts []string
 	if e.Window != (feature.Window{}) {
 		parts = append(parts, "window "+span(e.Window))
@@ -92,6 +102,9 @@ func origin(e Event, baseURL string) string {
 		parts = append(parts, "<"+slackutilsx.EscapeMessage(link)+"|verdict "+slackutilsx.EscapeMessage(e.Verdict)+">")
 	case e.Verdict != "":
 		parts = append(parts, "verdict "+slackutilsx.EscapeMessage(e.Verdict))
+	}
+	if id != "" {
+		parts = append(parts, "notice "+slackutilsx.EscapeMessage(id))
 	}
 	return strings.Join(parts, " · ")
 }

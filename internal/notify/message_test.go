@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func TestSummary(t *testing.T) {
 		"verdict escaped in links": {Event{Kind: Fail, View: "a", Verdict: "<!channel>&x"}, []string{`verdicts/%3C%21channel%3E&amp;x|verdict &lt;!channel&gt;&amp;x`}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := summary(tc.event, "http://sluice/")
+			m := summary([]Event{tc.event}, "http://sluice/")
 			got := unescape(text(t, m))
 			for _, want := range tc.has {
 				if !strings.Contains(got, want) {
@@ -82,7 +83,7 @@ func unescape(s string) string {
 func TestOutsideTextIsPlain(t *testing.T) {
 	hostile := "<!channel> *x* <https://e|y>"
 	e := Event{Kind: Fail, View: hostile, Version: 1, Text: hostile, Reasons: []string{hostile}, Verdict: hostile}
-	for _, m := range []message{summary(e, ""), thread([]string{detail(e)}, 3)} {
+	for _, m := range []message{summary([]Event{e}, ""), thread([]Event{e, e, e, e, e, e})} {
 		for _, b := range m.blocks {
 			switch b := b.(type) {
 			case *slack.HeaderBlock:
@@ -104,9 +105,8 @@ func TestOutsideTextIsPlain(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	long := strings.Repeat("ü", 5000)
-	e := Event{Kind: Fail, View: long, Text: long, Reasons: []string{long, long, long}}
-	details := []string{detail(e), detail(e), detail(e), detail(e)}
-	for name, m := range map[string]message{"summary": summary(e, ""), "thread": thread(details, 7)} {
+	e := Event{ID: long, Kind: Fail, View: long, Text: long, Reasons: []string{long, long, long}}
+	for name, m := range map[string]message{"summary": summary([]Event{e}, ""), "thread": thread(slices.Repeat([]Event{e}, 11))} {
 		total := 0
 		for _, b := range m.blocks {
 			switch b := b.(type) {

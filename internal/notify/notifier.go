@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// interval is the time between two messages in a channel: Slack's limit.
-const interval = time.Second
+const (
+	interval = time.Second            // between two messages in a channel: Slack's limit
+	patience = 30 * time.Second       // for one call of the chat, with what it tries again itself
+	pause    = 100 * time.Millisecond // between two looks at what waits
+	look     = 5 * time.Second        // the longest time between two, also without a sign of news
+)
 
 // channel is what a Notifier needs of a chat: send a message, replace it, answer
 // in its thread. update and reply return errGone if the message no longer exists.
@@ -24,51 +28,120 @@ type channel interface {
 // Notifier tells people about incidents.
 type Notifier struct {
 	cfg     Config
+	outbox  Outbox
 	log     *slog.Logger
 	metrics *metrics
-	channel channel // nil: events go to the log
+	channel channel       // nil: events go to the log
+	every   time.Duration // between two messages
 
-	mu    sync.Mutex
+	// What follows is Run's.
 	queue queue
-	wake  chan struct{}
-	every time.Duration // between two messages
-	free  time.Time     // when the next message may be sent; used by Run alone
+	done  []string  // ids of what was told, or given up, and waits to be forgotten
+	free  time.Time // when the next message may be sent
 }
 
 // New returns a Notifier for Slack, or, without a token, for the log. It
 // registers its metrics with reg; nil registers nothing.
-func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Notifier {
-	n := &Notifier{
-		cfg: cfg, log: log, metrics: newMetrics(reg),
-		queue: queue{open: map[string]*incident{}}, wake: make(chan struct{}, 1), every: interval,
-	}
+func New(cfg Config, outbox Outbox, log *slog.Logger, reg prometheus.Registerer) *Notifier {
+	n := &Notifier{cfg: cfg, outbox: outbox, log: log, metrics: newMetrics(reg), every: interval}
 	if cfg.Token != "" {
 		n.channel = newSlackChannel(cfg)
 	}
 	return n
 }
 
-// Notify hands an event over and returns at once; Run sends it.
-func (n *Notifier) Notify(ctx context.Context, e Event) {
+// Run tells what waits in the outbox until ctx ends, and then returns nil; it may run again.
+// One process at a time should run it. What was not told then is told by who runs it next,
+// and what was told but could not be forgotten is told once more, under the same id.
+func (n *Notifier) Run(ctx context.Context) error {
+	n.queue, n.done = queue{incidents: map[string]*incident{}}, nil
+	defer n.metrics.waiting.Set(0)
+	for ctx.Err() == nil {
+		changed := n.outbox.Changed()
+		again, err := n.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			n.log.WarnContext(ctx, "what people are to be told is not read or not noted as told, trying again", "err", err)
+		}
+		n.sleep(ctx, again, changed)
+	}
+	return nil
+}
+
+// round tells the news of one incident, or, in the log, all there are. It returns when
+// there is something to do again without news.
+func (n *Notifier) round(ctx context.Context) (again time.Duration, err error) {
+	waiting, err := n.read(ctx)
+	if err != nil {
+		return look, err
+	}
 	if n.channel == nil {
-		n.logEvent(ctx, e)
-		n.metrics.count("log", "sent", 1)
-		return
+		for _, e := range waiting {
+			n.logEvent(ctx, e)
+			n.metrics.count("log", "sent", 1)
+		}
+		return look, n.forget(ctx, waiting)
 	}
-	n.mu.Lock()
-	merged, dropped := n.queue.add(e, time.Now())
-	n.mu.Unlock()
-	if merged {
-		n.metrics.count("slack", "coalesced", 1)
+	news, wait := n.queue.next(waiting, time.Now())
+	if len(news) == 0 {
+		return wait, nil
 	}
-	if dropped > 0 {
-		n.metrics.count("slack", "dropped", dropped)
-		n.log.ErrorContext(ctx, "alert dropped: too many incidents are open")
+	r, err := n.deliver(ctx, news)
+	return pause, n.settle(ctx, news, r, err)
+}
+
+// read returns what waits and is young enough to be told; the rest is given up.
+func (n *Notifier) read(ctx context.Context) ([]Event, error) {
+	if err := n.forget(ctx, nil); err != nil {
+		return nil, err
 	}
-	select {
-	case n.wake <- struct{}{}:
-	default:
+	waiting, err := n.outbox.Waiting(ctx, maxRead)
+	if err != nil {
+		return nil, err
 	}
+	var old []Event
+	waiting = slices.DeleteFunc(waiting, func(e Event) bool {
+		late := time.Since(e.At) > maxAge
+		if late {
+			old = append(old, e)
+		}
+		return late
+	})
+	n.metrics.waiting.Set(float64(len(waiting)))
+	n.giveUp(ctx, old)
+	return waiting, n.forget(ctx, old)
+}
+
+// giveUp counts and logs what people will not be told.
+func (n *Notifier) giveUp(ctx context.Context, old []Event) {
+	for _, e := range old {
+		n.metrics.count(n.kind(), "dropped", 1)
+		n.log.ErrorContext(ctx, "alert given up: it is too old to be told", "alert", string(e.Kind), "view", e.View, "version", e.Version,
+			"verdict", e.Verdict, "notice", e.ID, "recorded", e.At, "text", e.Text)
+	}
+}
+
+func (n *Notifier) kind() string {
+	if n.channel == nil {
+		return "log"
+	}
+	return "slack"
+}
+
+// forget has the outbox forget what was told, now or before. Ids that it did not forget are
+// kept for the next time, before which nothing else is told.
+func (n *Notifier) forget(ctx context.Context, told []Event) error {
+	n.done = append(n.done, ids(told)...)
+	if len(n.done) == 0 {
+		return nil
+	}
+	// Also at the end: what was told is not to be told again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), look)
+	defer cancel()
+	if err := n.outbox.Told(ctx, n.done...); err != nil {
+		return err
+	}
+	n.done = nil
+	return nil
 }
 
 func (n *Notifier) logEvent(ctx context.Context, e Event) {
@@ -79,47 +152,29 @@ func (n *Notifier) logEvent(ctx context.Context, e Event) {
 	n.log.LogAttrs(ctx, level, e.headline(),
 		slog.String("alert", string(e.Kind)), slog.String("view", e.View), slog.Uint64("version", uint64(e.Version)),
 		slog.String("verdict", e.Verdict), slog.Bool("resolved", e.Resolved), slog.Uint64("served_version", uint64(e.ServedVersion)),
-		slog.String("text", e.Text), slog.Any("reasons", e.Reasons))
+		slog.String("text", e.Text), slog.Any("reasons", e.Reasons), slog.String("notice", e.ID))
 }
 
-// Run sends what Notify takes until ctx ends, and then returns nil. What waits
-// then is not sent; the registry has it.
-func (n *Notifier) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		n.mu.Lock()
-		i, news, wait := n.queue.next(time.Now())
-		n.mu.Unlock()
-		if i == nil {
-			n.sleep(ctx, wait)
-			continue
-		}
-		r, err := n.deliver(ctx, news)
-		n.settle(ctx, i, news, r, err)
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if left := len(n.queue.waiting); left > 0 {
-		n.log.Warn("stopped with alerts unsent", "incidents", left)
-	}
-	return nil
-}
-
-// sleep waits for news, for wait if it is not 0, or for the end of ctx.
-func (n *Notifier) sleep(ctx context.Context, wait time.Duration) {
-	var timeout <-chan time.Time
-	if wait > 0 {
-		timeout = time.After(wait)
+// sleep waits a moment, and then for news, for again, if it is not 0, or for the end of ctx.
+func (n *Notifier) sleep(ctx context.Context, again time.Duration, changed <-chan struct{}) {
+	if again == 0 {
+		again = look
 	}
 	select {
 	case <-ctx.Done():
-	case <-n.wake:
-	case <-timeout:
+		return
+	case <-time.After(pause):
+	}
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-time.After(min(again, look)):
 	}
 }
 
 // deliver brings the incident's message up to date and adds the details to its
 // thread. It returns the message, also if the thread could not be reached.
-func (n *Notifier) deliver(ctx context.Context, news incident) (ref, error) {
+func (n *Notifier) deliver(ctx context.Context, news []Event) (ref, error) {
 	r, err := n.show(ctx, news)
 	if err != nil {
 		return r, err
@@ -127,7 +182,9 @@ func (n *Notifier) deliver(ctx context.Context, news incident) (ref, error) {
 	if err := n.pace(ctx); err != nil {
 		return r, err
 	}
-	err = n.channel.reply(ctx, r, thread(news.details, news.more))
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = n.channel.reply(ctx, r, thread(news))
 	if errors.Is(err, errGone) {
 		return ref{}, err
 	}
@@ -135,19 +192,21 @@ func (n *Notifier) deliver(ctx context.Context, news incident) (ref, error) {
 }
 
 // show posts or updates the incident's message.
-func (n *Notifier) show(ctx context.Context, news incident) (ref, error) {
-	m := summary(news.latest, n.cfg.BaseURL)
+func (n *Notifier) show(ctx context.Context, news []Event) (ref, error) {
+	m, r := summary(news, n.cfg.BaseURL), n.queue.incidents[news[0].key()].ref
 	if err := n.pace(ctx); err != nil {
-		return news.ref, err
+		return r, err
 	}
-	if news.ref == (ref{}) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if r == (ref{}) {
 		return n.channel.post(ctx, m)
 	}
-	err := n.channel.update(ctx, news.ref, m)
+	err := n.channel.update(ctx, r, m)
 	if errors.Is(err, errGone) {
 		return ref{}, err
 	}
-	return news.ref, err
+	return r, err
 }
 
 // pace waits until the channel may take another message.
@@ -164,22 +223,20 @@ func (n *Notifier) pace(ctx context.Context) error {
 }
 
 // settle records what became of a delivery.
-func (n *Notifier) settle(ctx context.Context, i *incident, news incident, r ref, err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (n *Notifier) settle(ctx context.Context, news []Event, r ref, err error) error {
 	if err == nil {
-		n.queue.told(i, r)
+		n.queue.told(news, r)
 		n.metrics.count("slack", "sent", 1)
-		return
+		n.metrics.count("slack", "coalesced", len(news)-1)
+		return n.forget(ctx, news)
 	}
-	again := n.queue.retry(i, news, r, time.Now())
+	attempts := n.queue.retry(news, r, time.Now())
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
 	n.metrics.count("slack", "failed", 1)
-	n.log.Warn("alert not sent", "view", news.latest.View, "attempt", i.attempts, "err", err)
-	if !again {
-		n.metrics.count("slack", "dropped", 1)
-		n.logEvent(ctx, news.latest)
-	}
+	last := news[len(news)-1]
+	n.log.WarnContext(ctx, "alert not sent, trying again", "alert", string(last.Kind), "view", last.View, "version", last.Version,
+		"notice", news[0].ID, "recorded", news[0].At, "attempt", attempts, "err", err)
+	return nil
 }

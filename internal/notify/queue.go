@@ -1,132 +1,100 @@
 package notify
 
 import (
-	"slices"
 	"time"
 )
 
 const (
 	maxDetails   = 4    // events told apart in one reply; with the rest counted it stays under Slack's limit
-	maxIncidents = 1000 // open at once; beyond, the oldest is forgotten
-	maxAttempts  = 10   // deliveries tried before an incident is given up, about 20 minutes
+	maxIncidents = 1000 // that are remembered; beyond, the one that nothing happened to for longest is forgotten
 	firstBackoff = 2 * time.Second
 	lastBackoff  = 5 * time.Minute
 )
 
-// incident is what the queue keeps of one incident. A zero ref means that no
-// message shows it yet.
+// incident is what is remembered of an incident between two looks at what waits. A zero
+// ref means that no message of this process shows it yet.
 type incident struct {
-	key       string
 	ref       ref
-	latest    Event
-	details   []string // of events not yet told in the thread
-	more      int      // events beyond maxDetails
-	queued    bool
-	attempts  int
+	attempts  int       // that failed, since the last that did not
 	notBefore time.Time // when it is tried again
 	touched   time.Time
 }
 
-// queue holds a channel's incidents, and those of them with news in the order
-// in which they are told. It is guarded by its owner.
+// queue chooses what is told next. What waits is the outbox's; here is where its messages
+// are and which of them failed. It belongs to one goroutine.
 type queue struct {
-	open    map[string]*incident
-	waiting []*incident
+	incidents map[string]*incident
 }
 
-// add merges an event into its incident. merged reports whether the incident
-// was waiting already; dropped is how many incidents with untold news had to go.
-func (q *queue) add(e Event, now time.Time) (merged bool, dropped int) {
-	i := q.open[e.key()]
+// next returns the events of the first incident among those that wait that may be tried at
+// now. If there is none, wait is when one may be, 0 for never.
+func (q *queue) next(waiting []Event, now time.Time) (news []Event, wait time.Duration) {
+	for _, e := range waiting {
+		left := q.incident(e.key(), now).notBefore.Sub(now)
+		if left <= 0 {
+			return of(waiting, e.key()), 0
+		}
+		if wait == 0 || left < wait {
+			wait = left
+		}
+	}
+	return nil, wait
+}
+
+// of returns the events of one incident.
+func of(waiting []Event, key string) (news []Event) {
+	for _, e := range waiting {
+		if e.key() == key {
+			news = append(news, e)
+		}
+	}
+	return news
+}
+
+// incident returns what is remembered of an incident.
+func (q *queue) incident(key string, now time.Time) *incident {
+	i := q.incidents[key]
 	if i == nil {
-		if len(q.open) >= maxIncidents {
-			dropped = q.forget()
+		if len(q.incidents) >= maxIncidents {
+			q.forget()
 		}
-		i = &incident{key: e.key()}
-		q.open[i.key] = i
+		i = &incident{}
+		q.incidents[key] = i
 	}
-	i.latest, i.touched = e, now
-	if len(i.details) < maxDetails {
-		i.details = append(i.details, detail(e))
-	} else {
-		i.more++
-	}
-	if i.queued {
-		return true, dropped
-	}
-	i.queued = true
-	q.waiting = append(q.waiting, i)
-	return false, dropped
+	i.touched = now
+	return i
 }
 
-// forget removes the incident that nothing happened to for longest, and returns
-// 1 if it was waiting.
-func (q *queue) forget() int {
-	var oldest *incident
-	for _, i := range q.open {
-		if oldest == nil || i.touched.Before(oldest.touched) {
-			oldest = i
+// forget removes the incident that nothing happened to for longest: its next event begins a
+// new message.
+func (q *queue) forget() {
+	oldest := ""
+	for key, i := range q.incidents {
+		if oldest == "" || i.touched.Before(q.incidents[oldest].touched) {
+			oldest = key
 		}
 	}
-	return q.remove(oldest)
+	delete(q.incidents, oldest)
 }
 
-// remove takes an incident out, and returns 1 if it was waiting.
-func (q *queue) remove(i *incident) int {
-	if q.open[i.key] == i {
-		delete(q.open, i.key)
+// told records that news was delivered, in the message r. An incident that it resolves is
+// over.
+func (q *queue) told(news []Event, r ref) {
+	last := news[len(news)-1]
+	if last.Resolved {
+		delete(q.incidents, last.key())
+		return
 	}
-	at := slices.Index(q.waiting, i)
-	if at < 0 {
-		return 0
-	}
-	q.waiting = slices.Delete(q.waiting, at, at+1)
-	return 1
-}
-
-// next takes the first incident that may be tried at now off the waiting ones,
-// with its news. If there is none, wait is when one may be, 0 for never.
-func (q *queue) next(now time.Time) (i *incident, news incident, wait time.Duration) {
-	for at, i := range q.waiting {
-		if left := i.notBefore.Sub(now); left > 0 {
-			if wait == 0 || left < wait {
-				wait = left
-			}
-			continue
-		}
-		q.waiting = slices.Delete(q.waiting, at, at+1)
-		news = *i
-		i.queued, i.details, i.more = false, nil, 0
-		return i, news, 0
-	}
-	return nil, incident{}, wait
-}
-
-// told records that the news was delivered; a resolved incident without newer
-// news is over.
-func (q *queue) told(i *incident, r ref) {
+	i := q.incidents[last.key()]
 	i.ref, i.attempts, i.notBefore = r, 0, time.Time{}
-	if i.latest.Resolved && !i.queued {
-		q.remove(i)
-	}
 }
 
-// retry puts news back that could not be delivered, before what came since,
-// and reports false if it is given up.
-func (q *queue) retry(i *incident, news incident, r ref, now time.Time) bool {
+// retry records that news could not be delivered, and when that is tried again. r is the
+// message that shows the incident all the same, if one does.
+func (q *queue) retry(news []Event, r ref, now time.Time) (attempts int) {
+	i := q.incidents[news[0].key()]
 	i.ref = r
+	i.notBefore = now.Add(min(firstBackoff<<min(i.attempts, 10), lastBackoff))
 	i.attempts++
-	if i.attempts >= maxAttempts {
-		q.remove(i)
-		return false
-	}
-	i.notBefore = now.Add(min(firstBackoff<<(i.attempts-1), lastBackoff))
-	all := slices.Concat(news.details, i.details)
-	kept := min(len(all), maxDetails)
-	i.details, i.more = all[:kept], news.more+i.more+len(all)-kept
-	if !i.queued && q.open[i.key] == i {
-		i.queued = true
-		q.waiting = append(q.waiting, i)
-	}
-	return true
+	return i.attempts
 }

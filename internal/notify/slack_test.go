@@ -75,10 +75,11 @@ func (s *server) wait(t *testing.T, n int) ([]string, []url.Values) {
 	return s.calls, s.forms
 }
 
-func start(t *testing.T, s *server) (*Notifier, *bytes.Buffer) {
+func start(t *testing.T, s *server) (*box, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	n := New(Config{Token: testToken, Channel: "alerts", APIURL: s.GetAPIURL()}, slog.New(slog.NewTextHandler(&log, nil)), nil)
+	b := newBox()
+	n := New(Config{Token: testToken, Channel: "alerts", APIURL: s.GetAPIURL()}, b, slog.New(slog.NewTextHandler(&log, nil)), nil)
 	n.every = 0 // TestOneMessageASecond is about the pace
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -92,15 +93,15 @@ func start(t *testing.T, s *server) (*Notifier, *bytes.Buffer) {
 			t.Errorf("log shows the token: %s", log.String())
 		}
 	})
-	return n, &log
+	return b, &log
 }
 
 func TestSlack(t *testing.T) {
 	s := newServer(t, nil)
-	n, _ := start(t, s)
-	n.Notify(t.Context(), Event{Kind: Fail, View: "payments", Version: 12, ServedVersion: 11, Text: "a < b & c", Key: "k"})
+	b, _ := start(t, s)
+	b.add(Event{Kind: Fail, View: "payments", Version: 12, ServedVersion: 11, Text: "a < b & c", Key: "k"})
 	s.wait(t, 2)
-	n.Notify(t.Context(), Event{Kind: Recovered, View: "payments", Resolved: true, ServedVersion: 13, Key: "k"})
+	b.add(Event{Kind: Recovered, View: "payments", Resolved: true, ServedVersion: 13, Key: "k"})
 	calls, forms := s.wait(t, 2)
 	equal(t, calls, "chat.postMessage", "chat.postMessage", "chat.update", "chat.postMessage")
 	for i, want := range []map[string]string{
@@ -125,8 +126,8 @@ func TestSlack(t *testing.T) {
 
 func TestFallbackTextIsEscaped(t *testing.T) {
 	s := newServer(t, nil)
-	n, _ := start(t, s)
-	n.Notify(t.Context(), Event{Kind: Fail, View: "<!channel>&"})
+	b, _ := start(t, s)
+	b.add(Event{Kind: Fail, View: "<!channel>&"})
 	_, forms := s.wait(t, 1)
 	if got := forms[0].Get("text"); !strings.HasPrefix(got, "&lt;!channel&gt;&amp;") {
 		t.Errorf("text %q, want it escaped", got)
@@ -138,9 +139,9 @@ func TestTooManyRequests(t *testing.T) {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusTooManyRequests)
 	}})
-	n, log := start(t, s)
+	b, log := start(t, s)
 	before := time.Now()
-	n.Notify(t.Context(), blocked("payments", 1))
+	b.add(blocked("payments", 1))
 	calls, _ := s.wait(t, 2)
 	equal(t, calls, "chat.postMessage", "chat.postMessage")
 	if took := time.Since(before); took < time.Second {
@@ -149,6 +150,33 @@ func TestTooManyRequests(t *testing.T) {
 	s.wait(t, 1)
 	if log.Len() != 0 {
 		t.Errorf("log %q, want nothing: the retry worked", log.String())
+	}
+}
+
+// TestAnswerLost: Slack has taken a message, and its answer is lost. The message comes again,
+// and both say by which notice they came.
+func TestAnswerLost(t *testing.T) {
+	s := newServer(t, map[int]http.HandlerFunc{1: func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}})
+	b, _ := start(t, s)
+	b.add(blocked("payments", 1))
+	calls, forms := s.wait(t, 3)
+	equal(t, calls, "chat.postMessage", "chat.postMessage", "chat.postMessage")
+	for i, form := range forms {
+		if !strings.Contains(strings.ToLower(form.Get("blocks")), "notice n1") {
+			t.Errorf("call %d does not name its notice: %s", i, form.Get("blocks"))
+		}
+	}
+	if forms[0].Get("thread_ts") != "" || forms[1].Get("thread_ts") != "" || forms[2].Get("thread_ts") == "" {
+		t.Errorf("threads %q, %q and %q, want the message twice and then its details", forms[0].Get("thread_ts"), forms[1].Get("thread_ts"), forms[2].Get("thread_ts"))
 	}
 }
 
@@ -163,7 +191,7 @@ func TestSlackErrors(t *testing.T) {
 		4: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 	})
 	c := newSlackChannel(Config{Token: testToken, Channel: "alerts", APIURL: s.GetAPIURL()})
-	m := summary(blocked("payments", 1), "")
+	m := summary([]Event{blocked("payments", 1)}, "")
 	if _, err := c.post(t.Context(), m); err == nil || !strings.Contains(err.Error(), "post message in alerts: channel_not_found") {
 		t.Errorf("post gave %v", err)
 	}

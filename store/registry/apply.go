@@ -53,7 +53,7 @@ func (s *Registry) apply(ctx context.Context, a *application) error {
 	return s.write(ctx, func(ctx context.Context, tx *transaction) error {
 		a.tx, tx.view = tx, a.View
 		for _, step := range []func(context.Context) error{
-			a.lock, a.compare, a.versions, a.vector, a.verdicts, a.blobs, a.history, a.baseline, a.log,
+			a.lock, a.compare, a.versions, a.vector, a.verdicts, a.blobs, a.history, a.baseline, a.log, a.notices,
 		} {
 			if err := step(ctx); err != nil {
 				return err

@@ -28,8 +28,9 @@ type Export struct {
 	Row func(values []any) error
 }
 
-// unexported are the tables that are of one database or of the moment.
-var unexported = []string{"leases", "commits", "migrations", "goose_db_version", "sqlite_sequence"}
+// unexported are the tables that are of one database or of the moment. Of notices are those
+// that waited when the export was made, which people were told of since, most likely.
+var unexported = []string{"leases", "notices", "commits", "migrations", "goose_db_version", "sqlite_sequence"}
 
 // bulk is what moving whole tables asks of a database, with no limit of time but the
 // context's.
@@ -163,7 +164,7 @@ func importAll(ctx context.Context, db bulk, tx *sql.Tx, conn *sql.Conn, from Im
 	if err != nil {
 		return err
 	}
-	for _, name := range append(slices.Clone(known), "leases") {
+	for _, name := range append(slices.Clone(known), "leases", "notices") {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM `+name); err != nil {
 			return fmt.Errorf("empty table %s: %w", name, err)
 		}

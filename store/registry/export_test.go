@@ -132,6 +132,7 @@ func fill(t *testing.T, s *registry.Registry) *feature.View {
 		Blobs:    map[string][]byte{blobDigest: blob},
 		Audit:    []feature.Audit{{By: "gate", Action: "publish", View: "v", Version: info.Version, At: day}},
 		Alerts:   []feature.Alert{{ID: "al", Kind: "fail", View: "v", At: day}, {ID: "am", Kind: "fail", View: "v", At: day}}, Resolve: []string{"am"},
+		Notices:  []feature.Notice{{Alert: feature.Alert{Kind: "fail", View: "v", At: day}}},
 		History:  []feature.HistoryRow{{Window: w, Version: info.Version, Layout: "l", Profile: []byte("profile"), Summary: []byte("{}")}},
 		Layouts:  []feature.LayoutRow{{Digest: "l", From: day, Body: []byte("layout")}},
 		Baseline: &feature.BaselineRow{Kind: "pinned", Version: info.Version, From: day, At: day},
@@ -184,6 +185,7 @@ func testMove(t *testing.T, from, to *registry.Registry) {
 		t.Errorf("the next epoch is %d (%v), want 5: behind the fence above 3", epoch, err)
 	}
 	same(t, from, to, view)
+	untold(t, to)
 	before, _, err := to.AuditLog(ctx, "", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -200,10 +202,14 @@ func testMove(t *testing.T, from, to *registry.Registry) {
 	if err := to.Import(ctx, registry.Import{Next: m.next()}); !errors.Is(err, registry.ErrNotEmpty) {
 		t.Errorf("a second move = %v, want %v", err, registry.ErrNotEmpty)
 	}
+	if _, err := to.Apply(ctx, feature.Commit{View: view.ID, IfGeneration: 1, Notices: []feature.Notice{{Alert: feature.Alert{Kind: "fail", View: "v", At: day}}}, Now: day}); err != nil {
+		t.Fatal(err)
+	}
 	if err := to.Import(ctx, registry.Import{Force: true, Next: m.next()}); err != nil {
 		t.Errorf("a second move by force = %v", err)
 	}
 	same(t, from, to, view)
+	untold(t, to)
 	testUnfinished(t, m, to)
 }
 
@@ -236,6 +242,15 @@ func testUnfinished(t *testing.T, m moved, to *registry.Registry) {
 	}
 	unfinished(false)
 	last("restored")
+}
+
+// untold wants nothing that people are to be told: what waited when the export was made, or
+// before a registry was replaced, is of another time.
+func untold(t *testing.T, to *registry.Registry) {
+	t.Helper()
+	if left, err := to.Notices(t.Context(), 0); err != nil || len(left) > 0 {
+		t.Errorf("Notices = %+v, %v, want none after a restore", left, err)
+	}
 }
 
 // same compares what the two registries answer.

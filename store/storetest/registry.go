@@ -59,6 +59,8 @@ type RegistryStore interface {
 	Alerts(ctx context.Context, after string, limit int) ([]feature.Alert, string, error)
 	OpenAlerts(ctx context.Context, view string) ([]feature.Alert, error)
 	WriteAlert(ctx context.Context, alert feature.Alert) error
+	Notices(ctx context.Context, limit int) ([]feature.Notice, error)
+	Told(ctx context.Context, ids ...string) error
 
 	Acquire(ctx context.Context, owner string) (uint64, error)
 	Lead(ctx context.Context, owner, holder string, ttl time.Duration) (uint64, error)
@@ -100,6 +102,7 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"baseline and memory":             testBaseline,
 		"audit log":                       testAudit,
 		"alerts":                          testAlerts,
+		"notices":                         testNotices,
 		"clock":                           testClock,
 		"installation":                    testInstallation,
 		"partitions that were read":       testBegun,

@@ -128,6 +128,21 @@ var mutants = []mutant{
 		pkg:   "./store/registry", run: "^TestRegistry$",
 	},
 	{
+		name: "what people are to be told dies with the process that decided", file: "store/registry/apply.go",
+		edits: [][2]string{{"a.baseline, a.log, a.notices,", "a.baseline, a.log,"}},
+		pkg:   "./materialize", run: "^TestDecisionWithoutAnswer$",
+	},
+	{
+		name: "what people were told waits on", file: "internal/notify/notifier.go",
+		edits: [][2]string{{"		return n.forget(ctx, news)\n", "		return nil\n"}},
+		pkg:   "./internal/notify", run: "^TestTakeOver$",
+	},
+	{
+		name: "a restored registry tells what waited when the backup was made", file: "store/registry/export.go",
+		edits: [][2]string{{"\"leases\", \"notices\", \"commits\"", "\"leases\", \"commits\""}},
+		pkg:   "./store/registry", run: "^TestMoveSQLite$",
+	},
+	{
 		name: "a restore folds deletions away before rows that rest in the log are back", file: "internal/backup/restage.go",
 		edits: [][2]string{{"		if s.plan.Foldable != nil {", "		if s.plan.Foldable != nil && len(s.plan.Parts) < 0 {"}},
 		pkg:   "./internal/backup", run: "^TestRestageKeepsWhatHidesTheLog$",

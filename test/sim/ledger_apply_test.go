@@ -199,6 +199,14 @@ func (l *ledger) record(s *shelf, c *feature.Commit, old, next feature.Vector) {
 		}
 		l.alarm(a)
 	}
+	for _, n := range c.Notices {
+		if n.ID == "" {
+			n.ID = fmt.Sprintf("%024x", l.noticed)
+		}
+		l.noticed++
+		n.At = time.Now().UTC()
+		l.notices = append(l.notices, n)
+	}
 	for _, id := range c.Resolve {
 		if i := slices.IndexFunc(l.alerts, func(a feature.Alert) bool { return a.ID == id && a.ResolvedAt == nil }); i >= 0 {
 			at := c.Now.UTC()

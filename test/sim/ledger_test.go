@@ -37,6 +37,8 @@ type ledger struct {
 	blobs       map[string][]byte
 	audit       []feature.Audit
 	alerts      []feature.Alert
+	notices     []feature.Notice
+	noticed     int // notices that there were
 	epochs      map[string]uint64
 	leases      map[string]tenure
 	origins     map[string][]byte // by verdict
@@ -191,6 +193,22 @@ func (l *ledger) alarm(a feature.Alert) {
 		return
 	}
 	l.alerts = append(l.alerts, a)
+}
+
+func (l *ledger) Notices(_ context.Context, limit int) ([]feature.Notice, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if limit <= 0 {
+		limit = len(l.notices)
+	}
+	return slices.Clone(l.notices[:min(limit, len(l.notices))]), nil
+}
+
+func (l *ledger) Told(_ context.Context, ids ...string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notices = slices.DeleteFunc(l.notices, func(n feature.Notice) bool { return slices.Contains(ids, n.ID) })
+	return nil
 }
 
 func (l *ledger) epoch(owner string) uint64 {

@@ -71,6 +71,7 @@ func (d diskRows) shards(*trap) materialize.ShardsFunc { return nil }
 type site struct {
 	dir      string
 	trap     *trap
+	deaths   int        // how often a process of the site was killed
 	bare     bool       // the gate reads no rows back, so that it cannot make good what the tap loses
 	mu       sync.Mutex // of broker
 	broker   *tap.Broker
@@ -210,7 +211,7 @@ func (p *platform) run(ctx context.Context, done func(*platform) error) (err err
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{t.Run, gate.Run, p.server.Run, p.follow} {
+	for _, run := range []func(context.Context) error{t.Run, gate.Run, p.server.Run, p.follow, p.tell} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error { return p.watch(ctx) })

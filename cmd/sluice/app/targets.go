@@ -14,7 +14,6 @@ import (
 	"sluice/internal/auth"
 	"sluice/internal/control"
 	"sluice/internal/court"
-	"sluice/internal/notify"
 	"sluice/materialize"
 	"sluice/serving"
 	"sluice/tap"
@@ -64,15 +63,13 @@ func (a *App) add(name string, run func(context.Context) error) {
 // buildDecisions makes what decides by itself, in the gate, and for people, where
 // the API is served; both see the windows that are not judged yet.
 func (a *App) buildDecisions(ctx context.Context) error {
-	notifier := notify.New(notify.Config{Token: notify.Secret(a.slackToken()), Channel: a.cfg.Slack.Channel, BaseURL: "http://" + a.cfg.Listen.HTTP}, a.opts.Log, a.metrics)
-	a.add("notify", notifier.Run)
 	a.board = materialize.NewBoard(a.cfg.Kafka.Writes, a.parts.topics.Partitions)
 	a.add("board", follow(a.parts.log, a.board))
 	a.health.Add("board", a.board.Ready)
 	deps := materialize.Deps{
 		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Room: a.room.forVersion, Offline: a.room.offline, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
 		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Ends: a.parts.topics.Ends, Definitions: a.parts.catalog.Definitions, Readership: a.parts.registry.Readership, HashKey: a.parts.key,
-		Clock: a.parts.clock, Notify: unlessPlanted(a.parts.catalog.Definitions, tell(ctx, notifier)), Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
+		Clock: a.parts.clock, Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
 	a.tracer = newTracer(a)
 	if !a.runs("gate") {
@@ -86,7 +83,13 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	if a.opts.Target == "all" {
 		return a.takeOver(ctx)
 	}
-	e := newElection(a.parts.registry, a.gate, a.lookAfter(), a.opts.Log)
+	lookAfter, notifier := a.lookAfter(), a.notifier()
+	e := newElection(a.parts.registry, a.gate, func(ctx context.Context) {
+		var group sync.WaitGroup
+		group.Go(func() { lookAfter(ctx) })
+		group.Go(func() { tell(ctx, notifier, a.opts.Log) })
+		group.Wait()
+	}, a.opts.Log)
 	a.add("gate", e.Run)
 	return nil
 }
@@ -119,6 +122,7 @@ func (a *App) takeOver(ctx context.Context) error {
 	}
 	a.gate.Lead(epoch)
 	a.add("gate", a.gate.Run)
+	a.add("notify", a.notifier().Run)
 	beside := a.lookAfter()
 	a.add("online stores' servers", func(ctx context.Context) error { beside(ctx); return nil })
 	return nil
@@ -136,14 +140,6 @@ func (a *App) lookAfter() func(context.Context) {
 		group.Go(func() { r.Run(ctx) })
 		a.parts.rows.Guard(ctx)
 		group.Wait()
-	}
-}
-
-// tell hands the gate's events to the notifier.
-func tell(ctx context.Context, n *notify.Notifier) materialize.NotifyFunc {
-	return func(e materialize.Event) {
-		n.Notify(context.WithoutCancel(ctx), notify.Event{Kind: notify.Kind(e.Alert.Kind), View: e.Alert.View, Version: e.Alert.Version, Verdict: e.Alert.Verdict,
-			Window: e.Window, Text: e.Alert.Text, Reasons: e.Reasons, ServedVersion: e.Served, Resolved: e.Resolved})
 	}
 }
 
