@@ -148,9 +148,15 @@ func (t *Tap) lookFor(ctx context.Context, owners ...*owner) error {
 	return unknown
 }
 
-// missing notes what the profiles topic no longer has of what was saved.
+// missing notes what the profiles topic no longer has of what was saved. Where compaction
+// moves the start of a partition, as that of the in-process broker does, only a start
+// beyond the progress tells of records that were deleted: that is the last of its key.
 func (o *owner) missing(s *savedAt, home string, e extent) {
-	if another(s.home, home) || e.start > s.whole || e.end <= s.at {
+	first := s.whole
+	if o.tap.log.cfg.InProcess {
+		first = s.at
+	}
+	if another(s.home, home) || e.start > first || e.end <= s.at {
 		o.gap.Store(&gap{home, *s, e.end})
 	}
 }

@@ -178,6 +178,66 @@ func TestProfilesLostWhileRunning(t *testing.T) {
 	}
 }
 
+// What the in-process broker compacts is not lost, though its partitions begin later then:
+// nothing is told and nothing saved again. A checkpoint that is cut from it is.
+func TestProfilesCompactedInProcess(t *testing.T) {
+	r := newRig(t, 2, delays())
+	r.log.cfg.InProcess = true
+	run, logged, send := guarded(r)
+	r.end(run)
+	run = r.startLogged(logged)
+	send(0, 10)
+	send(1, 10)
+	r.total(60)
+	whole := run.starts(r)
+	r.broker.cluster.Compact()
+	eventually(r, func() error {
+		starts, err := r.log.admin.ListStartOffsets(r.ctx, r.log.cfg.Topics.Profiles)
+		starts.Each(func(at kadm.ListedOffset) {
+			if at.Offset <= whole[at.Partition] {
+				err = errors.Join(err, fmt.Errorf("partition %d begins at %d, not beyond %d", at.Partition, at.Offset, whole[at.Partition]))
+			}
+		})
+		return err
+	})
+	if err := run.tap.look(r.ctx); err != nil {
+		t.Fatal(err)
+	}
+	run.tap.mu.Lock()
+	for at, o := range run.tap.owners {
+		if gap := o.gap.Load(); gap != nil {
+			t.Errorf("%s: %+v is held for lost", at, gap)
+		}
+	}
+	run.tap.mu.Unlock()
+	if n := testutil.ToFloat64(run.tap.metrics.errors.WithLabelValues(reasonProfiles)); n > 0 {
+		t.Errorf("%g checkpoints are counted as lost", n)
+	}
+	r.cutProfiles()
+	r.poll("what was cut is saved again", func(states map[source]State) bool {
+		return holds(states, r.log.cfg.Topics.Writes, map[int32]uint64{0: 30, 1: 30}, 60)
+	})
+}
+
+// starts returns from where what the owners saved lies, by partition.
+func (run *running) starts(r *rig) map[int32]int64 {
+	at := map[int32]int64{}
+	eventually(r, func() error {
+		run.tap.mu.Lock()
+		defer run.tap.mu.Unlock()
+		for s, o := range run.tap.owners {
+			if saved := o.saved.Load(); saved != nil {
+				at[s.partition] = saved.whole
+			}
+		}
+		if len(at) < 2 {
+			return errors.New("a partition has no owner that saved")
+		}
+		return nil
+	})
+	return at
+}
+
 func testProfilesLost(r *rig, way loss) {
 	topic := r.log.cfg.Topics.Writes
 	run, _, send := guarded(r)

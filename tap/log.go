@@ -33,6 +33,9 @@ const (
 type LogConfig struct {
 	Brokers []string
 	Topics  Topics
+	// InProcess says that the brokers are a Broker, whose compaction moves the start of a
+	// partition to the first record that is left. Kafka's does not.
+	InProcess bool
 }
 
 // Header is one header of a record.

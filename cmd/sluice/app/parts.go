@@ -148,7 +148,7 @@ func (p *parts) openLog(ctx context.Context, cfg Config, opts Options) error {
 	}
 	names := tap.Topics{Writes: cfg.Kafka.Writes, Profiles: cfg.Kafka.Profiles, DeadLetters: cfg.Kafka.DeadLetters, Partitions: int32(cfg.Kafka.Partitions)}
 	var err error
-	if p.log, err = tap.NewLog(tap.LogConfig{Brokers: p.brokers, Topics: names}); err != nil {
+	if p.log, err = tap.NewLog(tap.LogConfig{Brokers: p.brokers, Topics: names, InProcess: len(cfg.Kafka.Brokers) == 0}); err != nil {
 		return err
 	}
 	p.closers = append(p.closers, p.log)
