@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/internal/comparison"
 	"sluice/internal/definition"
@@ -164,6 +165,48 @@ func TestReplay(t *testing.T) {
 	}
 	run(2, "--alpha", "7")
 	run(1, "--baseline-windows", "18")
+}
+
+// TestReplayOfTimes: the output says which column places windows in time, which windows it
+// does not place, and why timestamps are left out.
+func TestReplayOfTimes(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 12 {
+		var text strings.Builder
+		for i := range 60 {
+			event := time.Date(2026, 3, 2+n, i%24, n, i, 0, time.UTC)
+			name := "event_time"
+			if n == 11 {
+				name = "more"
+			}
+			fmt.Fprintf(&text, `{"%s":"%s","ordered":"%s"}`+"\n", name, event.Format(time.RFC3339), event.Add(-time.Duration(i%7)*time.Hour).Format(time.RFC3339))
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("w%02d.jsonl", n)), []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		code int
+		want []string
+	}{
+		"table":    {nil, 0, []string{"left out: event_time\nwindows of 24h by event_time, from whose start", "By event_time the rows of w11.jsonl are of no time that follows"}},
+		"JSON":     {[]string{"--format", "json"}, 0, []string{`"feature":"ordered"`, "By event_time the rows of w11.jsonl"}},
+		"named":    {[]string{"--time", "ordered"}, 0, []string{"windows of 24h by ordered"}},
+		"no times": {[]string{"--time", "more"}, 2, []string{"usage: --time more", "no column of timestamps in the first 9 files"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if code := execute(t.Context(), append([]string{"replay", dir, "--baseline-windows", "9"}, tc.args...), &out, &out); code != tc.code {
+				t.Errorf("exit %d, want %d", code, tc.code)
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(out.String(), part) {
+					t.Errorf("no %q in:\n%s", part, out.String())
+				}
+			}
+		})
+	}
 }
 
 // TestSuggest suggests a view from a file; the definition is a valid one, and says what

@@ -86,6 +86,7 @@ type replayed struct {
 	without  run // windows in a row without a new version
 	longest  run
 	unread   []string
+	undated  []string
 }
 
 // run is a row of windows.
@@ -142,6 +143,9 @@ func (s *replayed) window(w replay.Window) error {
 	}
 	if w.Problem != "" && w.Rows == 0 && w.Problem != "no rows" {
 		s.unread = append(s.unread, w.Name+": "+w.Problem)
+	}
+	if w.Undated {
+		s.undated = append(s.undated, w.Name)
 	}
 	switch s.cmd.Format {
 	case "jsonl":
@@ -313,12 +317,28 @@ func (s *replayed) summary() string {
 		}
 		text += ".\n"
 	}
+	text += s.notDated()
 	text += fmt.Sprintf("%s of %s features in windows alarm; by chance about %.1f would.", thousands(s.alarms), thousands(s.judged), float64(s.judged)*s.cmd.Alpha)
 	return text
 }
 
+// notDated names the windows whose rows are of another time; empty if there are none.
+func (s *replayed) notDated() string {
+	if len(s.undated) == 0 {
+		return ""
+	}
+	names := strings.Join(s.undated[:min(3, len(s.undated))], ", ")
+	if more := len(s.undated) - 3; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("By %s the rows of %s are of no time that follows the window before: they were judged as those of the window that was due.\n", plain(s.setup.Time), plain(names))
+}
+
 // unreadable fails the command if a file could not be read.
 func (s *replayed) unreadable() error {
+	if s.cmd.Format != "table" {
+		fmt.Fprint(s.env.stderr, s.notDated())
+	}
 	if len(s.unread) == 0 {
 		return nil
 	}

@@ -74,17 +74,18 @@ const farthest = 1000
 
 // next sets the window of the next file by the times of its rows. A file whose rows are
 // from nowhere after the window before it, or from very long after it, gets the window that
-// is due: its times are judged against that.
-func (c *calendar) next(t tabular.Times) {
+// is due: its times are judged against that. It is reported as not dated.
+func (c *calendar) next(t tabular.Times) (dated bool) {
 	due := c.starts[len(c.starts)-1].Add(c.lasts)
 	if c.loose {
 		due = due.Truncate(c.size)
 	}
 	start, ok := c.start(t)
-	if !ok || !start.After(c.starts[len(c.starts)-1]) || start.After(due.Add(farthest*c.lasts)) {
+	if dated = ok && start.After(c.starts[len(c.starts)-1]) && !start.After(due.Add(farthest*c.lasts)); !dated {
 		start = due
 	}
 	c.starts = append(c.starts, start)
+	return dated
 }
 
 // start returns where the window of a file with those times begins.

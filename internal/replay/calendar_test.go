@@ -69,6 +69,7 @@ func TestTimestamps(t *testing.T) {
 		43: {"items", "elements_", func(row map[string]string) {
 			row["items"] = strings.NewReplacer(",", "e2,", "[]", "[]", "]", "e2]").Replace(row["items"])
 		}},
+		48: {"", "", func(row map[string]string) { delete(row, "event_time") }},
 		46: {"doc", "paths_", func(row map[string]string) { row["doc"] = `{"a":1}` }},
 	}
 	for n, day := 0, 0; n < 50; n, day = n+1, day+1 {
@@ -83,6 +84,9 @@ func TestTimestamps(t *testing.T) {
 	}
 	for i, w := range all {
 		fault, planted := faults[28+i]
+		if w.Undated != (28+i == 48) {
+			t.Errorf("%s: undated %t", w.Name, w.Undated)
+		}
 		for _, l := range w.Lines {
 			found := planted && l.Feature == fault.feature
 			if found && (l.State == rules.Pass || !strings.HasPrefix(l.Summary, fault.summary)) || !found && l.State != rules.Pass && !l.Accumulated {
@@ -167,7 +171,9 @@ func TestCalendar(t *testing.T) {
 		times tabular.Times
 		want  int // day
 	}{{day(150), 6}, {nil, 7}, {day(1, 2, 3), 8}, {day(250), 10}, {day(10_000_000), 11}} {
-		c.next(tc.times)
+		if dated := c.next(tc.times); dated != (i == 0 || i == 3) {
+			t.Errorf("file %d: dated %t", 3+i, dated)
+		}
 		if got := c.window(3 + i); !got.Start.Equal(firstDay.AddDate(0, 0, tc.want)) || got.End.Sub(got.Start) != 24*time.Hour {
 			t.Errorf("file %d is %v, want day %d", 3+i, got, tc.want)
 		}

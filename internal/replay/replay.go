@@ -53,6 +53,7 @@ type Window struct {
 	State   rules.State // what the gate would have said
 	Lines   []Line      // of every feature, in their order; those of the whole window, if they alarm, last
 	Problem string      // why the file could not be read
+	Undated bool        // its rows are of no time that can be its window's: see Setup.Time
 }
 
 // Blocked reports whether the gate would not have published the window.
@@ -145,7 +146,7 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 	for from := r.options.Baseline; from < len(r.files); from += batch {
 		to := min(from+batch, len(r.files))
 		profiles, failed := make([]*sketch.Profile, to-from), make([]error, to-from)
-		r.dateNext(from, failed)
+		undated := r.dateNext(from, failed)
 		var reading errgroup.Group
 		for i := range profiles {
 			reading.Go(func() error {
@@ -164,6 +165,7 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 			if err != nil {
 				return err
 			}
+			w.Undated = undated[i] && w.Rows > 0
 			r.step()
 			if err := each(w); err != nil {
 				return err
@@ -173,10 +175,11 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 	return nil
 }
 
-// dateNext sets the windows of the files from that one on, or says which cannot be read.
-func (r *Replay) dateNext(from int, failed []error) {
-	if r.calendar.column == "" {
-		return
+// dateNext sets the windows of the files from that one on, or says which cannot be read, and
+// which have no time that can be theirs.
+func (r *Replay) dateNext(from int, failed []error) (undated []bool) {
+	if undated = make([]bool, len(failed)); r.calendar.column == "" {
+		return undated
 	}
 	read := make([]map[string]tabular.Times, len(failed))
 	var reading errgroup.Group
@@ -188,8 +191,9 @@ func (r *Replay) dateNext(from int, failed []error) {
 	}
 	_ = reading.Wait() // failed has what failed
 	for i := range read {
-		r.calendar.next(read[i][r.calendar.column])
+		undated[i] = !r.calendar.next(read[i][r.calendar.column])
 	}
+	return undated
 }
 
 func (r *Replay) path(i int) string { return filepath.Join(r.dir, r.files[i]) }

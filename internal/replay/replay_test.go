@@ -228,6 +228,32 @@ func TestOddWindows(t *testing.T) {
 	}
 }
 
+// TestRefusedTexts: what the tap refuses of texts, lists and objects is refused; the row
+// counts against the window, and the others are judged.
+func TestRefusedTexts(t *testing.T) {
+	f := newFolder(t, 7)
+	long := strings.Repeat("y", 64<<10)
+	for n, tc := range []string{"", "", "", "", "", "", "", "", "", `"text":"a` + "\xff" + `"`, `"text":"` + long + `z"`, `"text":"` + long + `"`, `"list":["` + "\xff" + `"]`, `"list":[1]`, `"list":{"a":1}`, `"doc":{"a":"` + long + `"}`, `"doc":{"a":"` + "\xff" + `"}`, `"list":["a",null]`, `"text":["a"]`, `"text":1`} {
+		var text strings.Builder
+		for i := range 250 {
+			row := []string{fmt.Sprintf(`"text":"t%d"`, f.rng.IntN(5)), `"list":["a","b"]`, `"doc":{"a":1}`}
+			for k := range row {
+				if name, _, _ := strings.Cut(row[k], ":"); i < 10 && strings.HasPrefix(tc, name) {
+					row[k] = tc
+				}
+			}
+			text.WriteString("{" + strings.Join(row, ",") + "}\n")
+		}
+		f.write(fmt.Sprintf("w%03d.jsonl", n), text.String())
+	}
+	_, all := f.replay(Options{Baseline: 9, Level: 0.001})
+	for i, want := range []uint64{10, 10, 0, 10, 10, 10, 10, 10, 0, 10, 0} {
+		if w := all[i]; w.Refused != want || w.Rows != 250-want {
+			t.Errorf("%s: %d refused of %d, want %d", w.Name, w.Refused, w.Rows, want)
+		}
+	}
+}
+
 // TestSeason replays a level that comes again every fourth window: with the season it
 // passes, and what would be usual a window later does not.
 func TestSeason(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"sluice/feature"
 	"sluice/quality/sketch"
@@ -125,7 +126,7 @@ func (r *rows) decode(line []byte, values []feature.Value) (refused int, err err
 // mostWords bounds the texts that are remembered.
 const mostWords = 1 << 16
 
-// word returns the text of a JSON string.
+// word returns the text of a JSON string; false if it is no text.
 func (r *rows) word(text []byte) (string, bool) {
 	inner := text[1 : len(text)-1]
 	if bytes.IndexByte(inner, '\\') >= 0 {
@@ -137,6 +138,9 @@ func (r *rows) word(text []byte) (string, bool) {
 		return word, true
 	}
 	word := string(inner)
+	if !utf8.ValidString(word) {
+		return "", false // the tap refuses it
+	}
 	if len(r.words) < mostWords {
 		r.words[word] = word
 	}
@@ -156,7 +160,7 @@ func (r *rows) valueOf(text []byte, t feature.Type) (feature.Value, bool) {
 	case t.IsList():
 		return r.listOf(text, t)
 	case t == feature.JSON:
-		return feature.JSONValue(string(text)), len(text) <= maxText
+		return feature.JSONValue(string(text)), len(text) <= maxText && utf8.Valid(text)
 	}
 	switch t {
 	case feature.Timestamp:
@@ -181,8 +185,11 @@ func (r *rows) valueOf(text []byte, t feature.Type) (feature.Value, bool) {
 		truth := string(text) == "true" || word == "true"
 		return feature.BoolValue(truth), truth || string(text) == "false" || word == "false"
 	}
-	if !quoted { // a number, truth, list or object in a column of texts
+	if !quoted { // a number or truth in a column of texts: history may have had them
 		word = string(text)
+	}
+	if text[0] == '[' || text[0] == '{' {
+		return feature.Null, false
 	}
 	return feature.StringValue(word), len(word) <= maxText
 }
@@ -208,6 +215,7 @@ func (r *rows) listOf(text []byte, t feature.Type) (feature.Value, bool) {
 			return nil
 		}
 		v, ok := r.valueOf(element, t.Elem())
+		ok = ok && (t.Elem() != feature.String || element[0] == '"')
 		all, list = all && ok, append(list, v)
 		return nil
 	})
