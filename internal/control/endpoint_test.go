@@ -35,6 +35,7 @@ func TestApplyEndpoint(t *testing.T) {
 		`{"error":{"code":"invalid_argument","message":"views.v: not by this owner","hint":"mend it and send it again; nothing was changed"}}`)
 	p.want("POST", "/api/v1/apply", `{"files":[]}`, 400, `{"error":{"code":"invalid_argument","message":"0 files: want 1 to 1000"...`)
 	p.want("POST", "/api/v1/apply", `{"fils":[]}`, 400, `{"error":{"code":"invalid_argument","message":"request: json: unknown field \"fils\""...`)
+	p.want("POST", "/api/v1/apply", `{"files":7}`, 400, `{"error":{"code":"invalid_argument","message":"files: number does not fit","hint":"send values of the kinds of the reference"}}`)
 	p.want("POST", "/api/v1/apply", `{} {}`, 400, `{"error":{"code":"invalid_argument","message":"request: more than one JSON value"...`)
 	if _, generation, _ := p.registry.Definitions(t.Context()); generation != 1 {
 		t.Errorf("generation is %d after refused applies, want 1", generation)

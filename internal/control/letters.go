@@ -40,6 +40,15 @@ type LetterFilter struct {
 	Since  time.Time    `json:"since"` // refused then or later
 }
 
+// check refuses a kind that there is not, of which a list would be empty as if all was well.
+func (f *LetterFilter) check() error {
+	switch f.Kind {
+	case "", "quarantined", "dead_lettered":
+		return nil
+	}
+	return invalid("want quarantined or dead_lettered", "kind %s", clip(f.Kind))
+}
+
 // LetterPlace names a record of the log.
 type LetterPlace struct {
 	Topic     string
@@ -112,6 +121,9 @@ func (a *API) deadLetters(r *http.Request) (any, error) {
 	}
 	query := r.URL.Query()
 	filter := LetterFilter{View: query.Get("view"), Kind: query.Get("kind"), Reason: feature.Code(query.Get("reason")), Since: since}
+	if err := filter.check(); err != nil {
+		return nil, err
+	}
 	items, next, err := a.deps.Letters.List(r.Context(), filter, query.Get("after"), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
@@ -172,6 +184,9 @@ type replayAnswer struct {
 func (a *API) replayLetters(r *http.Request) (any, error) {
 	var req replayRequest
 	if err := decode(r, maxBody, &req); err != nil {
+		return nil, err
+	}
+	if err := req.Select.check(); err != nil {
 		return nil, err
 	}
 	replay, err := req.replay(r)

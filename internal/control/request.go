@@ -32,7 +32,12 @@ func decode(r *http.Request, limit int64, to any) error {
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(to); err != nil {
+	err = dec.Decode(to)
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" { // its own text names our types
+		return invalid("send values of the kinds of the reference", "%s: %s does not fit", kind.Field, kind.Value)
+	}
+	if err != nil {
 		return invalid("send one JSON object with the keys of the reference", "request: %v", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
