@@ -69,8 +69,8 @@ func (c manualClock) Now() (time.Time, bool) {
 	return now, err == nil && !now.IsZero()
 }
 
-func (c manualClock) Set(ctx context.Context, t time.Time) (time.Time, error) {
-	return c.store.SetClock(ctx, t)
+func (c manualClock) Set(ctx context.Context, t time.Time, why feature.Audit) (time.Time, error) {
+	return c.store.SetClock(ctx, t, why)
 }
 
 // platform is an API over a registry of its own.

@@ -22,7 +22,7 @@ func (a *API) clock(*http.Request) (any, error) {
 	return clockAnswer{now.UTC(), set}, nil
 }
 
-// setClock moves a manual clock.
+// setClock moves a manual clock. Who moved it is in the audit log with the move.
 func (a *API) setClock(r *http.Request) (any, error) {
 	var req struct {
 		Now time.Time `json:"now"`
@@ -36,7 +36,7 @@ func (a *API) setClock(r *http.Request) (any, error) {
 	if req.Now.Unix() < 0 || req.Now.UTC().Year() >= 2262 { // outside Unix nanoseconds, and no way back
 		return nil, invalid("want a time of 1970 to 2261", "set clock to %s", req.Now.Format(time.RFC3339))
 	}
-	now, err := a.deps.Clock.Set(r.Context(), req.Now.UTC())
+	now, err := a.deps.Clock.Set(r.Context(), req.Now.UTC(), feature.Audit{By: by(r, ""), Action: "clock", Reason: "POST /api/v1/clock"})
 	if errors.Is(err, feature.ErrConflict) {
 		at, _ := a.deps.Clock.Now()
 		return nil, &feature.Error{

@@ -72,9 +72,9 @@ type Board interface {
 type Clock interface {
 	// Now returns the time and whether the clock is set.
 	Now() (now time.Time, set bool)
-	// Set moves a manual clock and returns where it is; feature.ErrConflict if it
+	// Set moves a manual clock, with the audit row why, and returns where it is; feature.ErrConflict if it
 	// would go back, and a *feature.Error from a wall clock.
-	Set(ctx context.Context, t time.Time) (time.Time, error)
+	Set(ctx context.Context, t time.Time, why feature.Audit) (time.Time, error)
 }
 
 // Record is one line on its way to a view's topic.

@@ -335,6 +335,9 @@ func TestClockEndpoint(t *testing.T) {
 	p.want("GET", "/api/v1/clock", "", 200, `{"now":"0001-01-01T00:00:00Z","set":false}`)
 	p.want("POST", "/api/v1/clock", `{"now":"2024-01-01T00:00:00+01:00"}`, 200, `{"now":"2023-12-31T23:00:00Z","set":true}`)
 	p.want("POST", "/api/v1/clock", `{"now":"2023-01-01T00:00:00Z"}`, 409, `{"error":{"code":"conflict","message":"set clock to 2023-01-01T00:00:00Z: it is at 2023-12-31T23:00:00Z","hint":"the clock never goes back: set a later time"}}`)
+	if rows, _, err := p.registry.AuditLog(t.Context(), "", 0); err != nil || len(rows) != 1 || rows[0].Action != "clock" || rows[0].By != "anonymous" || string(rows[0].After) != `{"now":"2023-12-31T23:00:00Z"}` {
+		t.Errorf("audit log %+v, %v, want the one move of the clock", rows, err)
+	}
 	p.want("POST", "/api/v1/clock", `{}`, 400, `{"error":{"code":"invalid_argument","message":"no time is given"...`)
 	p.want("POST", "/api/v1/clock", `{"now":"noon"}`, 400, `{"error":{"code":"invalid_argument","message":"request: parsing time...`)
 }

@@ -20,7 +20,7 @@ func TestScores(t *testing.T) {
 	at := minute(0).End
 	p.readBy(v, at, feature.FeatureReads{Rows: 240}, feature.FeatureReads{Feature: v.Features[0].ID, Rows: 60})
 	p.want("GET", "/api/v1/services/fraud", "", 200, `{"project":"shop","name":"fraud","features":["pay:amount"],"score":25,"measured":true,"reads_per_hour":0,"reads_of":"views",...`)
-	if _, err := p.registry.SetClock(t.Context(), at.Add(30*time.Minute)); err != nil {
+	if _, err := p.registry.SetClock(t.Context(), at.Add(30*time.Minute), feature.Audit{Action: "clock"}); err != nil {
 		t.Fatal(err)
 	}
 	p.want("GET", "/api/v1/views?limit=1", "", 200, `{"items":[{"project":"shop","mode":"gated","state":"learning","generation":1,"served_version":1,"age_seconds":0,"score":10,"name":"pay",...`)

@@ -114,7 +114,7 @@ func fill(t *testing.T, s *registry.Registry) *feature.View {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, clockErr := s.SetClock(ctx, day)
+	_, clockErr := s.SetClock(ctx, day, feature.Audit{By: "a", Action: "clock"})
 	_, ownerErr := s.Acquire(ctx, "gate")
 	_, idleErr := s.LeaveIdle(ctx, "t", 1, view.ID)
 	exposureErr := s.AddExposure(ctx, feature.ExposureReport{Process: "p", Number: 1, Reads: []feature.Exposure{{View: view.ID, Version: info.Version, Reads: 3, First: day, Last: day}}})

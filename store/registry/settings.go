@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -47,8 +48,9 @@ func clock(ctx context.Context, q querier) (time.Time, error) {
 }
 
 // SetClock sets the manual clock and returns the one in force. It never goes back:
-// ErrConflict, with the clock as it is.
-func (s *Registry) SetClock(ctx context.Context, t time.Time) (now time.Time, err error) {
+// ErrConflict, with the clock as it is. If it moves, the audit row why is stored with it, at
+// the time that it is moved to if it has none, and shows both times.
+func (s *Registry) SetClock(ctx context.Context, t time.Time, why feature.Audit) (now time.Time, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
 		if err := tx.lock(ctx, lock{space: spaceSettings}); err != nil {
 			return err
@@ -60,14 +62,36 @@ func (s *Registry) SetClock(ctx context.Context, t time.Time) (now time.Time, er
 		if t.Before(now) || t.IsZero() {
 			return fmt.Errorf("the clock is at %s: %w", now.Format(time.RFC3339Nano), feature.ErrConflict)
 		}
-		now = t.UTC()
-		_, err = tx.ExecContext(ctx, upsertSetting, settingClock, binary.BigEndian.AppendUint64(nil, uint64(nanos(t))))
-		return err
+		if t.Equal(now) {
+			return nil
+		}
+		if why.Before, why.After, err = clockJSON(now, t); err != nil {
+			return err
+		}
+		if now = t.UTC(); why.At.IsZero() {
+			why.At = now
+		}
+		if _, err = tx.ExecContext(ctx, upsertSetting, settingClock, binary.BigEndian.AppendUint64(nil, uint64(nanos(t)))); err != nil {
+			return err
+		}
+		return insertAudit(ctx, tx, why)
 	})
 	if err != nil {
 		return now, fmt.Errorf("set clock to %s: %w", t.UTC().Format(time.RFC3339Nano), err)
 	}
 	return now, nil
+}
+
+// clockJSON is what an audit row shows of a clock that moves; nothing for one that was never
+// set.
+func clockJSON(from, to time.Time) (before, after json.RawMessage, err error) {
+	if !from.IsZero() {
+		if before, err = encode(map[string]time.Time{"now": from.UTC()}); err != nil {
+			return nil, nil, err
+		}
+	}
+	after, err = encode(map[string]time.Time{"now": to.UTC()})
+	return before, after, err
 }
 
 // Installation returns 16 random bytes that are made once and then stay: the key

@@ -68,7 +68,7 @@ type RegistryStore interface {
 	LeaveIdle(ctx context.Context, topic string, partition int32, view feature.ViewID) (uint64, error)
 	Idle(ctx context.Context, view feature.ViewID) (map[string]uint64, error)
 	Clock(ctx context.Context) (time.Time, error)
-	SetClock(ctx context.Context, t time.Time) (time.Time, error)
+	SetClock(ctx context.Context, t time.Time, why feature.Audit) (time.Time, error)
 	Installation(ctx context.Context) ([16]byte, error)
 	Begun(ctx context.Context, topic string, partition int32) (topicID string, begun bool, err error)
 	NoteBegun(ctx context.Context, topic string, partition int32, topicID string) error

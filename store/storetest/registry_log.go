@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,12 +125,25 @@ func testClock(t *testing.T, r *reg) {
 		{time.Time{}, day, feature.ErrConflict},
 		{day.Add(time.Nanosecond).In(time.FixedZone("", 60)), day.Add(1), nil},
 	} {
-		if now, err := r.SetClock(ctx, tc.set); !now.Equal(tc.want) || !errors.Is(err, tc.err) {
+		if now, err := r.SetClock(ctx, tc.set, feature.Audit{By: "alice", Action: "clock"}); !now.Equal(tc.want) || !errors.Is(err, tc.err) {
 			t.Errorf("SetClock(%s) = %s, %v, want %s, %v", tc.set, now, err, tc.want, tc.err)
 		}
 		if now, err := r.Clock(ctx); !now.Equal(tc.want) || err != nil {
 			t.Errorf("Clock = %s, %v, want %s", now, err, tc.want)
 		}
+	}
+	rows, _, err := r.AuditLog(ctx, "", 0)
+	var moves []string
+	for _, row := range rows {
+		moves = append(moves, fmt.Sprintf("%s %s %s %s %s", row.By, row.Action, row.At.Format(time.RFC3339Nano), row.Before, row.After))
+	}
+	first, second := day.Format(time.RFC3339Nano), day.Add(1).Format(time.RFC3339Nano)
+	want := []string{
+		fmt.Sprintf(`alice clock %s {} {"now":"%s"}`, first, first),
+		fmt.Sprintf(`alice clock %s {"now":"%s"} {"now":"%s"}`, second, first, second),
+	}
+	if err != nil || !slices.Equal(moves, want) {
+		t.Errorf("audit rows %q, %v, want one for each move: %q", moves, err, want)
 	}
 }
 
@@ -231,7 +245,7 @@ func testRegistryRestart(t *testing.T, r *reg) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.SetClock(ctx, day); err != nil {
+	if _, err := r.SetClock(ctx, day, feature.Audit{Action: "clock"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Acquire(ctx, "gate"); err != nil {

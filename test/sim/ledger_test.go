@@ -290,11 +290,24 @@ func (l *ledger) Clock(context.Context) (time.Time, error) {
 	return l.clock, nil
 }
 
-func (l *ledger) SetClock(_ context.Context, t time.Time) (time.Time, error) {
+func (l *ledger) SetClock(_ context.Context, t time.Time, why feature.Audit) (time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if t.Before(l.clock) || t.IsZero() || t.UnixNano() == math.MinInt64 {
 		return l.clock, fmt.Errorf("the clock is at %s: %w", l.clock, feature.ErrConflict)
+	}
+	if t.Equal(l.clock) {
+		return l.clock, nil
+	}
+	if why.At.IsZero() {
+		why.At = t
+	}
+	if !l.clock.IsZero() {
+		why.Before = fmt.Appendf(nil, `{"now":%q}`, l.clock.Format(time.RFC3339Nano))
+	}
+	why.After = fmt.Appendf(nil, `{"now":%q}`, t.UTC().Format(time.RFC3339Nano))
+	if err := l.note(why); err != nil {
+		return l.clock, err
 	}
 	l.clock = t.UTC()
 	l.signal()

@@ -18,7 +18,7 @@ type handClock struct {
 
 func (c *handClock) Clock(context.Context) (time.Time, error) { return c.now, c.err }
 
-func (c *handClock) SetClock(_ context.Context, t time.Time) (time.Time, error) {
+func (c *handClock) SetClock(_ context.Context, t time.Time, _ feature.Audit) (time.Time, error) {
 	c.now = t
 	return t, nil
 }
@@ -52,7 +52,7 @@ func TestAhead(t *testing.T) {
 		}
 	}
 	check("before the clock is set", noon.AddDate(100, 0, 0), "")
-	if _, err := c.Set(t.Context(), noon); err != nil {
+	if _, err := c.Set(t.Context(), noon, feature.Audit{}); err != nil {
 		t.Fatal(err)
 	}
 	check("at the bound", noon.Add(5*time.Minute), "")

@@ -13,7 +13,7 @@ import (
 // clockStore keeps a manual clock; the registry provides it.
 type clockStore interface {
 	Clock(ctx context.Context) (time.Time, error)
-	SetClock(ctx context.Context, t time.Time) (time.Time, error)
+	SetClock(ctx context.Context, t time.Time, why feature.Audit) (time.Time, error)
 	Changed() <-chan struct{}
 }
 
@@ -110,12 +110,12 @@ func (c *clock) age() time.Time {
 	return time.Time{}
 }
 
-// Set moves a manual clock.
-func (c *clock) Set(ctx context.Context, t time.Time) (time.Time, error) {
+// Set moves a manual clock; why is stored with the move.
+func (c *clock) Set(ctx context.Context, t time.Time, why feature.Audit) (time.Time, error) {
 	if !c.manual {
 		return time.Time{}, &feature.Error{Code: feature.CodeInvalidArgument, Message: "the clock is the wall clock", Hint: "start with -clock=manual to move it by hand"}
 	}
-	now, err := c.store.SetClock(ctx, t)
+	now, err := c.store.SetClock(ctx, t, why)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("set clock to %s: %w", t.Format(time.RFC3339), err)
 	}
