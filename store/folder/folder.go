@@ -1,7 +1,8 @@
-// Package folder makes folders that outlast a loss of power.
+// Package folder makes folders, and puts files in place, that outlast a loss of power.
 //
 // What is synced in a new folder is lost with it if the folder's own name was never
-// synced in the folder above, which POSIX leaves to whoever makes it.
+// synced in the folder above, which POSIX leaves to whoever makes it. So it is with a
+// file that gets another name.
 //
 // The functions are safe for concurrent use, by several processes as well. Package
 // folder imports nothing of this module.
@@ -35,6 +36,19 @@ func Make(path string, mode fs.FileMode) error {
 		if err := syncNames(dir); err != nil {
 			return fmt.Errorf("make folder %s: sync the folder above: %w", path, err)
 		}
+	}
+	return nil
+}
+
+// Rename gives a file whose bytes are synced another name in the same folder, as os.Rename
+// does, and returns once the name is on the disk. With an error that is not os.Rename's the
+// file may have either name.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	if err := syncNames(filepath.Dir(to)); err != nil {
+		return fmt.Errorf("rename %s: sync its folder: %w", to, err)
 	}
 	return nil
 }

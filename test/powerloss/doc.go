@@ -1,4 +1,4 @@
-// Package powerloss tests what is left of the registry's file, the row store and
+// Package powerloss tests what is left of the registry's file, the row store, a backup and
 // the embedded log when the power fails while they work.
 //
 // A child process of the test runs one of them in its durable setting and announces

@@ -41,7 +41,7 @@ type work struct {
 	ack     func(format string, args ...any)
 }
 
-var parts = []part{registryPart, rowsPart, logPart}
+var parts = []part{registryPart, rowsPart, logPart, backupPart}
 
 // errLost is that something acknowledged is not there, or half of something is.
 var errLost = errors.New("lost")

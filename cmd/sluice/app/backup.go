@@ -15,6 +15,7 @@ import (
 	"sluice/feature"
 	"sluice/internal/backup"
 	"sluice/store/embedded"
+	"sluice/store/folder"
 	"sluice/store/registry"
 	"sluice/tap"
 )
@@ -44,7 +45,8 @@ var ErrExists = errors.New("the file exists")
 const maxMoves = 20
 
 // Backup writes the registry and the states of the taps, as of one moment, into a file.
-// The platform may run meanwhile. The file is whole or not there.
+// The platform may run meanwhile. The file is whole or not there,
+// and once Backup has returned it outlasts a loss of power.
 func Backup(ctx context.Context, cfg Config, opts BackupOptions) (result BackupResult, err error) {
 	if _, err := os.Stat(opts.Path); err == nil && !opts.Force {
 		return result, fmt.Errorf("back up to %s: %w", opts.Path, ErrExists)
@@ -138,7 +140,7 @@ func (p *parts) backup(ctx context.Context, cfg Config, opts BackupOptions) (res
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, ignoreClosed(file.Close()), os.Remove(file.Name()))
+			err = errors.Join(err, ignoreClosed(file.Close()), ignoreGone(os.Remove(file.Name())))
 		}
 	}()
 	if result.Summary, err = p.archive(ctx, file, result.Header, states); err != nil {
@@ -152,7 +154,15 @@ func (p *parts) backup(ctx context.Context, cfg Config, opts BackupOptions) (res
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return result, fmt.Errorf("back up: %w", err)
 	}
-	return result, os.Rename(file.Name(), opts.Path)
+	return result, folder.Rename(file.Name(), opts.Path)
+}
+
+// ignoreGone is for a file that has its last name already.
+func ignoreGone(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func ignoreClosed(err error) error {
