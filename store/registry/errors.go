@@ -25,6 +25,10 @@ var (
 	// again. Making it again is refused with feature.ErrConflict where it would
 	// count twice: a decision by its generation, a verdict by its id.
 	ErrUncertain = feature.ErrUncertain
+	// ErrRestoring reports a registry that a restore has put in and not finished: what the
+	// taps have read, and the rows, may be of another time, so nobody leads and no window
+	// begins.
+	ErrRestoring = errors.New("a restore is under way, or was cut short: when none runs any more repeat it with sluice restore FILE --force")
 )
 
 func invalid(format string, args ...any) error {

@@ -229,12 +229,27 @@ func testUnfinished(t *testing.T, m moved, to *registry.Registry) {
 			t.Errorf("audit log = %+v (%v), want %s by eve at its end", rows, err, want)
 		}
 	}
+	// A process that ran before goes on asking for the lead, and opening versions.
+	window := feature.Window{Start: day.Add(1000 * time.Hour), End: day.Add(1001 * time.Hour)}
+	view := &feature.View{ID: 1, Name: "any"}
+	refused := func(want error) {
+		t.Helper()
+		_, err := to.Lead(ctx, "gate", "who ran before", time.Minute)
+		_, opened := to.OpenVersion(ctx, view, window, day)
+		_, kind := to.OpenKind(ctx, view, feature.VersionInfo{Kind: feature.KindApproved, Window: window})
+		for name, err := range map[string]error{"Lead": err, "OpenVersion": opened, "OpenKind": kind} {
+			if !errors.Is(err, want) {
+				t.Errorf("%s = %v, want %v", name, err, want)
+			}
+		}
+	}
 	unfinished(false)
 	for range 2 { // the second repeats one that was cut short
 		if err := to.Import(ctx, registry.Import{Force: true, Next: m.next(), Why: &feature.Audit{At: day, By: "eve", Action: "restore"}}); err != nil {
 			t.Fatal(err)
 		}
 		unfinished(true)
+		refused(registry.ErrRestoring)
 		last("restore")
 	}
 	if err := to.FinishRestore(ctx, feature.Audit{At: day, By: "eve", Action: "restored"}); err != nil {
@@ -242,6 +257,7 @@ func testUnfinished(t *testing.T, m moved, to *registry.Registry) {
 	}
 	unfinished(false)
 	last("restored")
+	refused(nil)
 }
 
 // untold wants nothing that people are to be told: what waited when the export was made, or

@@ -20,11 +20,15 @@ const (
 // clock, and returns its epoch; 0 while the lease of another holder lasts. A holder
 // that renews its lease keeps its epoch; whoever takes it over gets the next one,
 // as by Acquire. The lease says who should work; the epoch alone keeps two that
-// believe to hold it apart.
+// believe to hold it apart. It is refused with ErrRestoring until a restore has come to its
+// end.
 func (s *Registry) Lead(ctx context.Context, owner, holder string, ttl time.Duration) (epoch uint64, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
 		epoch = 0
 		if err := tx.lock(ctx, ownerLock(owner, false)); err != nil {
+			return err
+		}
+		if err := tx.restored(ctx); err != nil {
 			return err
 		}
 		var now, ends int64 // Unix milliseconds

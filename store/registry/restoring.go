@@ -29,6 +29,20 @@ func beginRestore(ctx context.Context, tx *sql.Tx, why feature.Audit) error {
 	return nil
 }
 
+// restored returns ErrRestoring while a restore has not come to its end. A process that ran
+// before it began is fenced by it, but would take the lead again.
+func (tx *transaction) restored(ctx context.Context) error {
+	var id []byte
+	err := tx.QueryRowContext(ctx, settingQuery, settingRestoring).Scan(&id)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read whether a restore has come to its end: %w", err)
+	}
+	return ErrRestoring
+}
+
 // Unfinished reports whether a restore put the registry's tables in and did not come to its
 // end: what the taps have read, and the rows, may be of another time.
 func (s *Registry) Unfinished(ctx context.Context) (unfinished bool, err error) {

@@ -57,6 +57,9 @@ func (s *Registry) allocate(ctx context.Context, view *feature.View, w feature.W
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
+		if err := tx.restored(ctx); err != nil {
+			return err
+		}
 		info = feature.VersionInfo{Kind: feature.KindWindow, Window: w, Step: feature.StepOpen, State: feature.StateStaged}
 		if view.Publish.Mode == feature.Optimistic {
 			return listNew(ctx, tx, view, &info, now)
@@ -109,6 +112,9 @@ func (s *Registry) OpenKind(ctx context.Context, view *feature.View, info featur
 		err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
 			tx.view = view.ID
 			if err := tx.lock(ctx, viewLock(view.ID)); err != nil {
+				return err
+			}
+			if err := tx.restored(ctx); err != nil {
 				return err
 			}
 			return insertNew(ctx, tx, view.ID, &info)

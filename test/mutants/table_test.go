@@ -272,4 +272,9 @@ var mutants = []mutant{
 		edits: [][2]string{{"		if !still {\n			continue\n		}\n", ""}, {"	c, still, err := r.look(ctx", "	c, _, err := r.look(ctx"}, {"map[feature.Key]finding{} // that were called different, whether they were repaired or not\n", "map[feature.Key]finding{}\n	r.report(found, open)\n"}},
 		pkg:   "./internal/reconciliation", run: "^TestMoving$",
 	},
+	{
+		name: "a platform that runs takes the lead in the middle of a restore", file: "store/registry/lease.go",
+		edits: [][2]string{{"		if err := tx.restored(ctx); err != nil {\n			return err\n		}\n", ""}},
+		pkg:   "./store/registry", run: "^TestMoveSQLite$",
+	},
 }
