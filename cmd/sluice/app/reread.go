@@ -60,7 +60,7 @@ func reread(ctx context.Context, log auditLog, taps states, first []tap.State, o
 	}
 	for i, state := range first {
 		if err := taps.PutState(ctx, state); err != nil {
-			return fmt.Errorf("%s, and what comes after it, may not be read again; audit row written: %w", opts.Sources[i], err)
+			return fmt.Errorf("not read again yet: %s; ask for those alone, and leave out what answers that its progress is there; audit row written: %w", strings.Join(opts.Sources[i:], " "), err)
 		}
 	}
 	return nil

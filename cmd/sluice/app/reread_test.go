@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"sluice/feature"
@@ -38,11 +39,12 @@ func TestRereadIsNotedBefore(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fail string
 		want []string
+		left string // that the error names to be asked for again
 	}{
-		"all is well":                {"", []string{noted, "put a", "put b"}},
-		"the audit log is away":      {noted, nil},
-		"it ends after a partition":  {"put b", []string{noted, "put a"}},
-		"it ends before a partition": {"put a", []string{noted}},
+		"all is well":                {"", []string{noted, "put a", "put b"}, ""},
+		"the audit log is away":      {noted, nil, ""},
+		"it ends after a partition":  {"put b", []string{noted, "put a"}, "not read again yet: b/0;"},
+		"it ends before a partition": {"put a", []string{noted}, "not read again yet: a/0 b/0;"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &acts{fail: tc.fail, err: lost}
@@ -50,6 +52,9 @@ func TestRereadIsNotedBefore(t *testing.T) {
 			err := reread(t.Context(), a, a, []tap.State{tap.FirstState("a", 0, "x"), tap.FirstState("b", 0, "y")}, opts)
 			if !slices.Equal(a.done, tc.want) || errors.Is(err, lost) != (tc.fail != "") {
 				t.Errorf("reread did %q, %v, want %q", a.done, err, tc.want)
+			}
+			if err != nil && !strings.Contains(err.Error(), tc.left) {
+				t.Errorf("reread = %v, want %q in it", err, tc.left)
 			}
 		})
 	}
