@@ -51,6 +51,9 @@ func (c *computeCmd) Run(e *env) error {
 		return err
 	}
 	defer in.Close()
+	if err := tabular.RequireHeader(in); err != nil {
+		return err
+	}
 	out, err := newRowSink(e.stdout, c.Out, c.Format, types, work.names())
 	if err != nil {
 		return err

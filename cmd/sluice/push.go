@@ -94,6 +94,9 @@ func (p *pushing) file() error {
 		return err
 	}
 	defer rows.Close()
+	if err := tabular.RequireHeader(rows); err != nil {
+		return err
+	}
 	ext := strings.ToLower(filepath.Ext(p.cmd.File))
 	p.insertID = ext != ".jsonl" && ext != ".ndjson"
 	for row := 1; ; row++ {

@@ -174,6 +174,9 @@ func (m *maker) file(path string) (rows [][]feature.Value, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	if err := tabular.RequireHeader(in); err != nil {
+		return nil, err
+	}
 	for n := 1; ; n++ {
 		line, _, err := in.Next()
 		if errors.Is(err, io.EOF) {

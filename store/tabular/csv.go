@@ -100,6 +100,16 @@ func (r *csvRows) Rows() (int64, bool) { return 0, false }
 
 func (r *csvRows) header() []string { return r.names }
 
+// RequireHeader returns an error that wraps ErrCorrupt if a reader is of a CSV file without
+// a header line. Whoever describes a file finds no rows in it; who writes its rows elsewhere
+// would take a file that was cut short to nothing for one that has none.
+func RequireHeader(in Reader) error {
+	if r, ok := in.(*csvRows); ok && len(r.names) == 0 {
+		return fmt.Errorf("open %s: no header line: %w", r.name, ErrCorrupt)
+	}
+	return nil
+}
+
 func (r *csvRows) Close() error { return r.file.Close() }
 
 // csvError names line and column of what is malformed.

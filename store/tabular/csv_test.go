@@ -119,3 +119,28 @@ func TestIsNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestRequireHeader(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file, text string
+		want       error
+	}{
+		"nothing":         {"x.csv", "", ErrCorrupt},
+		"blank lines":     {"x.csv", "\n\r\n", ErrCorrupt},
+		"a mark alone":    {"x.csv", "\ufeff", ErrCorrupt},
+		"a header":        {"x.csv", "a,b\n", nil},
+		"rows":            {"x.csv", "a,b\n1,2\n", nil},
+		"JSON of nothing": {"x.jsonl", "", nil},
+	} {
+		in, err := Open(write(t, tc.file, []byte(tc.text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := RequireHeader(in); !errors.Is(err, tc.want) || err != nil && !strings.Contains(err.Error(), "no header line") {
+			t.Errorf("%s: RequireHeader = %v, want %v", name, err, tc.want)
+		}
+		if err := in.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -45,7 +45,10 @@ func (d datasets) read(ctx context.Context, view *feature.View, layout *sketch.L
 		return materialize.Dataset{}, err
 	}
 	r := datasetReader{view: view, layout: layout, key: d.key, topic: "dataset:" + digest, windows: map[int64]*sketch.Profile{}}
-	err = errors.Join(r.all(ctx, in), in.Close())
+	if err = tabular.RequireHeader(in); err == nil {
+		err = r.all(ctx, in)
+	}
+	err = errors.Join(err, in.Close())
 	if err != nil {
 		return materialize.Dataset{}, fmt.Errorf("read %s: %w", filepath.Base(path), err)
 	}
