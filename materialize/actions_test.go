@@ -1,10 +1,13 @@
 package materialize
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"sluice/feature"
@@ -54,6 +57,30 @@ func TestApproveDeadIsStagedAgain(t *testing.T) {
 	}
 	if code := w.code("rollback", Action{Version: 3}); code != feature.CodeCertified {
 		t.Errorf("rolling a certified version back: %s", code)
+	}
+}
+
+// TestApproveCountsAgain approves a version of which the log gives one row less than were
+// counted, and one of which it gives all.
+func TestApproveCountsAgain(t *testing.T) {
+	for lost, want := range map[int]string{0: "", 1: "version=2 as=3 read=299 counted=300"} {
+		w := newWorld(t, paymentsView())
+		w.run(0, 300, 10)
+		w.states(rules.Fail)
+		dead := w.run(1, 300, 50)
+		for i := range w.log.parts[0] {
+			if r := &w.log.parts[0][i]; lost > 0 && r.version == dead.Version {
+				r.window, lost = w.window(9), lost-1
+			}
+		}
+		var log bytes.Buffer
+		deps := w.deps()
+		deps.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		w.actions = NewActions(deps, w.gate)
+		w.act("approve", dead.Version)
+		if said := strings.Contains(log.String(), "not as many as were counted"); said != (want != "") || !strings.Contains(log.String(), want) {
+			t.Errorf("logged %q, want %q", log.String(), want)
+		}
 	}
 }
 

@@ -238,11 +238,14 @@ func (p *approval) restage(ctx context.Context, act Action, dead feature.Version
 	return err
 }
 
-// stage reads a version's rows from the log again and stages them, as those of another.
+// stage reads a version's rows from the log again and stages them, as those of another. Where
+// they are not as many as were counted when it was sealed people are told by the log: its
+// definition has changed since, or the log decides otherwise than the tap did.
 func (p *approval) stage(ctx context.Context, act Action, info feature.VersionInfo, as feature.Version) (bytes uint64, err error) {
+	rows := uint64(0)
 	err = rowsOf(ctx, p.deps.Log, act.View, &info, as, func(batch []feature.Row) error {
 		n, err := p.deps.Rows.Stage(ctx, act.View.ID, as, batch)
-		bytes += n
+		bytes, rows = bytes+n, rows+uint64(len(batch))
 		return err
 	})
 	if err == nil {
@@ -253,6 +256,8 @@ func (p *approval) stage(ctx context.Context, act Action, info feature.VersionIn
 		return bytes, &feature.Error{Code: feature.CodeExpired, Message: fmt.Sprintf("the log no longer holds the rows of %s version %d", act.View.Name, info.Version), Hint: "push the rows again"}
 	case err != nil:
 		return bytes, fmt.Errorf("stage the rows of version %d again: %w", info.Version, err)
+	case rows != info.Rows:
+		p.deps.Logger.Error("rows of a version that were read from the log again are not as many as were counted", "view", act.View.Name, "version", info.Version, "as", as, "read", rows, "counted", info.Rows)
 	}
 	return bytes, nil
 }
