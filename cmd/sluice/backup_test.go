@@ -13,6 +13,7 @@ import (
 	"sluice/cmd/sluice/app"
 	"sluice/feature"
 	"sluice/internal/backup"
+	"sluice/store/registry"
 )
 
 // installation is a platform on a folder of its own that can be stopped and started.
@@ -263,8 +264,8 @@ func TestRestoreCutShort(t *testing.T) {
 	if _, err := app.Restore(ctx, i.cfg, app.RestoreOptions{Path: file, Rows: true, By: "eve", Reason: "drill", Tell: func(backup.Progress) { cancel() }}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("Restore = %v, want it ended in the middle", err)
 	}
-	if _, err := app.New(t.Context(), i.cfg, app.Options{Target: "all", Clock: "manual", NoSync: true}); !errors.Is(err, app.ErrUnfinished) {
-		t.Errorf("the platform starts, %v, want %v", err, app.ErrUnfinished)
+	if _, err := app.New(t.Context(), i.cfg, app.Options{Target: "all", Clock: "manual", NoSync: true}); !errors.Is(err, registry.ErrRestoring) {
+		t.Errorf("the platform starts, %v, want %v", err, registry.ErrRestoring)
 	}
 	s.run(1, "backup "+file+".half"+flags, "!a restore has not come to its end")
 	s.run(0, "restore "+file+" --rows --force --yes --reason again"+flags, "registry restored", "staged again")

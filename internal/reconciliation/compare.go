@@ -20,6 +20,8 @@ type finding struct {
 	kind Kind
 	want wanted
 	got  feature.Record // of version 0: none
+
+	unsure bool // want is of a version that the log does not give as it was
 }
 
 // compared counts what a comparison saw.
@@ -65,7 +67,8 @@ func (r *run) singly(ctx context.Context, c *compared, s *snapshot, keys []featu
 		case err == nil:
 			r.judge(c, s, key, want[key], chains[0])
 		case r.Damaged(err):
-			c.findings = append(c.findings, finding{key: key, kind: Damaged, want: want[key]})
+			w := want[key]
+			c.findings = append(c.findings, finding{key: key, kind: Damaged, want: w, unsure: !s.readable[w.record.Version]})
 		default:
 			return err
 		}
@@ -94,11 +97,13 @@ func (r *run) judge(c *compared, s *snapshot, key feature.Key, w wanted, chain [
 	there, shown := !w.record.Deleted, got.Version != 0 && !got.Deleted
 	differ := func(kind Kind) {
 		got.Row = nil // it is the store's
-		c.findings = append(c.findings, finding{key, kind, w, got})
+		c.findings = append(c.findings, finding{key: key, kind: kind, want: w, got: got})
 	}
 	switch {
 	case !there && !shown:
 		c.none++
+	case !s.readable[w.record.Version]:
+		c.unread++ // also what it gives may be none of the version's
 	case got.Version != 0 && !s.readable[got.Version] && got.Newer(w.record):
 		c.unread++
 	case !there || got.Version != 0 && got.Newer(w.record):

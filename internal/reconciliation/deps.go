@@ -99,10 +99,10 @@ type Difference struct {
 	Repaired bool        `json:"repaired"`
 }
 
-// Unreadable is a part of a version whose records the log no longer holds.
+// Unreadable is a version, or a part of one, that the log no longer gives as it was.
 type Unreadable struct {
 	Version   feature.Version `json:"version"`
-	Partition string          `json:"partition"`
+	Partition string          `json:"partition"` // empty: the version as a whole
 	Reason    string          `json:"reason"`
 }
 
@@ -116,8 +116,8 @@ type Result struct {
 	Repaired   int    `json:"repaired"`
 	// Expired counts rows that are past the view's ttl and gone from the store.
 	Expired int `json:"expired"`
-	// Unread counts entities whose row is of a version that the log no longer holds, or
-	// the registry no longer knows.
+	// Unread counts entities whose row is of a version that the log no longer gives as it
+	// was, or the registry no longer knows.
 	Unread      int           `json:"unread"`
 	Buckets     int           `json:"buckets"` // in which entities differ
 	Differences []Difference  `json:"differences"`

@@ -21,7 +21,7 @@ func (r *run) repair(ctx context.Context, findings []finding) (written int, err 
 		version := f.want.record.Version
 		if f.kind == Extra {
 			version = f.got.Version
-		} else if version > r.floor {
+		} else if version > r.floor || f.unsure {
 			continue
 		}
 		if by[version] == nil {

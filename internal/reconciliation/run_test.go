@@ -122,6 +122,7 @@ func newWorld(t *testing.T, seed uint64, n int) (*world, *rand.Rand) {
 			}
 			w.rows[v] = append(w.rows[v], feature.Row{Key: key, Record: r})
 		}
+		w.versions[v-1].Rows = uint64(len(w.rows[v]))
 		if _, err := w.store.Stage(t.Context(), view.ID, v, w.rows[v]); err != nil {
 			t.Fatal(err)
 		}
@@ -332,6 +333,37 @@ func TestUnread(t *testing.T) {
 	r, err := w.run(Options{})
 	if err != nil || r.Different != 0 || r.Unread == 0 || r.Unread > len(of) || len(r.Unreadable) != 1 || r.Unreadable[0].Version != gone {
 		t.Errorf("%+v, %v, want up to %d unread of version %d", r, err, len(of), gone)
+	}
+}
+
+// TestDecidedOtherwise wants rows left as they are of a version of which the log, read by a
+// definition that has changed, leaves some out: they were accepted.
+func TestDecidedOtherwise(t *testing.T) {
+	for _, n := range []int{-1, 1} { // a row less, and one more
+		for seed := range uint64(20) {
+			w, _ := newWorld(t, seed, 12)
+			of := w.vector.Floor
+			for slices.Contains(w.vector.Dead, of) {
+				of--
+			}
+			before := w.want()
+			if n < 0 {
+				w.rows[of] = w.rows[of][1:]
+			} else {
+				w.rows[of] = append(w.rows[of], feature.Row{Key: w.rows[of][0].Key, Record: feature.Record{EventTime: 5000, Row: []byte("refused then")}})
+			}
+			r, err := w.run(Options{Repair: true})
+			w.rows[of] = nil
+			for key := range before {
+				chains, readErr := w.store.Read(t.Context(), w.view.ID, []feature.Key{key}, nil)
+				if got, ok := w.vector.Resolve(chains[0]); readErr != nil || !ok || got.Version != before[key].Version || string(got.Row) != string(before[key].Row) {
+					t.Errorf("seed %d: %s reads %+v, %v, want %+v as before", seed, key.Text(w.view), got, readErr, before[key])
+				}
+			}
+			if err != nil || r.Different != 0 || r.Unread == 0 || len(r.Unreadable) != 1 || r.Unreadable[0].Version != of {
+				t.Errorf("seed %d: %+v, %v, want version %d unreadable and nothing different", seed, r, err, of)
+			}
+		}
 	}
 }
 

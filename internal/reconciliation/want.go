@@ -19,7 +19,7 @@ type snapshot struct {
 	vector   feature.Vector // without versions that are open: their rows still come
 	versions []feature.VersionInfo
 	decided  map[feature.Version]time.Time
-	readable map[feature.Version]bool // versions whose records the log holds; false: it does not, or no longer all of them
+	readable map[feature.Version]bool // versions that the log gives as they were; false: it no longer holds all of their records, or decides otherwise
 }
 
 // snapshot reads the vector first: a version that it shows is listed then.
@@ -56,8 +56,9 @@ type wanted struct {
 
 // want is what readers should get, by the log.
 type want struct {
-	mu   sync.Mutex
-	rows map[feature.Key]wanted
+	mu     sync.Mutex
+	rows   map[feature.Key]wanted
+	counts map[feature.Version]uint64 // rows read, whether their keys are asked for or not
 }
 
 var digests = maphash.MakeSeed()
@@ -68,6 +69,7 @@ func digest(row []byte) uint64 { return maphash.Bytes(digests, row) }
 func (w *want) take(version feature.Version, batch []feature.Row, asked func(feature.Key) bool, whole bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.counts[version] += uint64(len(batch))
 	for i := range batch {
 		key, record := batch[i].Key, batch[i].Record
 		if !asked(key) {
@@ -89,7 +91,7 @@ func (w *want) take(version feature.Version, batch []feature.Row, asked func(fea
 
 // read reads the rows that a snapshot shows from the log.
 func (r *run) read(ctx context.Context, s *snapshot, asked func(feature.Key) bool, whole bool) (map[feature.Key]wanted, error) {
-	w := &want{rows: map[feature.Key]wanted{}}
+	w := &want{rows: map[feature.Key]wanted{}, counts: map[feature.Version]uint64{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, r.opts.Parallel))
 	r.parts(s)
@@ -106,7 +108,7 @@ func (r *run) read(ctx context.Context, s *snapshot, asked func(feature.Key) boo
 						return nil
 					})
 					if errors.Is(err, feature.ErrExpired) {
-						r.unreadable(s, v.Version, &span, err)
+						r.unreadable(s, v.Version, fmt.Sprintf("%s/%d", span.Topic, span.Partition), err.Error())
 						err = nil
 					}
 					if err != nil {
@@ -118,15 +120,30 @@ func (r *run) read(ctx context.Context, s *snapshot, asked func(feature.Key) boo
 			}
 		}
 	}
-	return w.rows, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	r.recount(s, w.counts)
+	return w.rows, nil
 }
 
-// unreadable notes that the log no longer holds what a version was made of.
-func (r *run) unreadable(s *snapshot, version feature.Version, span *feature.Span, err error) {
+// recount takes versions for unreadable of which the log gives another number of rows than
+// were counted when they were sealed. It decides otherwise than the tap did, since the
+// definition was changed: what it leaves out now was accepted, and is not to be removed.
+func (r *run) recount(s *snapshot, read map[feature.Version]uint64) {
+	for i := range s.versions {
+		if v := &s.versions[i]; s.readable[v.Version] && v.Rows > 0 && read[v.Version] != v.Rows {
+			r.unreadable(s, v.Version, "", fmt.Sprintf("the log gives %d rows, and %d were counted when it was sealed: its definition has changed since", read[v.Version], v.Rows))
+		}
+	}
+}
+
+// unreadable notes that the log no longer gives what a version was made of.
+func (r *run) unreadable(s *snapshot, version feature.Version, partition, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.readable[version] = false
-	u := Unreadable{version, fmt.Sprintf("%s/%d", span.Topic, span.Partition), err.Error()}
+	u := Unreadable{version, partition, reason}
 	if !slices.ContainsFunc(r.result.Unreadable, func(o Unreadable) bool { return o.Version == u.Version && o.Partition == u.Partition }) {
 		r.result.Unreadable = append(r.result.Unreadable, u)
 	}

@@ -28,7 +28,7 @@ var (
 	// ErrRestoring reports a registry that a restore has put in and not finished: what the
 	// taps have read, and the rows, may be of another time, so nobody leads and no window
 	// begins.
-	ErrRestoring = errors.New("a restore is under way, or was cut short: when none runs any more repeat it with sluice restore FILE --force")
+	ErrRestoring = errors.New("a restore has not come to its end: when none runs any more repeat it with sluice restore FILE --force")
 )
 
 func invalid(format string, args ...any) error {

@@ -32,33 +32,33 @@ func beginRestore(ctx context.Context, tx *sql.Tx, why feature.Audit) error {
 // restored returns ErrRestoring while a restore has not come to its end. A process that ran
 // before it began is fenced by it, but would take the lead again.
 func (tx *transaction) restored(ctx context.Context) error {
-	var id []byte
-	err := tx.QueryRowContext(ctx, settingQuery, settingRestoring).Scan(&id)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil
-	case err != nil:
-		return fmt.Errorf("read whether a restore has come to its end: %w", err)
+	unfinished, err := unfinished(ctx, tx)
+	if err == nil && unfinished {
+		err = ErrRestoring
 	}
-	return ErrRestoring
+	return err
 }
 
 // Unfinished reports whether a restore put the registry's tables in and did not come to its
 // end: what the taps have read, and the rows, may be of another time.
-func (s *Registry) Unfinished(ctx context.Context) (unfinished bool, err error) {
-	err = s.read(ctx, func(ctx context.Context, q querier) error {
-		var id []byte
-		err := q.QueryRowContext(ctx, settingQuery, settingRestoring).Scan(&id)
-		unfinished = err == nil
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
+func (s *Registry) Unfinished(ctx context.Context) (yes bool, err error) {
+	err = s.read(ctx, func(ctx context.Context, q querier) (err error) {
+		yes, err = unfinished(ctx, q)
 		return err
 	})
-	if err != nil {
-		return false, fmt.Errorf("read whether a restore has come to its end: %w", err)
+	return yes, err
+}
+
+func unfinished(ctx context.Context, q querier) (bool, error) {
+	var id []byte
+	err := q.QueryRowContext(ctx, settingQuery, settingRestoring).Scan(&id)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
 	}
-	return unfinished, nil
+	return false, fmt.Errorf("read whether a restore has come to its end: %w", err)
 }
 
 // FinishRestore notes that a restore has come to its end, and what it did, in one

@@ -447,15 +447,12 @@ func (r *restoration) finish(ctx context.Context) error {
 	return r.parts.registry.FinishRestore(ctx, feature.Audit{At: time.Now().UTC(), By: r.opts.By, Action: "restored", Reason: r.opts.Reason, After: after})
 }
 
-// ErrUnfinished reports an installation of which a restore has put the registry in and not
-// all of the rest: taps would go on behind windows that the registry does not know.
-var ErrUnfinished = errors.New("a restore has not come to its end: repeat it with sluice restore FILE --force")
-
-// finished refuses such an installation.
+// finished refuses an installation of which a restore has put the registry in and not all of
+// the rest: taps would go on behind windows that the registry does not know.
 func (p *parts) finished(ctx context.Context) error {
 	unfinished, err := p.registry.Unfinished(ctx)
 	if err == nil && unfinished {
-		err = ErrUnfinished
+		err = registry.ErrRestoring
 	}
 	return err
 }
