@@ -51,29 +51,56 @@ func openFile(in io.ReaderAt, size int64) (*parquet.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrCorrupt)
 	}
+	runs, err := checkGroups(f, in, size)
+	if err != nil {
+		return nil, err
+	}
+	return restate(f, in, size, oddColumns(f.Metadata(), runs))
+}
+
+// checkGroups checks the row groups of f, and returns which leaf columns hold booleans
+// in runs.
+func checkGroups(f *parquet.File, in io.ReaderAt, size int64) (runs []bool, err error) {
+	leaves := len(leavesOf(f.Root(), nil))
+	runs = make([]bool, leaves)
 	rows := int64(0)
 	for i, group := range f.Metadata().RowGroups {
 		if rows += group.NumRows; group.NumRows < 0 || rows < 0 {
 			return nil, fmt.Errorf("row group %d promises %d rows: %w", i, group.NumRows, ErrCorrupt)
 		}
+		if len(group.Columns) != leaves {
+			return nil, fmt.Errorf("row group %d has %d columns, the schema %d: %w", i, len(group.Columns), leaves, ErrCorrupt)
+		}
 		for k := range group.Columns {
-			if err := checkChunk(in, size, &group.Columns[k]); err != nil {
+			booleans, err := checkChunk(in, size, &group.Columns[k])
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", placeOf(f.Metadata(), i, k), err)
 			}
+			runs[k] = runs[k] || booleans
 		}
 	}
 	if rows != f.NumRows() {
 		return nil, fmt.Errorf("the footer promises %d rows, its row groups %d: %w", f.NumRows(), rows, ErrCorrupt)
 	}
-	return f, nil
+	return runs, nil
 }
 
-// checkChunk walks the page headers of one column of a row group.
-func checkChunk(in io.ReaderAt, size int64, chunk *format.ColumnChunk) error {
-	meta := &chunk.MetaData
+// checkChunk checks the page headers of one column of a row group, and reports whether
+// pages hold booleans in runs.
+func checkChunk(in io.ReaderAt, size int64, chunk *format.ColumnChunk) (runs bool, err error) {
 	if chunk.FilePath != "" || chunk.CryptoMetadata.Value != nil {
-		return fmt.Errorf("a column that is encrypted or in another file: %w", ErrFormat)
+		return false, fmt.Errorf("a column that is encrypted or in another file: %w", ErrFormat)
 	}
+	err = walk(in, size, &chunk.MetaData, func(header *format.PageHeader, _ int64) error {
+		runs = runs || inRuns(chunk.MetaData.Type, header)
+		return nil
+	})
+	return runs, err
+}
+
+// walk calls visit with the header of each page of one column of a row group, which it
+// checks, and with the place of the page's body in the file.
+func walk(in io.ReaderAt, size int64, meta *format.ColumnMetaData, visit func(header *format.PageHeader, body int64) error) error {
 	start := meta.DataPageOffset
 	if meta.DictionaryPageOffset != 0 {
 		start = meta.DictionaryPageOffset
@@ -82,7 +109,8 @@ func checkChunk(in io.ReaderAt, size int64, chunk *format.ColumnChunk) error {
 	if start < 0 || length < 0 || start > size || length > size-start {
 		return fmt.Errorf("bytes %d to %d of a file of %d: %w", start, start+length, size, ErrCorrupt)
 	}
-	pages := bufio.NewReaderSize(io.NewSectionReader(in, start, length), 4<<10)
+	section := io.NewSectionReader(in, start, length)
+	pages := bufio.NewReaderSize(section, 4<<10)
 	var protocol thrift.CompactProtocol
 	decoder := thrift.NewDecoder(protocol.NewReader(pages))
 	for values := int64(0); values < meta.NumValues; {
@@ -98,6 +126,10 @@ func checkChunk(in io.ReaderAt, size int64, chunk *format.ColumnChunk) error {
 		}
 		if values += n; values > meta.NumValues {
 			return fmt.Errorf("pages hold more than the promised %d values: %w", meta.NumValues, ErrCorrupt)
+		}
+		read, _ := section.Seek(0, io.SeekCurrent)
+		if err := visit(&header, start+read-int64(pages.Buffered())); err != nil {
+			return err
 		}
 		if _, err := pages.Discard(int(header.CompressedPageSize)); err != nil {
 			return fmt.Errorf("page of %d bytes: %w: %w", header.CompressedPageSize, err, ErrCorrupt)

@@ -1,7 +1,8 @@
-"""Makes types.parquet with pyarrow 26.0.1: every kind of column, as another writer has it; and
-empty.parquet and gaps.parquet, which have row groups without rows.
+"""Makes types.parquet with pyarrow 26.0.1: every kind of column, as another writer has it;
+empty.parquet and gaps.parquet, which have row groups without rows; and runs1, runs2, lz4_1 and
+lz4_2.parquet, which have pages of version 1 and 2 that parquet-go reads wrong.
 
-parquet_test.go holds the rows as they must be read. Run in this folder.
+parquet_test.go and restated_test.go hold the rows as they must be read. Run in this folder.
 """
 
 import datetime
@@ -61,3 +62,22 @@ pq.write_table(plain.slice(0, 0), "empty.parquet", store_schema=False)
 with pq.ParquetWriter("gaps.parquet", plain.schema, store_schema=False) as file:
     for rows in (plain.slice(0, 0), plain.slice(0, 2), plain.slice(0, 0), plain.slice(2, 1), plain.slice(0, 0)):
         file.write_table(rows)
+
+# What parquet-go reads wrong (restated.go): booleans in runs, and pages that LZ4 hardly makes smaller.
+numbers = range(600)
+words = pa.table({
+    "flag": pa.array([i // 13 % 3 == 1 for i in numbers]),
+    "some": pa.array([None if i % 7 == 3 else i * i % 11 < 5 for i in numbers]),
+    "none": pa.array([None for i in numbers], pa.bool_()),
+    "flags": pa.array([None if i % 9 == 4 else [(i + k) % 5 < 2 for k in range(i % 4)] for i in numbers]),
+    "root": pa.array([i**0.5 for i in numbers]),
+    "word": pa.array([None if i % 5 == 2 else f"{i**0.5!r}" for i in numbers]),
+})  # fmt: skip
+runs = {name: "RLE" for name in ("flag", "some", "none", "flags.list.element")}
+for name, options in {
+    "runs1": {"data_page_version": "1.0", "column_encoding": runs, "compression": "zstd"},
+    "runs2": {"data_page_version": "2.0", "compression": "none"},
+    "lz4_1": {"data_page_version": "1.0", "compression": "lz4", "write_page_checksum": True},
+    "lz4_2": {"data_page_version": "2.0", "compression": "lz4"},
+}.items():
+    pq.write_table(words, f"{name}.parquet", row_group_size=250, use_dictionary=False, store_schema=False, **options)
