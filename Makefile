@@ -104,7 +104,7 @@ test-feast: ## Feast's own client, from PyPI, against the binary; needs Python 3
 demo-services: build ## the same on Kafka, Redis Cluster and PostgreSQL, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/demo $(SERVICES) run kafka redis-cluster postgres -- sh -c 'exec $(BIN) demo --brokers "$$KAFKA_BROKERS" --redis "$$REDIS_CLUSTER_ADDRS" --postgres "$$POSTGRES_DSN"'
 
-battery: ## the long tests of reliability (docs/reliability.md), about five hours
+battery: edge-tools ## the long tests of reliability (docs/reliability.md), about five hours
 	$(GO) test -count=1 -timeout 8h -v ./test/sim -sim.histories 300000 -sim.cells 30 -sim.patience 10m
 	$(GO) test -count=1 -timeout 2h -v ./test/mutants -mutants.all
 	$(GO) test -count=1 -timeout 1h -v -run HostileInput ./test/scenario -battery.hostile 1000000

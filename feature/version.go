@@ -57,6 +57,18 @@ type Span struct {
 	Sealed   []Sealed `json:"sealed,omitempty"`    // windows that were sealed before this partition had closed them
 	Future   []int64  `json:"future,omitempty"`    // offsets refused because the clock was behind them, rising
 	EventIDs bool     `json:"event_ids,omitempty"` // some of the writes carry one, so duplicates may stand between them
+
+	// Defined says which definitions decided, by rising offset. Of records before the first
+	// it is not known.
+	Defined []Defined `json:"defined,omitempty"`
+}
+
+// Defined says that from the record at Offset on, the definitions of a generation decided
+// which records of a partition are writes of a view, and which of those are refused.
+type Defined struct {
+	Offset     int64  `json:"offset"`
+	Generation uint64 `json:"generation"` // 0: nothing was defined
+	Digest     string `json:"digest"`     // Definitions.Digest of that generation
 }
 
 // Part is what a version has of one window.

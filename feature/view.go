@@ -1,6 +1,8 @@
 package feature
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -182,6 +184,17 @@ type Definitions struct {
 	Services      []Service  `json:"services"`
 	Calendar      []Occasion `json:"calendar,omitempty"` // that every view has in its own as well
 	Rules         string     `json:"rules"`
+}
+
+// Digest stands for all that is defined, ids included: 16 hexadecimal digits, or nothing
+// for definitions that nothing can be defined by, which no registry has.
+func (d *Definitions) Digest() string {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return "" // a bound that is no number, a type that is none
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:8])
 }
 
 // View returns the view of that name; nil if there is none.

@@ -41,7 +41,7 @@ func TestReplayOfWhatWasSentAgain(t *testing.T) {
 func TestBringersAreBounded(t *testing.T) {
 	b := newBringers(8)
 	for i := range int64(1000) {
-		b.add(hashEvent("v", fmt.Sprint(i)), i)
+		b.add(hashEvent("v", fmt.Sprint(i)), i, false)
 	}
 	if n := len(b.offset); n > 17 {
 		t.Errorf("%d ids are held for a window of 8", n)

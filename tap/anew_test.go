@@ -92,7 +92,7 @@ func TestTopicMadeAnew(t *testing.T) {
 				}
 				return n == 93
 			})
-			reader := NewReader(r.cfg, r.log, testKey)
+			reader := NewReader(r.cfg, r.log, testKey, r.registry)
 			for _, span := range append(spans, r.spans("delays", day)...) {
 				_, err := reader.Profile(r.ctx, r.view("delays"), sketch.Unbinned(r.view("delays")), feature.Window{Start: day, End: day.Add(5 * time.Minute)}, []feature.Span{span})
 				if !errors.Is(err, feature.ErrExpired) {
@@ -112,7 +112,7 @@ func TestReplayBeyondTheEnd(t *testing.T) {
 	r.drain()
 	span := r.spans("delays", day)[0]
 	span.Last += 5
-	_, err := NewReader(r.cfg, r.log, testKey).Profile(r.ctx, r.view("delays"), sketch.Unbinned(r.view("delays")), feature.Window{Start: day, End: day.Add(5 * time.Minute)}, []feature.Span{span})
+	_, err := NewReader(r.cfg, r.log, testKey, r.registry).Profile(r.ctx, r.view("delays"), sketch.Unbinned(r.view("delays")), feature.Window{Start: day, End: day.Add(5 * time.Minute)}, []feature.Span{span})
 	if !errors.Is(err, feature.ErrExpired) {
 		t.Errorf("reading %+v again gives %v, want %v", span, err, feature.ErrExpired)
 	}

@@ -202,9 +202,11 @@ func (p *partition) progress() progressRecord {
 			Views: make(map[string]feature.ViewProgress, len(p.views)), Counts: p.counts, Source: slices.Clone(p.source),
 		},
 		TopicID: p.topicID, Seq: p.seq, IDs: p.ids.total, Sealed: map[string][]time.Time{}, Epochs: p.epochs,
-		Open: map[string][]time.Time{}, Base: p.saves.base,
+		Open: map[string][]time.Time{}, Base: p.saves.base, Defined: p.defined,
+		Late: make(map[string]int64, len(p.views)),
 	}
 	for name, v := range p.views {
+		r.Late[name] = int64(v.spec.Lateness)
 		r.Views[name] = feature.ViewProgress{Watermark: v.watermark, Idle: v.idle, Left: v.left, Clocks: v.clocks.shown()}
 		if len(v.sealed) > 0 {
 			r.Sealed[name] = v.sealed

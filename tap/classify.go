@@ -3,6 +3,7 @@ package tap
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -71,6 +72,15 @@ func count(p *sketch.Profile, m *feature.Write, late bool) {
 func (p *partition) advance(v *viewState, at time.Time) {
 	closed, crossed := v.sorter.advance(at)
 	p.urgent = p.urgent || crossed
+	p.shut(v, closed)
+}
+
+// respecify takes over another specification of a view's windows.
+func (p *partition) respecify(v *viewState, spec feature.WindowSpec) {
+	p.shut(v, v.sorter.respecify(spec))
+}
+
+func (p *partition) shut(v *viewState, closed []time.Time) {
 	for _, start := range closed {
 		v.windows[start.UnixNano()].closed = true
 		p.closing++
@@ -133,7 +143,8 @@ func (p *partition) openWindow(ctx context.Context, v *viewState, start time.Tim
 		profile: sketch.NewProfile(v.view, p.tap.deps.layout(v.view, start), p.tap.deps.HashKey),
 		span: feature.Span{
 			Topic: p.at.topic, Partition: p.at.partition, First: -1, Last: -1, TopicID: p.topicID,
-			Origin: feature.Origin{Offset: offset, Watermark: v.sorter.watermark, Open: append([]time.Time(nil), v.opened...)},
+			Origin:  feature.Origin{Offset: offset, Watermark: v.sorter.watermark, Open: append([]time.Time(nil), v.opened...)},
+			Defined: slices.Clone(p.defined),
 		},
 	}
 	for _, s := range v.sealed {

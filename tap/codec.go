@@ -218,6 +218,8 @@ type progressRecord struct {
 	Sealed  map[string][]time.Time `json:"sealed"`         // per view: starts of windows that take no rows though the watermark has not closed them
 	Epochs  []epochEnd             `json:"epochs"`         // the last checkpoint of earlier owners and of this one, by epoch
 	Open    map[string][]time.Time `json:"open,omitempty"` // per view: starts of the open windows, each of which has a partial
+	Late    map[string]int64       `json:"late,omitempty"` // per view: the lateness of its windows, in nanoseconds
+	Defined []feature.Defined      `json:"defined,omitempty"`
 	Base    uint64                 `json:"base,omitempty"` // what epochs are counted from: the last one of a profiles topic that was lost
 }
 

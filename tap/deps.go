@@ -43,6 +43,8 @@ type Deps struct {
 	// Definitions returns the definitions in force and their generation. It is
 	// called often and must not block; what it returns is immutable.
 	Definitions func() (*feature.Definitions, uint64)
+	// Past may be nil: what is read again is judged by the definitions in force then.
+	Past Past
 	// Refresh reads the definitions again.
 	Refresh  func(ctx context.Context) error
 	Versions Versions

@@ -108,7 +108,7 @@ func TestOffline(t *testing.T) {
 			}
 			fromLog := 0
 			view := r.view("delays")
-			err := NewReader(r.cfg, r.log, testKey).Rows(r.ctx, view, 1, view.Window.Of(day), r.spans("delays", day), func(rows []feature.Row) error {
+			err := NewReader(r.cfg, r.log, testKey, r.registry).Rows(r.ctx, view, 1, view.Window.Of(day), r.spans("delays", day), func(rows []feature.Row) error {
 				fromLog += len(rows)
 				return nil
 			})

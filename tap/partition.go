@@ -28,7 +28,8 @@ type partition struct {
 	saves   saves
 
 	sources   *sources
-	now       time.Time // read once per batch
+	defined   []feature.Defined // which definitions decided, as far back as event ids are known
+	now       time.Time         // read once per batch
 	clockSet  bool
 	refreshed bool       // definitions were read again since the batch came
 	caughtUp  bool       // likewise the clock
@@ -56,23 +57,25 @@ type outcome struct {
 func (p *partition) begin() error {
 	p.now, p.clockSet = p.tap.deps.Clock.Now()
 	p.refreshed, p.caughtUp = false, false
-	return p.adopt()
+	return p.adopt(p.next)
 }
 
-// adopt takes over the current definitions: views come and go, and open windows
-// go on under a changed definition.
-func (p *partition) adopt() error {
+// adopt takes over the current definitions for the records from offset from on: views come
+// and go, and open windows go on under a changed definition.
+func (p *partition) adopt(from int64) error {
 	sources, err := p.tap.current()
 	if err != nil || sources == p.sources {
 		return err
 	}
+	first := p.sources == nil // what was saved is not restored yet
 	p.sources, p.letters.guarded = sources, sources.guarded[p.at.topic]
 	for name, v := range p.views {
 		if src := sources.reads(p.at.topic, name); src == nil || src.view.ID != v.view.ID || src.view.Window.Size != v.view.Window.Size {
 			delete(p.views, name)
 			p.changed, p.urgent = true, true
 		} else {
-			v.viewSource, v.spec = src, src.view.Window
+			v.viewSource = src
+			p.respecify(v, src.view.Window)
 		}
 	}
 	for _, src := range sources.topics[p.at.topic] {
@@ -80,6 +83,9 @@ func (p *partition) adopt() error {
 			p.addView(src)
 			p.changed, p.urgent = true, true
 		}
+	}
+	if !first {
+		p.define(from)
 	}
 	return nil
 }
@@ -211,7 +217,7 @@ func (p *partition) refresh(ctx context.Context) (again bool, err error) {
 		return false, errRegistry(fmt.Errorf("refresh definitions: %w", err))
 	}
 	before := p.sources
-	err = p.adopt()
+	err = p.adopt(p.next - 1)
 	return p.sources != before, err
 }
 

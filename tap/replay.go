@@ -9,7 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/feature"
-	"sluice/quality"
 	"sluice/quality/sketch"
 )
 
@@ -19,20 +18,26 @@ const NotRefused = -2
 // Reader reads the records of a window again from the log and sorts them as the
 // live tap did. It is safe for concurrent use.
 //
-// What a window's spans say decides what the clock and other partitions decided
-// then: writes refused because of the clock, and windows sealed early. Duplicates
+// What a window's spans say decides what the clock, other partitions and the
+// definitions of the time decided: writes refused because of the clock, windows sealed
+// early, and which records were writes of the view that keep its expectations. Duplicates
 // are found among the event ids of the view's own writes, starting DedupeIDs
-// records before the window, where what was sent again repeats no record that was
-// refused; and expectations are those of the view that is given.
+// records before the window.
+//
+// Spans of earlier releases do not say which definitions decided, nor may the registry have
+// those. Then the view that is given does, and what was sent again repeats no record that
+// was refused.
 type Reader struct {
-	cfg Config
-	log *Log
-	key sketch.HashKey
+	cfg  Config
+	log  *Log
+	key  sketch.HashKey
+	past *pastViews
 }
 
-// NewReader returns a reader of log. key is the installation's.
-func NewReader(cfg Config, log *Log, key sketch.HashKey) *Reader {
-	return &Reader{cfg, log, key}
+// NewReader returns a reader of log. key is the installation's; past may be nil, so that
+// the view that is given decides.
+func NewReader(cfg Config, log *Log, key sketch.HashKey, past Past) *Reader {
+	return &Reader{cfg, log, key, &pastViews{past: past, defaultTopic: log.cfg.Topics.Writes, ready: map[pastView]*viewSource{}}}
 }
 
 // Replay calls fn with every write that the live tap counted in a window of view,
@@ -103,14 +108,15 @@ func (t *Reader) Forget(ctx context.Context, partials []sketch.Partial) error {
 
 // each is Replay with a function that may fail.
 func (t *Reader) each(ctx context.Context, view *feature.View, window feature.Window, spans []feature.Span, fn func(*feature.Write, bool, int) error) error {
-	checker, err := quality.NewChecker(view)
+	given, err := newViewSource(view)
 	if err != nil {
-		return fmt.Errorf("replay %s: %w", view.Name, err)
+		return fmt.Errorf("replay: %w", err)
 	}
 	for _, span := range spans {
 		r := &replay{
-			cfg: t.cfg, flat: span.Topic != t.log.cfg.Topics.Writes, view: &viewSource{newDecoder(view), checker},
-			span: span, start: window.Start, fn: fn, ids: newBringers(t.cfg.DedupeIDs),
+			cfg: t.cfg, flat: span.Topic != t.log.cfg.Topics.Writes,
+			judges: judges{past: t.past, topic: span.Topic, defined: span.Defined, given: given, now: given},
+			span:   span, start: window.Start, fn: fn, ids: newBringers(t.cfg.DedupeIDs),
 			sorter: sorter{spec: view.Window, watermark: span.Origin.Watermark, opened: slices.Clone(span.Origin.Open)},
 		}
 		r.sorter.open = r.open
@@ -125,12 +131,13 @@ func (t *Reader) each(ctx context.Context, view *feature.View, window feature.Wi
 type replay struct {
 	cfg     Config
 	flat    bool
-	view    *viewSource
+	judges  judges
 	span    feature.Span
 	start   time.Time
 	fn      func(*feature.Write, bool, int) error
 	ids     bringers
 	sorter  sorter
+	begun   bool // a record at the origin or after it was read
 	reading reading
 	offset  int64
 }
@@ -160,7 +167,7 @@ func (r *replay) run(ctx context.Context, l *Log) error {
 	if r.span.EventIDs {
 		from = max(start, from-int64(r.cfg.DedupeIDs))
 	}
-	return l.readRange(ctx, r.span.Topic, r.span.Partition, from, r.span.Last+1, r.record)
+	return l.readRange(ctx, r.span.Topic, r.span.Partition, from, r.span.Last+1, func(rec *kgo.Record) error { return r.record(ctx, rec) })
 }
 
 // open answers as the registry did.
@@ -170,9 +177,16 @@ func (r *replay) open(start time.Time) (bool, error) {
 	}), nil
 }
 
-func (r *replay) record(rec *kgo.Record) error {
+func (r *replay) record(ctx context.Context, rec *kgo.Record) error {
 	r.offset = rec.Offset
+	if err := r.judges.move(ctx, rec.Offset); err != nil {
+		return err
+	}
+	if r.judges.now == nil {
+		return nil
+	}
 	live := rec.Offset >= r.span.Origin.Offset
+	r.specify(r.judges.now.view.Window, live)
 	if live {
 		for _, s := range r.span.Sealed {
 			if s.Offset <= rec.Offset {
@@ -191,7 +205,7 @@ func (r *replay) record(rec *kgo.Record) error {
 	describe(m, rec, r.reading.eventID)
 	var id eventHash
 	if m.EventID != "" {
-		if id = hashEvent(r.view.view.Name, m.EventID); r.ids.repeats(rec, id) {
+		if id = hashEvent(r.judges.given.view.Name, m.EventID); r.ids.repeats(rec, id) {
 			return nil
 		}
 	}
@@ -199,12 +213,15 @@ func (r *replay) record(rec *kgo.Record) error {
 		return nil
 	}
 	if !m.Delete {
-		if i, _, ok, _ := r.view.check(m); !ok {
-			return r.refuse(m, i, live)
+		if i, _, ok, _ := r.judges.now.check(m); !ok {
+			if !live {
+				return nil
+			}
+			return r.refuse(m, i)
 		}
 	}
 	if m.EventID != "" {
-		r.ids.add(id, rec.Offset)
+		r.ids.add(id, rec.Offset, r.judges.known)
 	}
 	if !live {
 		return nil
@@ -212,41 +229,62 @@ func (r *replay) record(rec *kgo.Record) error {
 	return r.accept(m)
 }
 
-// decode reads a record; false if it is not an acceptable write of the view.
+// specify takes over another specification of the view's windows, as the live tap did; what
+// came of those before the origin is in the origin.
+func (r *replay) specify(spec feature.WindowSpec, live bool) {
+	if r.begun {
+		r.sorter.respecify(spec)
+	}
+	r.sorter.spec, r.begun = spec, live
+}
+
+// decode reads a record; false if it was not an acceptable write of the view.
 func (r *replay) decode(rec *kgo.Record) bool {
+	src, in := r.judges.now, &r.reading
 	name, named := header(rec, HeaderView)
 	switch {
 	case r.flat:
-		return r.reading.flat(r.view.decoder, rec.Value, false) == nil
+		return in.flat(src.decoder, rec.Value, false) == nil
 	case named:
-		return name == r.view.view.Name && r.reading.flat(r.view.decoder, rec.Value, true) == nil
+		return name == src.view.Name && in.flat(src.decoder, rec.Value, true) == nil
 	}
-	d, bad := r.reading.envelope(rec.Value, func(view string) *decoder {
-		if view != r.view.view.Name {
+	d, bad := in.envelope(rec.Value, func(view string) *decoder {
+		if view != src.view.Name {
 			return nil
 		}
-		return r.view.decoder
+		return src.decoder
 	})
 	return d != nil && bad == nil
+}
+
+// tell calls fn with a write, as one of the view that is given.
+func (r *replay) tell(m *feature.Write, late bool, refused int) error {
+	if r.judges.now != r.judges.given {
+		var ok bool
+		if m, ok = r.judges.convert(m); !ok {
+			return nil
+		}
+		if refused != NotRefused {
+			refused = r.judges.blamed(refused)
+		}
+	}
+	return r.fn(m, late, refused)
 }
 
 func (r *replay) watermark(rec *kgo.Record, mark string, live bool) {
 	at, err := time.Parse(time.RFC3339Nano, mark)
 	name, named := header(rec, HeaderView)
-	if live && err == nil && outside("", at) == nil && (!named || name == r.view.view.Name) {
+	if live && err == nil && outside("", at) == nil && (!named || name == r.judges.now.view.Name) {
 		r.sorter.advance(at.UTC())
 	}
 }
 
-func (r *replay) refuse(m *feature.Write, i int, live bool) error {
-	if !live {
-		return nil
-	}
+func (r *replay) refuse(m *feature.Write, i int) error {
 	start, ok, err := r.sorter.blame(m.EventTime)
 	if err != nil || !ok || !start.Equal(r.start) {
 		return err
 	}
-	return r.fn(m, false, i)
+	return r.tell(m, false, i)
 }
 
 func (r *replay) accept(m *feature.Write) error {
@@ -255,7 +293,7 @@ func (r *replay) accept(m *feature.Write) error {
 		return err
 	}
 	if start.Equal(r.start) {
-		if err := r.fn(m, late, NotRefused); err != nil {
+		if err := r.tell(m, late, NotRefused); err != nil {
 			return err
 		}
 	}

@@ -103,7 +103,11 @@ func (t *Tap) take(ctx context.Context, at source, w *writer, kept *partition) (
 		return nil, fmt.Errorf("restore %s: %w", at, err)
 	}
 	p.owned(end)
-	return p, p.findStart(ctx, saved.progress == nil)
+	if err := p.findStart(ctx, saved.progress == nil); err != nil {
+		return nil, err
+	}
+	p.define(p.next)
+	return p, nil
 }
 
 // outlives reports whether what a process has of a partition, as of its last record, is to
@@ -119,7 +123,7 @@ func (p *partition) outlives(s *saved, home, topicID string) bool {
 // restore takes over a saved state.
 func (p *partition) restore(ctx context.Context, s *saved) error {
 	p.next, p.counts, p.epochs = s.progress.Offset, s.progress.Counts, s.progress.Epochs
-	p.source, p.saves.base = slices.Clone(s.progress.Source), s.progress.Base
+	p.source, p.saves.base, p.defined = slices.Clone(s.progress.Source), s.progress.Base, slices.Clone(s.progress.Defined)
 	missing, err := p.ids.restore(s.segments, s.progress.IDs)
 	if err != nil {
 		return err
@@ -141,6 +145,9 @@ func (p *partition) restore(ctx context.Context, s *saved) error {
 			continue
 		}
 		v.watermark, v.left, v.sealed = state.Watermark, state.Left, s.progress.Sealed[name]
+		if late, saved := s.progress.Late[name]; saved { // by which windows were closed; those in force follow
+			v.spec.Lateness = time.Duration(late)
+		}
 		switch {
 		case state.Idle && p.next < end:
 			awake = append(awake, v)
@@ -157,6 +164,9 @@ func (p *partition) restore(ctx context.Context, s *saved) error {
 		if err := p.reopen(ctx, &partial); err != nil {
 			return err
 		}
+	}
+	for _, v := range p.views {
+		p.respecify(v, v.view.Window)
 	}
 	for _, v := range awake { // so that no window is sealed without those
 		if err := p.rise(ctx, v, p.next); err != nil {
@@ -176,7 +186,7 @@ func another(a, b string) bool { return a != "" && b != "" && a != b }
 func (p *partition) renew(start int64) {
 	p.tap.metrics.errors.WithLabelValues(reasonTopic).Inc()
 	p.tap.deps.Logger.Error("the topic was deleted and made anew: it is read from its start", "partition", p.at.String(), "read", p.next, "start", start)
-	p.next = start
+	p.next, p.defined = start, nil
 }
 
 // rest makes a view idle in this partition. The number of times that it had left
@@ -224,7 +234,7 @@ func (p *partition) profile(ctx context.Context, view *feature.View, partial *sk
 	layout := p.tap.deps.layout(view, partial.Window.Start)
 	profile, err := sketch.UnmarshalProfile(partial.Profile, layout)
 	if errors.Is(err, sketch.ErrLayout) {
-		r := NewReader(p.tap.cfg, p.tap.log, p.tap.deps.HashKey)
+		r := NewReader(p.tap.cfg, p.tap.log, p.tap.deps.HashKey, p.tap.deps.Past)
 		return r.Profile(ctx, view, layout, partial.Window, []feature.Span{partial.Span})
 	}
 	if err != nil {

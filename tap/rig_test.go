@@ -246,7 +246,7 @@ func (r *rig) deps() Deps {
 			defer r.mu.Unlock()
 			return r.defs, r.gen
 		},
-		Refresh:  func(context.Context) error { return nil },
+		Past: r.registry, Refresh: func(context.Context) error { return nil },
 		Versions: r.registry, Begun: r.registry, Rows: r.rows, Clock: &r.clock, HashKey: testKey, Layouts: r.layouts,
 		Registerer: prometheus.NewRegistry(),
 	}

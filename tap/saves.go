@@ -117,7 +117,7 @@ func (p *partition) opens(ctx context.Context, view *feature.View, w feature.Win
 // longer has its records.
 func (p *partition) profileAgain(ctx context.Context, view *feature.View, partial *sketch.Partial) error {
 	layout := p.tap.deps.layout(view, partial.Window.Start)
-	profile, err := NewReader(p.tap.cfg, p.tap.log, p.tap.deps.HashKey).Profile(ctx, view, layout, partial.Window, []feature.Span{partial.Span})
+	profile, err := NewReader(p.tap.cfg, p.tap.log, p.tap.deps.HashKey, p.tap.deps.Past).Profile(ctx, view, layout, partial.Window, []feature.Span{partial.Span})
 	if errors.Is(err, feature.ErrExpired) {
 		p.tap.deps.Logger.Error("the profile of a window that is not judged was lost with the profiles topic, and its records are gone from the log",
 			"partition", p.at.String(), "view", view.Name, "window", partial.Window.Start, "rows", partial.Rows, "err", err)

@@ -106,18 +106,42 @@ func (s *sorter) advance(at time.Time) (closed []time.Time, crossed bool) {
 	if !crossed {
 		return nil, false
 	}
+	return s.close(), true
+}
+
+// close closes the windows that the watermark has passed, and returns the starts of those
+// that were open.
+func (s *sorter) close() (closed []time.Time) {
 	n := 0
-	for n < len(s.opened) && s.spec.Closed(s.spec.Starting(s.opened[n]), at) {
+	for n < len(s.opened) && s.spec.Closed(s.spec.Starting(s.opened[n]), s.watermark) {
 		n++
 	}
 	closed = slices.Clone(s.opened[:n])
 	s.opened = slices.Delete(s.opened, 0, n)
 	n = 0
-	for n < len(s.sealed) && s.spec.Closed(s.spec.Starting(s.sealed[n]), at) {
+	for n < len(s.sealed) && s.spec.Closed(s.spec.Starting(s.sealed[n]), s.watermark) {
 		n++
 	}
 	s.sealed = slices.Delete(s.sealed, 0, n)
-	return closed, true
+	return closed
+}
+
+// respecify goes over to a specification with windows of the same size. It returns the
+// starts of the windows that this closes; those that were closed stay so, as if they were
+// sealed, where the lateness has grown.
+func (s *sorter) respecify(spec feature.WindowSpec) (closed []time.Time) {
+	former := s.spec
+	s.spec = spec
+	switch {
+	case s.watermark.IsZero():
+		return nil
+	case spec.Lateness < former.Lateness:
+		return s.close()
+	}
+	for w := spec.Of(s.watermark.Add(-spec.Lateness)); former.Closed(w, s.watermark); w = spec.Starting(w.End) {
+		s.seal(w.Start)
+	}
+	return nil
 }
 
 func unixNano(n int64) time.Time { return time.Unix(0, n).UTC() }

@@ -15,9 +15,18 @@ type viewSource struct {
 	checker *quality.Checker
 }
 
+func newViewSource(view *feature.View) (*viewSource, error) {
+	checker, err := quality.NewChecker(view)
+	if err != nil {
+		return nil, fmt.Errorf("view %s: %w", view.Name, err)
+	}
+	return &viewSource{newDecoder(view), checker}, nil
+}
+
 // sources is one generation of definitions, by topic. It is immutable.
 type sources struct {
 	generation uint64
+	decides    feature.Defined // the generation that is compiled: a former one, if this one cannot be
 	byName     map[string]*viewSource
 	topics     map[string][]*viewSource // in the order of the views' ids
 	guarded    map[string]bool          // topics with a view whose rows must hold no card number
@@ -26,17 +35,17 @@ type sources struct {
 // compile makes definitions ready. Views without a topic of their own read the
 // default one, which is always among the topics.
 func compile(defs *feature.Definitions, generation uint64, defaultTopic string) (*sources, error) {
-	s := &sources{generation: generation, byName: map[string]*viewSource{}, topics: map[string][]*viewSource{defaultTopic: nil}, guarded: map[string]bool{}}
+	s := &sources{generation: generation, decides: feature.Defined{Generation: generation}, byName: map[string]*viewSource{}, topics: map[string][]*viewSource{defaultTopic: nil}, guarded: map[string]bool{}}
 	if defs == nil {
 		return s, nil
 	}
+	s.decides.Digest = defs.Digest()
 	for i := range defs.Views {
 		view := &defs.Views[i]
-		checker, err := quality.NewChecker(view)
+		src, err := newViewSource(view)
 		if err != nil {
-			return nil, fmt.Errorf("definitions of generation %d: view %s: %w", generation, view.Name, err)
+			return nil, fmt.Errorf("definitions of generation %d: %w", generation, err)
 		}
-		src := &viewSource{newDecoder(view), checker}
 		s.byName[view.Name] = src
 		topic := TopicOf(view, defaultTopic)
 		s.topics[topic] = append(s.topics[topic], src)

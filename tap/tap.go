@@ -66,7 +66,7 @@ func (t *Tap) current() (*sources, error) {
 		return nil, err
 	case err != nil:
 		t.deps.Logger.Error("definitions cannot be read; the former ones stay in force", "generation", generation, "err", err)
-		next = &sources{generation, old.byName, old.topics, old.guarded}
+		next = &sources{generation, old.decides, old.byName, old.topics, old.guarded}
 	}
 	if old != nil {
 		for name := range old.byName {

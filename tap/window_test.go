@@ -256,7 +256,7 @@ func TestReplayEqualsLiveOfEveryKind(t *testing.T) {
 // compare replays n windows of a view from start and compares them with the live ones.
 func (r *rig) compare(t *testing.T, name string, start time.Time, n int) {
 	t.Helper()
-	reader := NewReader(r.cfg, r.log, testKey)
+	reader := NewReader(r.cfg, r.log, testKey, r.registry)
 	view, total := r.view(name), uint64(0)
 	for i := range n {
 		w := view.Window.Starting(start.Add(time.Duration(i) * view.Window.Size))

@@ -12,6 +12,7 @@ import (
 
 const (
 	definitionsQuery = `SELECT generation, body FROM definitions ORDER BY generation DESC LIMIT 1`
+	definitionsAt    = `SELECT body FROM definitions WHERE generation = $1`
 	insertDefs       = `INSERT INTO definitions (generation, body) VALUES ($1, $2)`
 	viewQuery        = `SELECT view_id FROM views WHERE name = $1`
 	insertView       = `INSERT INTO views (view_id, name, online, row_group) SELECT coalesce(max(view_id), 0) + 1, $1, $2, $3 FROM views`
@@ -36,6 +37,23 @@ func (s *Registry) Definitions(ctx context.Context) (feature.Definitions, uint64
 		return feature.Definitions{}, 0, fmt.Errorf("read definitions: %w", err)
 	}
 	return defs, generation, nil
+}
+
+// DefinitionsAt returns what an apply put in force with the given generation;
+// ErrNotFound if none did.
+func (s *Registry) DefinitionsAt(ctx context.Context, generation uint64) (feature.Definitions, error) {
+	var defs feature.Definitions
+	err := s.read(ctx, func(ctx context.Context, q querier) error {
+		var body []byte
+		if err := q.QueryRowContext(ctx, definitionsAt, int64(generation)).Scan(&body); err != nil {
+			return missing(err)
+		}
+		return decode(body, &defs)
+	})
+	if err != nil {
+		return feature.Definitions{}, fmt.Errorf("read definitions of generation %d: %w", generation, err)
+	}
+	return defs, nil
 }
 
 func definitions(ctx context.Context, q querier) (defs feature.Definitions, generation uint64, err error) {

@@ -13,6 +13,7 @@ import (
 // RegistryStore is a registry.
 type RegistryStore interface {
 	Definitions(ctx context.Context) (feature.Definitions, uint64, error)
+	DefinitionsAt(ctx context.Context, generation uint64) (feature.Definitions, error)
 	CheckDefinitions(ctx context.Context, defs feature.Definitions) error
 	SaveDefinitions(ctx context.Context, ifGeneration uint64, defs feature.Definitions, why feature.Audit) (feature.Definitions, uint64, error)
 

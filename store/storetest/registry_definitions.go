@@ -40,8 +40,26 @@ func testDefinitions(t *testing.T, r *reg) {
 	if generation != 1 || err != nil || !reflect.DeepEqual(read, saved) {
 		t.Errorf("Definitions = %+v, %d, %v, want %+v, 1", read, generation, err, saved)
 	}
-	if log, _, err := r.AuditLog(ctx, "", 0); len(log) != 1 || err != nil || log[0].Action != "apply" {
-		t.Errorf("AuditLog = %+v, %v, want one row of the one apply", log, err)
+	next := saved
+	next.Project = "others"
+	if next, generation, err = r.SaveDefinitions(ctx, 1, next, why("apply")); generation != 2 || err != nil {
+		t.Fatalf("SaveDefinitions = %d, %v, want generation 2", generation, err)
+	}
+	for at, want := range []feature.Definitions{1: saved, next} {
+		switch read, err := r.DefinitionsAt(ctx, uint64(at)); {
+		case at == 0:
+			if !errors.Is(err, feature.ErrNotFound) {
+				t.Errorf("DefinitionsAt(0) = %v, want %v", err, feature.ErrNotFound)
+			}
+		case err != nil || !reflect.DeepEqual(read, want) || read.Digest() != want.Digest():
+			t.Errorf("DefinitionsAt(%d) = %+v, %v, want %+v", at, read, err, want)
+		}
+	}
+	if _, err := r.DefinitionsAt(ctx, 3); !errors.Is(err, feature.ErrNotFound) {
+		t.Errorf("DefinitionsAt(3) = %v, want %v", err, feature.ErrNotFound)
+	}
+	if log, _, err := r.AuditLog(ctx, "", 0); len(log) != 2 || err != nil || log[0].Action != "apply" {
+		t.Errorf("AuditLog = %+v, %v, want one row of each apply", log, err)
 	}
 }
 

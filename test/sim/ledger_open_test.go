@@ -17,6 +17,15 @@ func (l *ledger) Definitions(context.Context) (feature.Definitions, uint64, erro
 	return l.defs, l.definitions, nil
 }
 
+func (l *ledger) DefinitionsAt(_ context.Context, generation uint64) (feature.Definitions, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if generation < 1 || generation > uint64(len(l.former)) {
+		return feature.Definitions{}, feature.ErrNotFound
+	}
+	return l.former[generation-1], nil
+}
+
 func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs feature.Definitions, why feature.Audit) (feature.Definitions, uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,6 +73,7 @@ func (l *ledger) SaveDefinitions(_ context.Context, ifGeneration uint64, defs fe
 	}
 	l.viewIDs, l.featureIDs, l.online, l.groups, l.defs = viewIDs, featureIDs, online, groups, defs
 	l.definitions++
+	l.former = append(l.former, defs)
 	l.signal()
 	return defs, l.definitions, nil
 }

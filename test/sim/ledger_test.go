@@ -26,6 +26,7 @@ type ledger struct {
 	mu          sync.Mutex
 	defs        feature.Definitions
 	definitions uint64
+	former      []feature.Definitions // by generation, from 1
 	viewIDs     map[string]feature.ViewID
 	online      map[string]string // store by view
 	groups      map[string]string // group by view

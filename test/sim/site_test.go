@@ -247,7 +247,7 @@ func (p *platform) build(ctx context.Context) (*tap.Tap, *materialize.Gate, erro
 		gcfg.AuditRows, shards = 0, nil
 	}
 	gate := materialize.New(gcfg, materialize.Deps{
-		Registry: registry, Rows: p.rows.behind(p.trap, "audit"), Shards: shards, Log: tap.NewReader(cfg, p.log, hashKey), Judge: p.judge, Board: p.board,
+		Registry: registry, Rows: p.rows.behind(p.trap, "audit"), Shards: shards, Log: tap.NewReader(cfg, p.log, hashKey, p.registry), Judge: p.judge, Board: p.board,
 		Definitions: func() *feature.Definitions { return p.defs }, HashKey: hashKey, Clock: clock, Owner: "gate", Epoch: epoch, Logger: logger,
 	})
 	p.server, err = serving.New(serving.DefaultConfig(), serving.Deps{Rows: p.rows.behind(p.trap, ""), Source: registry})

@@ -162,7 +162,7 @@ func (t *tracer) read(ctx context.Context, c *judge.Case, traces *judge.Traces) 
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	log, rows := tap.NewReader(t.app.tapConfig(), t.app.parts.log, t.app.parts.key), 0
+	log, rows := tap.NewReader(t.app.tapConfig(), t.app.parts.log, t.app.parts.key, t.app.parts.registry), 0
 	for _, version := range c.Versions {
 		info, err := t.app.parts.registry.Version(ctx, c.View.ID, version)
 		if err != nil {

@@ -73,7 +73,7 @@ func (p *parts) reconcile(ctx context.Context, key sketch.HashKey, now time.Time
 		}
 	}
 	deps := reconciliation.Deps{
-		Log: tap.NewReader(tap.DefaultConfig(), p.log, key), Rows: p.rows, Registry: p.registry,
+		Log: tap.NewReader(tap.DefaultConfig(), p.log, key, p.registry), Rows: p.rows, Registry: p.registry,
 		Bucket: redis.BucketOf, Buckets: redis.Buckets, Damaged: damagedRows,
 	}
 	for i := range defs.Views {

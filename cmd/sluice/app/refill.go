@@ -231,7 +231,7 @@ func (s *refill) restore(ctx context.Context, store *redis.Store, owner string, 
 // read.
 func (s *refill) restage(ctx context.Context, of []uint8) (backup.Restaged, error) {
 	rows := restoredRows{s.parts.rows, of}
-	reader := tap.NewReader(s.tap, s.parts.log, s.parts.key)
+	reader := tap.NewReader(s.tap, s.parts.log, s.parts.key, s.parts.registry)
 	first, open, err := s.plan(ctx, nil)
 	if err != nil {
 		return backup.Restaged{}, err

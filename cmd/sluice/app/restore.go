@@ -301,7 +301,7 @@ func (r *restoration) rows(ctx context.Context, gone map[string]string) error {
 	if err != nil {
 		return err
 	}
-	done, err := backup.Restage(ctx, tap.NewReader(tap.DefaultConfig(), r.parts.log, sketch.HashKey(id)), r.parts.rows, plan)
+	done, err := backup.Restage(ctx, tap.NewReader(tap.DefaultConfig(), r.parts.log, sketch.HashKey(id), r.parts.registry), r.parts.rows, plan)
 	r.result.Restaged = &done
 	if err != nil {
 		return err

@@ -206,8 +206,8 @@ func (d *drill) secondTap() *secondTap {
 	a, s := d.a, &secondTap{t: d.t, ended: make(chan error, 1), metrics: prometheus.NewRegistry()}
 	c := a.parts.catalog
 	other, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
-		Definitions: func() (*feature.Definitions, uint64) { return c.Definitions(), c.Generation() },
-		Refresh:     c.Refresh, Versions: a.parts.registry, Begun: a.parts.registry, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
+		Definitions: c.InForce,
+		Past:        a.parts.registry, Refresh: c.Refresh, Versions: a.parts.registry, Begun: a.parts.registry, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
 		Clock: a.parts.clock, Registerer: s.metrics, Logger: a.opts.Log,
 	})
 	if err != nil {

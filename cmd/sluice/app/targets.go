@@ -67,7 +67,7 @@ func (a *App) buildDecisions(ctx context.Context) error {
 	a.add("board", follow(a.parts.log, a.board))
 	a.health.Add("board", a.board.Ready)
 	deps := materialize.Deps{
-		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Room: a.room.forVersion, Offline: a.room.offline, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key),
+		Registry: a.parts.registry, Rows: a.parts.rows, Shards: a.parts.identity(a.cfg), Sweeps: &a.sweeps, Room: a.room.forVersion, Offline: a.room.offline, Log: tap.NewReader(a.tapConfig(), a.parts.log, a.parts.key, a.parts.registry),
 		Dataset: datasets{a.parts.key}.read, Judge: court.New(a.parts.catalog.InForce).Judge, Board: a.board, Recount: a.parts.topics.Recount, Ends: a.parts.topics.Ends, Definitions: a.parts.catalog.Definitions, Readership: a.parts.registry.Readership, HashKey: a.parts.key,
 		Clock: a.parts.clock, Owner: owner, Logger: a.opts.Log, Registerer: a.metrics,
 	}
@@ -155,8 +155,8 @@ func (a *App) tapConfig() tap.Config {
 func (a *App) buildTap() error {
 	c := a.parts.catalog
 	t, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
-		Definitions: func() (*feature.Definitions, uint64) { return c.Definitions(), c.Generation() },
-		Refresh:     c.Refresh, Versions: a.parts.registry, Begun: begun{a.parts.registry, c, a.parts.topics}, Rows: a.parts.rows, Offline: a.room.offline, Layouts: c.Layout, HashKey: a.parts.key,
+		Definitions: c.InForce,
+		Past:        a.parts.registry, Refresh: c.Refresh, Versions: a.parts.registry, Begun: begun{a.parts.registry, c, a.parts.topics}, Rows: a.parts.rows, Offline: a.room.offline, Layouts: c.Layout, HashKey: a.parts.key,
 		Clock: a.parts.clock, ClockByHand: a.parts.clock.manual, CatchUp: a.parts.clock.catchUp(), Registerer: a.metrics, Logger: a.opts.Log,
 	})
 	if err != nil {
