@@ -23,6 +23,13 @@ const (
 	CodeUnavailable     Code = "unavailable"
 )
 
+// LetterCodes returns the codes that a dead letter may have as its reason.
+func LetterCodes() []Code {
+	return []Code{
+		CodeDecode, CodeType, CodeInvalidArgument, CodeUnknownView, CodeUnknownFeature, CodeTooLarge, CodeFuture, CodeExpect, CodeNotFinite,
+	}
+}
+
 // Error is an error with a code of the contract, a message that says what was
 // wrong and where, and a hint that says what to do.
 type Error struct {

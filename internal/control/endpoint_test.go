@@ -307,6 +307,8 @@ func TestListEndpoints(t *testing.T) {
 	p.want("GET", "/api/v1/audit?after=2", "", 200, `{"items":[],"next":""}`)
 	p.want("GET", "/api/v1/alerts", "", 200, `{"items":[{"id":"alvd1","at":"2024-01-01T00:01:00Z","kind":"fail","view":"pay","version":1,"verdict":"","text":"","resolved_at":null}],"next":""}`)
 	p.want("GET", "/api/v1/accounting", "", 200, `{"items":[],"next":""}`)
+	p.want("GET", "/api/v1/accounting?after=", "", 200, `{"items":[],"next":""}`)
+	p.want("GET", "/api/v1/accounting?after=sluice.writes/0", "", 400, `{"error":{"code":"invalid_argument","message":"after \"sluice.writes/0\"","hint":"leave it out...`)
 	p.board.Update(feature.Progress{Topic: "sluice.writes", Offset: 6, Counts: feature.Counts{Received: 5, Accepted: 4, Late: 1, Duplicate: 1}}, nil)
 	p.want("GET", "/api/v1/accounting", "", 200, `{"items":[{"topic":"sluice.writes","partition":0,"received":5,"accepted":4,"late":1,"quarantined":0,"dead_lettered":0,"duplicate":1,"next_offset":6}],"next":""}`)
 	p.want("GET", "/api/v1/views/pay/features/amount/history?limit=1", "", 200, `{"items":[{"window":{"start":"2024-01-01T00:00:00Z","end":"2024-01-01T00:01:00Z"},"n":3,"nulls":0,"mean":null,"sd":null,"quantiles":{},"severity":0,"method":"","statistic":0,"threshold":0}],"next":"2024-01-01T00:00:00Z"}`)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,13 +41,28 @@ type LetterFilter struct {
 	Since  time.Time    `json:"since"` // refused then or later
 }
 
-// check refuses a kind that there is not, of which a list would be empty as if all was well.
+// check refuses a kind or a reason that there is not, of which a list would be empty as if
+// all was well.
 func (f *LetterFilter) check() error {
 	switch f.Kind {
 	case "", "quarantined", "dead_lettered":
-		return nil
+	default:
+		return invalid("want quarantined or dead_lettered", "kind %s", clip(f.Kind))
 	}
-	return invalid("want quarantined or dead_lettered", "kind %s", clip(f.Kind))
+	if codes := feature.LetterCodes(); f.Reason != "" && !slices.Contains(codes, f.Reason) {
+		return invalid("want "+oneOf(codes), "reason %s", clip(string(f.Reason)))
+	}
+	return nil
+}
+
+// oneOf lists codes as words to choose from.
+func oneOf(codes []feature.Code) string {
+	words := make([]string, len(codes))
+	for i, c := range codes {
+		words[i] = string(c)
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // LetterPlace names a record of the log.

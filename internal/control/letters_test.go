@@ -87,6 +87,8 @@ func TestDeadLettersEndpoint(t *testing.T) {
 	p.want("GET", "/api/v1/deadletters?since=2024-01-01T00:10:00Z", "", 200, `{"items":[],"next":""}`)
 	p.want("GET", "/api/v1/deadletters?since=lately", "", 400, `{"error":{"code":"invalid_argument","message":"since \"lately\""...`)
 	p.want("GET", "/api/v1/deadletters?kind=quarantine", "", 400, `{"error":{"code":"invalid_argument","message":"kind \"quarantine\"","hint":"want quarantined or dead_lettered"}}`)
+	p.want("GET", "/api/v1/deadletters?reason=expected", "", 400, `{"error":{"code":"invalid_argument","message":"reason \"expected\"","hint":"want decode, type, invalid_argument, unknown_view, unknown_feature, too_large, future, expect or not_finite"}}`)
+	p.want("GET", "/api/v1/deadletters?reason=conflict", "", 400, `{"error":{"code":"invalid_argument","message":"reason \"conflict\""...`) // a code, but of no letter
 	p.want("GET", "/api/v1/deadletters/sluice.writes/0/3", "", 200, letter+`,"replays":[]}`)
 	p.want("GET", "/api/v1/deadletters/sluice.writes/0/4", "", 404, `{"error":{"code":"invalid_argument","message":"dead letter \"sluice.writes/0/4\": not found"...`)
 	p.want("GET", "/api/v1/deadletters/sluice.writes/x/4", "", 400, `{"error":{"code":"invalid_argument","message":"partition \"x\""...`)
@@ -98,6 +100,7 @@ func TestReplayEndpoint(t *testing.T) {
 	const path = "/api/v1/deadletters/replay"
 	p.want("POST", path, `{"all":true}`, 400, `{"error":{"code":"invalid_argument","message":"reason is missing"...`)
 	p.want("POST", path, `{"reason":"mended","select":{"kind":"dead"}}`, 400, `{"error":{"code":"invalid_argument","message":"kind \"dead\""...`)
+	p.want("POST", path, `{"reason":"mended","select":{"reason":"expected"}}`, 400, `{"error":{"code":"invalid_argument","message":"reason \"expected\""...`)
 	p.want("POST", path, `{"reason":"mended"}`, 400, `{"error":{"code":"invalid_argument","message":"nothing is chosen"...`)
 	p.want("POST", path, `{"reason":"mended","records":["a/b"]}`, 400, `{"error":{"code":"invalid_argument","message":"record \"a/b\""...`)
 	p.want("POST", path, `{"reason":"mended","all":true,"limit":1001}`, 413, `{"error":{"code":"limit"...`)

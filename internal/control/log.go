@@ -15,8 +15,12 @@ type accountingItem struct {
 	NextOffset int64 `json:"next_offset"`
 }
 
-// accounting lists what became of the records of every partition.
-func (a *API) accounting(*http.Request) (any, error) {
+// accounting lists what became of the records of every partition, all on one page: it gives
+// no cursor, and takes none.
+func (a *API) accounting(r *http.Request) (any, error) {
+	if after := r.URL.Query().Get("after"); after != "" {
+		return nil, invalid("leave it out: every partition is on the first page, whose next is empty", "after %s", clip(after))
+	}
 	var items []accountingItem
 	for _, p := range a.deps.Board.Accounting() {
 		items = append(items, accountingItem{p.Topic, p.Partition, p.Counts, p.Offset})
