@@ -213,6 +213,21 @@ var mutants = []mutant{
 		pkg:   "./tap", run: "^TestTapMergeLaw$", args: []string{"-law.cases", "3"},
 	},
 	{
+		name: "what is read again is judged by the definitions of now", file: "tap/defined.go",
+		edits: [][2]string{{"j.now, j.known, err = j.past.source(ctx, j.given, j.topic, *d)", "j.now, j.known = j.given, true"}},
+		pkg:   "./tap", run: "^TestReplayUnderDefinitionsOfTheTime$",
+	},
+	{
+		name: "which definitions decided is not saved", file: "tap/checkpoint.go",
+		edits: [][2]string{{", Defined: p.defined,", ","}},
+		pkg:   "./tap", run: "^TestReplayOfChangingDefinitions$",
+	},
+	{
+		name: "a window that is closed opens again when the lateness grows", file: "tap/sorter.go",
+		edits: [][2]string{{"former.Closed(w, s.watermark); w = spec.Starting(w.End) {\n\t\ts.seal(w.Start)", "former.Closed(w, s.watermark); w = spec.Starting(w.End) {\n\t\t_ = w"}},
+		pkg:   "./tap", run: "^TestLatenessThatChanges$",
+	},
+	{
 		name: "a new owner takes over idleness though there are records to read", file: "tap/restore.go",
 		edits: [][2]string{{"case state.Idle && p.next < end:", "case state.Idle && p.next > end:"}},
 		pkg:   "./tap", run: "^TestRestartWithUnreadRecordsIsNotIdle$",
