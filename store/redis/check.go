@@ -92,12 +92,11 @@ const (
 // that do not suit or could not be read. The error is that the server does not
 // answer.
 func CheckServer(ctx context.Context, c *goredis.Client) ([]Finding, error) {
-	return checkServer(ctx, c, false)
+	return checkServer(ctx, c.Options().Addr, c, false)
 }
 
-// checkServer is CheckServer for one that has replicas, or may be one.
-func checkServer(ctx context.Context, c *goredis.Client, copies bool) ([]Finding, error) {
-	server := c.Options().Addr
+// checkServer is CheckServer for one that is called server, and has replicas, or may be one.
+func checkServer(ctx context.Context, server string, c *goredis.Client, copies bool) ([]Finding, error) {
 	info, err := c.Info(ctx, "server").Result()
 	if err != nil {
 		return nil, fmt.Errorf("check server %s: %w", server, err)
@@ -122,7 +121,7 @@ func checkServer(ctx context.Context, c *goredis.Client, copies bool) ([]Finding
 // checkReplica is CheckServer for a replica: what does not suit matters once it answers
 // reads, or takes over. limits are the maxmemory of primaries, by host:port, 0 for none.
 func checkReplica(ctx context.Context, c *goredis.Client, limits map[string]uint64) ([]Finding, error) {
-	findings, err := checkServer(ctx, c, true)
+	findings, err := checkServer(ctx, c.Options().Addr, c, true)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +235,7 @@ func checkFailover(ctx context.Context, c *goredis.Client) []Finding {
 func checkAll(ctx context.Context, log *slog.Logger, config Config, places topology, shards []*shard) error {
 	errs := make([]error, len(shards))
 	for i, at := range shards {
-		findings, err := checkServer(ctx, at.slow, places.copies())
+		findings, err := checkServer(ctx, at.String(), at.slow, places.copies())
 		if err == nil {
 			findings = append(findings, checkKind(ctx, at.slow, config)...)
 		}

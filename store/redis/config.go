@@ -209,6 +209,12 @@ func (c Config) failover() *goredis.FailoverOptions {
 	}
 }
 
+// watched is what the primary is called that Sentinels name: its address is another one
+// after each failover, and the client gives none.
+func (c Config) watched() string {
+	return fmt.Sprintf("%s of Sentinels %s", c.MasterName, strings.Join(c.Addrs, ","))
+}
+
 // sentinel is for questions to a Sentinel.
 func (c Config) sentinel(addr string) *goredis.Options {
 	o := c.simple()

@@ -31,13 +31,13 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 	}
 	var errs []error
 	for _, at := range shards {
-		findings, err := checkServer(ctx, at.slow, places.copies())
+		findings, err := checkServer(ctx, at.String(), at.slow, places.copies())
 		if err == nil && config.Cluster && config.ClusterFailover == FailoverAsk {
 			findings = append(findings, checkFailover(ctx, at.slow)...)
 		}
 		if err == nil {
 			findings = append(findings, checkKind(ctx, at.slow, config)...)
-			findings = append(findings, checkMemory(ctx, at.slow, config.OfflineLimit)...)
+			findings = append(findings, checkMemory(ctx, at, config.OfflineLimit)...)
 		}
 		errs = append(errs, err)
 		found.Findings = append(found.Findings, findings...)
@@ -57,13 +57,13 @@ func Inspect(ctx context.Context, config Config) (found Inspection, err error) {
 const MemorySetting = "offline_limit"
 
 // checkMemory finds a primary that uses more of its maxmemory than limit; 0 is no limit.
-func checkMemory(ctx context.Context, c *goredis.Client, limit float64) []Finding {
-	info, err := c.Info(ctx, "memory").Result()
+func checkMemory(ctx context.Context, at *shard, limit float64) []Finding {
+	info, err := at.slow.Info(ctx, "memory").Result()
 	share := memoryShare(info)
 	if err != nil || limit == 0 || share <= limit {
 		return nil
 	}
-	return []Finding{{Server: c.Options().Addr, Setting: MemorySetting, Value: fmt.Sprintf("uses %.0f %% of its maxmemory, more than offline_limit of %.0f %%", 100*share, 100*limit),
+	return []Finding{{Server: at.String(), Setting: MemorySetting, Value: fmt.Sprintf("uses %.0f %% of its maxmemory, more than offline_limit of %.0f %%", 100*share, 100*limit),
 		Want: "raise maxmemory, add shards, or give views whose entities go out of use a ttl", Why: fmt.Sprintf("rows of the stream stay in the log, and windows that pass are published once it uses less than %.0f %%", 100*againOnline*limit)}}
 }
 

@@ -18,6 +18,7 @@ import (
 // shard is a primary. Both clients share its connections; slow waits as long as a
 // write may take, quick as long as a read may.
 type shard struct {
+	name        string // empty: its address is what it is called
 	quick, slow *goredis.Client
 	breaker     breaker                // of reads
 	shared      *shared                // connections of reads that go together; nil: none
@@ -26,7 +27,12 @@ type shard struct {
 	heard       atomic.Int64           // when it was last asked for that and answered, Unix nanoseconds
 }
 
-func (s *shard) String() string { return s.quick.Options().Addr }
+func (s *shard) String() string {
+	if s.name != "" {
+		return s.name
+	}
+	return s.quick.Options().Addr
+}
 
 // topology says which shard a bucket is on.
 type topology interface {
@@ -65,7 +71,7 @@ func connect(c Config, log *slog.Logger, reads *budget) topology {
 	case c.MasterName != "":
 		// Without shared connections: one to a former primary would give what it had.
 		s := newSingle(goredis.NewFailoverClient(c.failover()), c.WriteDeadline, nil)
-		s.config = c
+		s.config, s.shard.name = c, c.watched()
 		s.replica, s.shard.pace = goredis.NewFailoverClient(c.failedOver()), c.pace(reads)
 		return s
 	}
