@@ -62,7 +62,7 @@ func BenchmarkNumeric(b *testing.B) {
 		})
 		b.Run("data="+name+"/distinct=yes", func(b *testing.B) { benchColumn(b, p, values) })
 		b.Run("data="+name+"/distinct=no/way=batch", func(b *testing.B) {
-			benchBlocks(b, values, func(block *block) { c.addNumbers(block.numbers[:c.takeFloats(block, 0)]) })
+			benchBlocks(b, values, func(block *block) { c.addBins(block.keys[:c.takeFloats(block, 0, &p.hash)]) })
 		})
 		b.Run("data="+name+"/distinct=yes/way=batch", func(b *testing.B) {
 			benchBlocks(b, values, func(block *block) { c.addBlock(block, 0, &p.hash) })

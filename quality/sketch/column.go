@@ -34,6 +34,10 @@ type Column struct {
 	layout  *FeatureLayout // nil without bins
 	bins    []uint64
 	moments moments
+	// low is the least key so far of a value near the centre, and low+width the first beyond
+	// the greatest. A value of a key between, as most are, is near too and widens nothing.
+	low, width uint64
+
 	hll     *registers // nil before the first value
 	buckets *buckets   // of categories; nil while every value has a bin of its own
 	// unspread is how many of the N values of a text were counted before there were buckets.
@@ -140,10 +144,30 @@ func (c *Column) addSpecial(v float64) {
 	}
 }
 
-// addNumber counts a finite v, which is not -0, in bins and moments.
+// addNumber counts a finite v, which is not -0, in bins and moments. The order in it is
+// the fastest: moments after the search take a tenth longer.
 func (c *Column) addNumber(v float64) {
-	if v < c.Min || v > c.Max || c.N == 0 {
-		c.widen(v)
+	f, key := c.layout, keyOf(v)
+	if f == nil || key-c.low >= c.width {
+		c.addOther(v, key)
+		return
+	}
+	c.N++
+	c.moments.near.add(nearest(steps(v, f.Centre, f.perStep)))
+	bin := f.keys.find(key)
+	c.bins[bin]++
+	c.last = int32(bin)
+	if c.moments.near.full() {
+		c.moments.settle()
+	}
+}
+
+// addOther is addNumber for any value: without bins, far out, or the least or greatest yet.
+//
+//go:noinline
+func (c *Column) addOther(v float64, key uint64) {
+	if key-c.low >= c.width {
+		c.widen(v, key)
 	}
 	c.N++
 	f := c.layout
@@ -151,15 +175,10 @@ func (c *Column) addNumber(v float64) {
 		c.last = 0
 		return
 	}
-	bin := f.keys.find(keyOf(v))
+	bin := f.keys.find(key)
 	c.bins[bin]++
 	c.last = int32(bin)
-	c.addMoment(steps(v, f.Centre, f.perStep))
-}
-
-// addMoment takes a value into the moments, x steps from the centre.
-func (c *Column) addMoment(x float64) {
-	x, clipped := clip(x)
+	x, clipped := clip(steps(v, f.Centre, f.perStep))
 	if clipped {
 		c.Clipped++
 	}
@@ -167,13 +186,20 @@ func (c *Column) addMoment(x float64) {
 }
 
 // widen takes v into minimum and maximum, before it is counted.
-//
-//go:noinline
-func (c *Column) widen(v float64) {
+func (c *Column) widen(v float64, key uint64) {
 	if c.N == 0 {
 		c.Min, c.Max = v, v
 	}
 	c.Min, c.Max = min(c.Min, v), max(c.Max, v)
+	switch {
+	case c.layout != nil && !c.layout.near(v):
+	case c.width == 0:
+		c.low, c.width = key, 1
+	default:
+		beyond := max(c.low+c.width, key+1)
+		c.low = min(c.low, key)
+		c.width = beyond - c.low
+	}
 }
 
 func (c *Column) addMark(mark uint64) {

@@ -32,7 +32,8 @@ func (c *Column) appendCounts(b []byte) []byte {
 		b = binary.AppendUvarint(b, n)
 	}
 	if c.layout != nil && c.kind.numeric() {
-		b = appendInt128(appendInt128(b, c.moments.sum), c.moments.squares)
+		m := c.moments.whole()
+		b = appendInt128(appendInt128(b, m.sum), m.squares)
 	}
 	switch {
 	case c.kind == paths && c.hll == nil:
@@ -83,7 +84,7 @@ func (c *Column) readValues(r *reader) {
 		r.fail()
 	}
 	if c.layout != nil && c.kind.numeric() {
-		c.moments = moments{readInt128(r), readInt128(r)}
+		c.moments = moments{sum: readInt128(r), squares: readInt128(r)}
 	}
 	switch {
 	case c.kind == paths && len(r.b) > 0 && r.b[0] == 0:

@@ -18,11 +18,28 @@ const (
 	roundBy   = 3 << 51   // added to a float64, leaves its nearest integer in the low bits
 )
 
-// moments are sums of quantised values and of their squares, exact in 128 bits.
+// moments are sums of quantised values and of their squares, exact in 128 bits. Reads go
+// through whole, which leaves them as they are: a profile that nobody adds to can be read
+// by many.
 type moments struct {
 	sum     int128
 	squares int128
+	near    tally // not yet in the others
 }
+
+// tally is moments of steps within nearSteps, in half the instructions.
+type tally struct {
+	sum     int64 // at most squares in size
+	squares uint64
+}
+
+func (t *tally) add(step int64) {
+	t.sum += step
+	t.squares += uint64(step * step)
+}
+
+// full reports whether to empty the tally; until then it has room for a block of steps.
+func (t *tally) full() bool { return int64(t.squares) < 0 }
 
 type int128 struct {
 	hi int64
@@ -59,25 +76,32 @@ func (m *moments) add(step int64) {
 }
 
 // nearSteps is how far from the centre, in steps, the squares of blockRows values
-// cannot exceed 64 bits together.
+// cannot exceed 63 bits together.
 const nearSteps = 1 << 27
 
-// addNear adds at most blockRows values, all of them within nearSteps of centre,
-// summed in registers.
-func (m *moments) addNear(values []float64, centre, perStep float64) {
-	sum, squares := int64(0), uint64(0)
-	for _, v := range values {
-		step := nearest(steps(v, centre, perStep))
-		sum += step
-		squares += uint64(step * step)
-	}
-	m.sum.add(int128{sum >> 63, uint64(sum)})
-	m.squares.add(int128{0, squares})
+// settle empties near.
+//
+//go:noinline
+func (m *moments) settle() { *m = m.whole() }
+
+// take adds a tally.
+func (m *moments) take(t tally) {
+	m.sum.add(int128{t.sum >> 63, uint64(t.sum)})
+	m.squares.add(int128{0, t.squares})
+}
+
+// whole returns m with everything in sum and squares.
+func (m moments) whole() moments {
+	near := m.near
+	m.near = tally{}
+	m.take(near)
+	return m
 }
 
 func (m *moments) merge(o *moments) {
 	m.sum.add(o.sum)
 	m.squares.add(o.squares)
+	m.take(o.near)
 }
 
 // drop takes one value out again.
@@ -104,14 +128,15 @@ func (a int128) big() *big.Int {
 func (a int128) float() float64 { return float64(math.Ldexp(float64(a.hi), 64)) + float64(a.lo) }
 
 // mean returns the mean of n values in steps.
-func (m *moments) mean(n uint64) float64 {
-	sum, _ := new(big.Float).SetInt(m.sum.big()).Float64()
+func (m moments) mean(n uint64) float64 {
+	sum, _ := new(big.Float).SetInt(m.whole().sum.big()).Float64()
 	return sum / float64(n)
 }
 
 // variance returns the sample variance of n >= 2 values in square steps. The
 // difference n * sum(q^2) - sum(q)^2 is taken in integers, so nothing cancels.
-func (m *moments) variance(n uint64) float64 {
+func (m moments) variance(n uint64) float64 {
+	m = m.whole()
 	count, sum := new(big.Int).SetUint64(n), m.sum.big()
 	spread := new(big.Int).Mul(count, m.squares.big())
 	spread.Sub(spread, sum.Mul(sum, sum))

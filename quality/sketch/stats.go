@@ -66,7 +66,7 @@ func (c *Column) InnerSD() float64 {
 	if !c.measured(4) {
 		return math.NaN()
 	}
-	m := c.moments
+	m := c.moments.whole()
 	for _, v := range [...]float64{c.Min, c.Max} {
 		x, _ := clip(steps(v, c.layout.Centre, c.layout.perStep))
 		m.drop(nearest(x))
