@@ -47,7 +47,7 @@ func (p *partition) unload(ctx context.Context, v *viewState, w *window) error {
 
 // stageHeld stages what is held back.
 func (p *partition) stageHeld(ctx context.Context) error {
-	for _, v := range p.views {
+	for v := range p.kept {
 		for _, w := range v.windows {
 			if err := p.stage(ctx, v, w); err != nil {
 				return err
@@ -105,10 +105,10 @@ func (p *partition) checkpoint(ctx context.Context, out *writer, all bool) error
 	if err := out.begin(); err != nil {
 		return err
 	}
-	for name, v := range p.views {
+	for v := range p.kept {
 		for _, w := range v.windows {
 			if w.dirty || p.saves.again || all && !w.closed {
-				if err := p.putWindow(ctx, out, name, w); err != nil {
+				if err := p.putWindow(ctx, out, v.view.Name, w); err != nil {
 					return err
 				}
 			}
@@ -146,10 +146,10 @@ func (p *partition) waited(since time.Time) {
 
 // saved notes that everything is in the log.
 func (p *partition) saved() {
-	for name, v := range p.views {
+	for v := range p.kept {
 		for _, w := range v.windows {
 			if w.closed {
-				p.saves.close(name, p.at, w)
+				p.saves.close(v.view.Name, p.at, w)
 			}
 		}
 		maps.DeleteFunc(v.windows, func(_ int64, w *window) bool { return w.closed })
@@ -157,7 +157,7 @@ func (p *partition) saved() {
 			w.dirty = false
 		}
 	}
-	p.ids.saved = p.ids.total
+	p.leaving, p.ids.saved = nil, p.ids.total
 	p.changed, p.urgent, p.closing = false, false, 0
 }
 

@@ -72,7 +72,7 @@ func (p *partition) send(ctx context.Context, v *viewState, w *window, rows []fe
 // at hand may be for other views still.
 func (p *partition) heldFrom(w *window) int64 {
 	from := p.next - 1
-	for _, v := range p.views {
+	for v := range p.kept {
 		for _, other := range v.windows {
 			if other != w && len(other.rows) > 0 {
 				from = min(from, other.from)

@@ -23,6 +23,7 @@ type partition struct {
 	counts  feature.Counts
 	source  sourceMinutes
 	views   map[string]*viewState
+	leaving []*viewState // of views that went or have windows of another length now: what is not saved yet
 	ids     *idWindow
 	results results
 	saves   saves
@@ -61,21 +62,26 @@ func (p *partition) begin() error {
 }
 
 // adopt takes over the current definitions for the records from offset from on: views come
-// and go, and open windows go on under a changed definition.
+// and go, and open windows go on under a changed definition. Those of a view that goes, or
+// whose windows have another length from now on, end with what they have, which the next
+// checkpoint saves.
 func (p *partition) adopt(from int64) error {
 	sources, err := p.tap.current()
-	if err != nil || sources == p.sources {
+	if err != nil || sources == p.sources || len(p.leaving) > 0 { // one change at a time: a window that goes may come back with the next
 		return err
 	}
 	first := p.sources == nil // what was saved is not restored yet
 	p.sources, p.letters.guarded = sources, sources.guarded[p.at.topic]
 	for name, v := range p.views {
-		if src := sources.reads(p.at.topic, name); src == nil || src.view.ID != v.view.ID || src.view.Window.Size != v.view.Window.Size {
-			delete(p.views, name)
-			p.changed, p.urgent = true, true
-		} else {
+		src := sources.reads(p.at.topic, name)
+		if src != nil && src.view.ID == v.view.ID && src.view.Window.Size == v.view.Window.Size {
 			v.viewSource = src
 			p.respecify(v, src.view.Window)
+			continue
+		}
+		p.leave(v)
+		if src != nil && src.view.ID == v.view.ID {
+			p.addView(src).goOn(v)
 		}
 	}
 	for _, src := range sources.topics[p.at.topic] {
@@ -88,6 +94,28 @@ func (p *partition) adopt(from int64) error {
 		p.define(from)
 	}
 	return nil
+}
+
+// leave ends a view as it is in the partition.
+func (p *partition) leave(v *viewState) {
+	v.each(func(w *window) { w.closed = true })
+	p.leaving = append(p.leaving, v)
+	delete(p.views, v.view.Name)
+	p.changed, p.urgent = true, true
+}
+
+// kept is all that the partition has of views, what is left of those that went as well.
+func (p *partition) kept(yield func(*viewState) bool) {
+	for _, v := range p.leaving {
+		if !yield(v) {
+			return
+		}
+	}
+	for _, v := range p.views {
+		if !yield(v) {
+			return
+		}
+	}
 }
 
 func (p *partition) addView(src *viewSource) *viewState {

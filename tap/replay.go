@@ -113,11 +113,16 @@ func (t *Reader) each(ctx context.Context, view *feature.View, window feature.Wi
 		return fmt.Errorf("replay: %w", err)
 	}
 	for _, span := range spans {
+		of, spec := window, view.Window
+		if span.Window != (feature.Window{}) {
+			of = span.Window
+		}
+		spec.Size = of.End.Sub(of.Start) // the definition may say otherwise since
 		r := &replay{
 			cfg: t.cfg, flat: span.Topic != t.log.cfg.Topics.Writes,
 			judges: judges{past: t.past, topic: span.Topic, defined: span.Defined, given: given, now: given},
-			span:   span, start: window.Start, fn: fn, ids: newBringers(t.cfg.DedupeIDs),
-			sorter: sorter{spec: view.Window, watermark: span.Origin.Watermark, opened: slices.Clone(span.Origin.Open)},
+			span:   span, start: of.Start, fn: fn, ids: newBringers(t.cfg.DedupeIDs),
+			sorter: sorter{spec: spec, watermark: span.Origin.Watermark, opened: slices.Clone(span.Origin.Open)},
 		}
 		r.sorter.open = r.open
 		if err := r.run(ctx, t.log); err != nil {
@@ -232,6 +237,7 @@ func (r *replay) record(ctx context.Context, rec *kgo.Record) error {
 // specify takes over another specification of the view's windows, as the live tap did; what
 // came of those before the origin is in the origin.
 func (r *replay) specify(spec feature.WindowSpec, live bool) {
+	spec.Size = r.sorter.spec.Size // the window's own, whatever the definition says
 	if r.begun {
 		r.sorter.respecify(spec)
 	}

@@ -203,10 +203,10 @@ func (p *partition) rest(ctx context.Context, v *viewState) error {
 // reopen restores a window from its partial, unless it was closed.
 func (p *partition) reopen(ctx context.Context, partial *sketch.Partial) error {
 	v := p.views[partial.View]
-	if v == nil || partial.Window != v.spec.Starting(partial.Window.Start) {
+	if v == nil {
 		return nil
 	}
-	if v.spec.Closed(partial.Window, v.watermark) {
+	if partial.Window != v.spec.Starting(partial.Window.Start) || v.spec.Closed(partial.Window, v.watermark) { // of another length, or past
 		p.saves.remember(*partial)
 		return nil
 	}

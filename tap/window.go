@@ -87,6 +87,11 @@ func newViewState(src *viewSource) *viewState {
 	return &viewState{viewSource: src, sorter: sorter{spec: src.view.Window}, windows: map[int64]*window{}}
 }
 
+// goOn makes v, which is new, go on where a state of the same view ended.
+func (v *viewState) goOn(former *viewState) {
+	v.watermark, v.idle, v.left, v.seen, v.clocks = former.watermark, former.idle, former.left, former.seen, former.clocks
+}
+
 // each calls fn with every open window.
 func (v *viewState) each(fn func(w *window)) {
 	for _, start := range v.opened {

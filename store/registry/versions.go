@@ -22,7 +22,8 @@ const (
 
 // OpenVersion returns the version that rows of window w are staged into, and
 // allocates it by compare-and-set on (view, window start) if there is none. It is
-// idempotent. ErrSealed, with the version, means that it takes no more rows.
+// idempotent. ErrSealed, with the version, means that it takes no more rows; or that the
+// version of this start is of a window of another length, which the view's definition had.
 //
 // A new version of an optimistic view is listed in the vector in the same
 // transaction, with an audit row "list", unless the view is frozen or MaxVisible
@@ -33,8 +34,11 @@ func (s *Registry) OpenVersion(ctx context.Context, view *feature.View, w featur
 	if errors.Is(err, sql.ErrNoRows) {
 		info, err = s.allocate(ctx, view, w, now)
 	}
-	if err == nil && info.Step != feature.StepOpen {
+	switch {
+	case err == nil && info.Step != feature.StepOpen:
 		err = fmt.Errorf("version %d is %s: %w", info.Version, info.Step, feature.ErrSealed)
+	case err == nil && !info.Window.End.Equal(w.End): // the view's windows had another length
+		err = fmt.Errorf("version %d is of the window that ends at %s: %w", info.Version, info.Window.End.Format(time.RFC3339Nano), feature.ErrSealed)
 	}
 	if err != nil {
 		return info, fmt.Errorf("open version of %s for the window at %s: %w", view.Name, w.Start.UTC().Format(time.RFC3339Nano), err)

@@ -29,6 +29,11 @@ func testVersions(t *testing.T, r *reg) {
 	if info := r.opened(other, 1)[0]; info.Version != 1 {
 		t.Errorf("first version of another view = %d, want 1", info.Version)
 	}
+	longer := window(1)
+	longer.End = longer.End.Add(time.Minute)
+	if info, err := r.OpenVersion(ctx, view, longer, day); !errors.Is(err, feature.ErrSealed) || info.Version != 2 || !info.Window.End.Equal(window(1).End) {
+		t.Errorf("OpenVersion of a window of another length = %+v, %v, want version 2 as it is, and %v", info, err, feature.ErrSealed)
+	}
 	if info, err := r.VersionOf(ctx, view.ID, window(1).Start); info.Version != 2 || err != nil {
 		t.Errorf("VersionOf(1) = %+v, %v, want version 2", info, err)
 	}

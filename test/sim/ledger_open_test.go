@@ -120,6 +120,9 @@ func (l *ledger) OpenVersion(ctx context.Context, view *feature.View, w feature.
 		if info.Step != feature.StepOpen {
 			return info, fmt.Errorf("version %d is %s: %w", info.Version, info.Step, feature.ErrSealed)
 		}
+		if !info.Window.End.Equal(w.End) {
+			return info, fmt.Errorf("version %d is of the window that ends at %s: %w", info.Version, info.Window.End, feature.ErrSealed)
+		}
 		return info, nil
 	}
 	info := feature.VersionInfo{Version: s.next(), Kind: feature.KindWindow, Window: utc(w), Step: feature.StepOpen, State: feature.StateStaged}
