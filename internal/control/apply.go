@@ -94,13 +94,27 @@ func (a *API) moved(ctx context.Context, p *proposal) error {
 	}
 	for i := range p.next.Views {
 		next := &p.next.Views[i]
-		if old := p.old.View(next.Name); old != nil && !slices.Equal(old.Entities, next.Entities) {
-			if err := a.rekeyed(ctx, old, next); err != nil {
-				return err
-			}
+		old, err := a.former(ctx, p, next.Name)
+		if err == nil && old != nil && !slices.Equal(old.Entities, next.Entities) {
+			err = a.rekeyed(ctx, old, next)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// former returns a view as it is in force, or was when it was last; nil if it never was.
+func (a *API) former(ctx context.Context, p *proposal, name string) (*feature.View, error) {
+	if old := p.old.View(name); old != nil {
+		return old, nil
+	}
+	old, err := a.deps.Registry.Former(ctx, name)
+	if errors.Is(err, feature.ErrNotFound) {
+		return nil, nil
+	}
+	return &old, err
 }
 
 // rekeyed refuses other join keys for a view that has versions. One without may have its

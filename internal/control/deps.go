@@ -23,6 +23,8 @@ type Registry interface {
 	// CheckDefinitions returns the refusal, a *feature.Error, that SaveDefinitions has for
 	// where the rows of views would be looked for, also of those that are out of force.
 	CheckDefinitions(ctx context.Context, defs feature.Definitions) error
+	// Former returns a view as it was last in force; feature.ErrNotFound if it never was.
+	Former(ctx context.Context, name string) (feature.View, error)
 	Vector(ctx context.Context, view feature.ViewID) (feature.Vector, error)
 	// Version, VersionOf and Verdict return feature.ErrNotFound for what is not there.
 	Version(ctx context.Context, view feature.ViewID, version feature.Version) (feature.VersionInfo, error)

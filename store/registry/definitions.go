@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"sluice/feature"
@@ -13,6 +14,7 @@ import (
 const (
 	definitionsQuery = `SELECT generation, body FROM definitions ORDER BY generation DESC LIMIT 1`
 	definitionsAt    = `SELECT body FROM definitions WHERE generation = $1`
+	formerQuery      = `SELECT generation, body FROM definitions WHERE generation < $1 ORDER BY generation DESC LIMIT 1`
 	insertDefs       = `INSERT INTO definitions (generation, body) VALUES ($1, $2)`
 	viewQuery        = `SELECT view_id FROM views WHERE name = $1`
 	insertView       = `INSERT INTO views (view_id, name, online, row_group) SELECT coalesce(max(view_id), 0) + 1, $1, $2, $3 FROM views`
@@ -54,6 +56,34 @@ func (s *Registry) DefinitionsAt(ctx context.Context, generation uint64) (featur
 		return feature.Definitions{}, fmt.Errorf("read definitions of generation %d: %w", generation, err)
 	}
 	return defs, nil
+}
+
+// Former returns the view of a name as it was last in force; ErrNotFound for one that never
+// was.
+func (s *Registry) Former(ctx context.Context, name string) (feature.View, error) {
+	var former *feature.View
+	err := s.read(ctx, func(ctx context.Context, q querier) error {
+		var id int64
+		if err := q.QueryRowContext(ctx, viewQuery, name).Scan(&id); err != nil {
+			return missing(err)
+		}
+		for before := int64(math.MaxInt64); former == nil; {
+			var body []byte
+			var defs feature.Definitions
+			if err := q.QueryRowContext(ctx, formerQuery, before).Scan(&before, &body); err != nil {
+				return missing(err)
+			}
+			if err := decode(body, &defs); err != nil {
+				return err
+			}
+			former = defs.View(name)
+		}
+		return nil
+	})
+	if err != nil {
+		return feature.View{}, fmt.Errorf("read how view %s was defined: %w", name, err)
+	}
+	return *former, nil
 }
 
 func definitions(ctx context.Context, q querier) (defs feature.Definitions, generation uint64, err error) {
