@@ -84,6 +84,32 @@ func TestApproveCountsAgain(t *testing.T) {
 	}
 }
 
+// TestApproveNothing approves a version of which the log gives no row.
+func TestApproveNothing(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	dead := w.run(1, 300, 50)
+	for _, part := range w.log.parts {
+		for i := range part {
+			if r := &part[i]; r.version == dead.Version {
+				r.window = w.window(9)
+			}
+		}
+	}
+	before := w.vector()
+	_, err := w.actions.Act(t.Context(), "approve", Action{View: w.view, Version: dead.Version, By: "alice", Reason: "because"})
+	if !errors.Is(err, &feature.Error{Code: feature.CodeExpired}) || !strings.Contains(err.Error(), "none of the 300 rows") {
+		t.Errorf("approve of a version without rows = %v, want it refused", err)
+	}
+	if now := w.vector(); !slices.Equal(now.Visible, before.Visible) {
+		t.Errorf("visible = %v, want %v", now.Visible, before.Visible)
+	}
+	if fresh := w.version(dead.Version + 1); fresh.State != feature.StateExpired {
+		t.Errorf("the version opened for it is %s, want it expired", fresh.State)
+	}
+}
+
 func TestApproveHeld(t *testing.T) {
 	w := newWorld(t, paymentsView())
 	w.states(rules.Error)

@@ -256,6 +256,12 @@ func (p *approval) stage(ctx context.Context, act Action, info feature.VersionIn
 		return bytes, &feature.Error{Code: feature.CodeExpired, Message: fmt.Sprintf("the log no longer holds the rows of %s version %d", act.View.Name, info.Version), Hint: "push the rows again"}
 	case err != nil:
 		return bytes, fmt.Errorf("stage the rows of version %d again: %w", info.Version, err)
+	case rows == 0 && info.Rows > 0:
+		return bytes, &feature.Error{
+			Code:    feature.CodeExpired,
+			Message: fmt.Sprintf("the log gives none of the %d rows of %s version %d: by no definition that is known they are rows of the view", info.Rows, act.View.Name, info.Version),
+			Hint:    "push the rows again",
+		}
 	case rows != info.Rows:
 		p.deps.Logger.Error("rows of a version that were read from the log again are not as many as were counted", "view", act.View.Name, "version", info.Version, "as", as, "read", rows, "counted", info.Rows)
 	}
