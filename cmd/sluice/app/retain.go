@@ -7,15 +7,15 @@ import (
 	"sluice/feature"
 )
 
-// retention of history: whole profiles of base windows, then their summaries.
-// Profiles that serve as baseline stay.
+// retention of history: whole profiles of base windows, then their summaries and what
+// rules read. Profiles that serve as baseline stay.
 const (
 	keepProfiles  = 2 * 24 * time.Hour
 	keepSummaries = 90 * 24 * time.Hour
 	retainEvery   = time.Minute
 )
 
-// retain removes history that no baseline needs, by the platform's clock.
+// retain removes history that no baseline needs.
 func (a *App) retain(ctx context.Context) error {
 	tick := time.NewTicker(retainEvery)
 	defer tick.Stop()
@@ -38,12 +38,21 @@ func (a *App) retain(ctx context.Context) error {
 	}
 }
 
+// retainView counts back from the newest window that was judged, where that is before now,
+// as backtests do: rows of last year that are pushed today have a past to try rules on.
 func (a *App) retainView(ctx context.Context, view *feature.View, now time.Time) error {
-	_, _, err := a.parts.registry.Retain(ctx, view.ID, view.Baseline.Windows, now.Add(-keepProfiles), now.Add(-keepSummaries))
+	newest, err := a.parts.registry.LastRecord(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err = a.parts.registry.RetainRecords(ctx, view.ID, now.Add(-keepSummaries)); err != nil {
+	if newest.IsZero() || newest.After(now) {
+		newest = now
+	}
+	_, _, err = a.parts.registry.Retain(ctx, view.ID, view.Baseline.Windows, newest.Add(-keepProfiles), newest.Add(-keepSummaries))
+	if err != nil {
+		return err
+	}
+	if _, err = a.parts.registry.RetainRecords(ctx, view.ID, newest.Add(-keepSummaries)); err != nil {
 		return err
 	}
 	_, err = a.parts.registry.RetainReadership(ctx, view.ID, now.Add(-feature.ReadershipPeriod))
