@@ -29,13 +29,17 @@ type restoreCmd struct {
 func (*restoreCmd) Help() string {
 	return "Stop the platform first. The registry changes in one transaction, whatever kind of database the backup came from, and every process that worked on it is fenced. " +
 		"The taps go on from where they were at the backup, so that windows judged since are judged again, as far as the log reaches. " +
-		"With --rows the online store, which must be empty, is filled from the log; what the log no longer holds is listed by version, and the command then exits with 1. " +
+		"A manual clock (-clock=manual) stands where it was at the backup: the command says where, and whoever moves it sets it on before the platform is used. " +
+		"With --rows the online store, which must be empty, is filled from the log; what the log no longer holds, or gives another number of rows of than were counted, is listed by version, and the command then exits with 1, though all else is restored. " +
 		"A restore that ended early is repeated with --force; the platform does not start before that." +
 		"\n\nExamples:\n  sluice restore sluice.bak --dry-run\n  sluice restore sluice.bak --rows --reason 'disk lost'\n  sluice restore sluice.bak -config.file=sluice.yaml --rows --parallel=16"
 }
 
 // errRowsLost is that the log no longer holds rows that readers saw.
 var errRowsLost = errors.New("rows are lost")
+
+// errRowsOther is that the log gave versions another number of rows than they had.
+var errRowsOther = errors.New("not as many rows as were counted")
 
 func (c *restoreCmd) Run(e *env) error {
 	cfg, err := loadConfig(c.ConfigFile, &c.Config, e.set)
@@ -93,10 +97,22 @@ func (c *restoreCmd) print(e *env, result app.RestoreResult) error {
 	} else if err := printRestored(e.stdout, result); err != nil {
 		return err
 	}
-	if r := result.Restaged; r != nil && len(r.Lost) > 0 {
-		return fmt.Errorf("%d parts of versions are no longer in the log: %w", len(r.Lost), errRowsLost)
+	if result.Restaged == nil {
+		return nil
 	}
-	return nil
+	return wanting(result.Restaged)
+}
+
+// wanting returns what of the rows is not as it was, though the restore is done.
+func wanting(r *backup.Restaged) error {
+	var errs []error
+	if n := len(r.Lost); n > 0 {
+		errs = append(errs, fmt.Errorf("%d parts of versions are no longer in the log: %w", n, errRowsLost))
+	}
+	if n := len(r.Differences); n > 0 {
+		errs = append(errs, fmt.Errorf("%d versions: %w", n, errRowsOther))
+	}
+	return errors.Join(errs...)
 }
 
 func printRestored(w io.Writer, result app.RestoreResult) error {
@@ -107,6 +123,9 @@ func printRestored(w io.Writer, result app.RestoreResult) error {
 	}
 	if result.Dropped > 0 {
 		fmt.Fprintf(w, "%d rows of versions that came after the backup were removed\n", result.Dropped)
+	}
+	if !result.Clock.IsZero() {
+		fmt.Fprintf(w, "the manual clock stands where it was at the backup, %s: set it on (POST /api/v1/clock) before the platform is used, if it has gone on since; on the wall clock it is not looked at\n", when(result.Clock))
 	}
 	r := result.Restaged
 	if r == nil {

@@ -36,9 +36,10 @@ type RestoreOptions struct {
 type RestoreResult struct {
 	Header   backup.Header    `json:"header"`
 	Summary  backup.Summary   `json:"summary"`
-	States   int              `json:"states"`  // source partitions that taps go on from as of the backup
-	Anew     []string         `json:"anew"`    // source partitions that are read from the start of the log: their topic is another one, or newer than the backup
-	Dropped  int              `json:"dropped"` // rows of versions that the registry no longer knows
+	States   int              `json:"states"`         // source partitions that taps go on from as of the backup
+	Anew     []string         `json:"anew"`           // source partitions that are read from the start of the log: their topic is another one, or newer than the backup
+	Dropped  int              `json:"dropped"`        // rows of versions that the registry no longer knows
+	Clock    time.Time        `json:"clock,omitzero"` // where the manual clock stands again, that of the backup; zero: it was never set
 	Restaged *backup.Restaged `json:"restaged,omitempty"`
 }
 
@@ -104,6 +105,9 @@ func (r *restoration) run(ctx context.Context) (err error) {
 		return err
 	}
 	r.parts.inForce(&r.defs)
+	if r.result.Clock, err = r.parts.registry.Clock(ctx); err != nil {
+		return err
+	}
 	gone, err := r.taps(ctx)
 	if err != nil {
 		return err
