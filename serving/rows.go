@@ -35,6 +35,9 @@ func decodeBody(body []byte, to any, want string) error {
 	if !jsonform.WellFormed(body) {
 		return jsonform.Malformed(body, want)
 	}
+	if err := jsonform.Strict(body, want); err != nil {
+		return err
+	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(to); err != nil {

@@ -1,0 +1,43 @@
+package jsonform
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestStrict(t *testing.T) {
+	many := func(last string) string {
+		var b strings.Builder
+		for i := range 20 {
+			fmt.Fprintf(&b, `"k%d":%d,`, i, i)
+		}
+		return "{" + b.String() + `"` + last + `":0}`
+	}
+	for name, tc := range map[string]struct{ body, want string }{
+		"nothing wrong":                {` {"a":1,"b":{"a":[{"a":2},{"a":3}]},"":0} `, ""},
+		"a key twice":                  {`{"a":1,"b":2,"a":1}`, `duplicate key "a"`},
+		"the empty key twice":          {`{"":1,"":2}`, `duplicate key ""`},
+		"once with an escape":          {`{"a":1,"\u0061":2}`, `duplicate key "a"`},
+		"within":                       {`[0,{"x":[{"a":1,"a":2}]}]`, `duplicate key "a"`},
+		"many":                         {many("k20"), ""},
+		"many, an early one twice":     {many("k3"), `duplicate key "k3"`},
+		"many, a late one twice":       {many("k15"), `duplicate key "k15"`},
+		"a pair":                       {`"\ud83d\ude00 \\ud83d"`, ""},
+		"half a pair":                  {`"x\ud83d"`, "half of a surrogate pair"},
+		"half a pair, then another":    {`["\ud83d\u0061"]`, "half of a surrogate pair"},
+		"half a pair, then no unicode": {`["\ud83d\nabcd"]`, "half of a surrogate pair"},
+		"the second half":              {`{"a":"\ude00"}`, "half of a surrogate pair"},
+		"a key with half a pair":       {`{"\ud83d":1}`, "half of a surrogate pair"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !WellFormed([]byte(tc.body)) {
+				t.Fatal("not well formed")
+			}
+			err := Strict([]byte(tc.body), "hint")
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Message, tc.want) {
+				t.Errorf("Strict(%s) = %v, want %q", tc.body, err, tc.want)
+			}
+		})
+	}
+}
