@@ -51,6 +51,8 @@ type Described struct {
 	form     string // a pattern that all texts match; empty if there is none
 	invalid  uint64 // rows whose text is no UTF-8
 	whole    bool   // the numbers have no fractions
+	wide     bool   // some are whole and beyond what float64 holds exactly
+	int64    bool   // all of them are for an int64
 }
 
 // Frequency is a value and how often it comes.
@@ -81,7 +83,7 @@ func Describe(file *tabular.Contents) Description {
 }
 
 func describe(v *tabular.Values) Described {
-	out := Described{Column: v.Name, Kind: Categorical, Times: v.Times, N: v.Rows - v.Nulls, Nulls: v.Nulls, NaN: v.NaN, Entropy: undefined, Top: []Frequency{}, Moments: momentsOf(nil)}
+	out := Described{Column: v.Name, Kind: Categorical, Times: v.Times, N: v.Rows - v.Nulls, Nulls: v.Nulls, NaN: v.NaN, Entropy: undefined, Top: []Frequency{}, Moments: momentsOf(nil), wide: v.Wide, int64: v.Int64}
 	counts := v.Counts
 	if v.Nested() {
 		out.Type = v.Type.String()

@@ -65,6 +65,8 @@ var yamlWords = []string{"null", "true", "false", "yes", "no", "on", "off", "y",
 
 func (c *Described) suggestedType() string {
 	switch {
+	case c.listWide() && c.Parts[0].int64:
+		return feature.ListOf(feature.Int64).String()
 	case c.Type != "":
 		return c.Type
 	case c.Times:
@@ -74,10 +76,16 @@ func (c *Described) suggestedType() string {
 	case c.Kind == Categorical:
 		return "string"
 	}
-	if c.whole && c.shownCards() { // of a float64 no digits are looked at
+	if c.int64 && c.wide || c.whole && c.shownCards() { // of a float64 no digits are looked at
 		return "int64"
 	}
 	return "float64"
+}
+
+// listWide reports whether the column has lists of whole numbers that float64 does not
+// hold exactly.
+func (c *Described) listWide() bool {
+	return c.Type != "" && len(c.Parts) > 0 && c.Parts[0].Part == elements && c.Parts[0].Kind == Numeric && c.Parts[0].wide
 }
 
 // shownCards reports whether so many values may be payment card numbers that it is no chance.
@@ -160,6 +168,8 @@ func (c *Described) remark(rows uint64) string {
 		return fmt.Sprintf("  # WARNING: %d of %d texts are no UTF-8: such rows are refused", c.invalid, c.N)
 	case c.shownCards():
 		return fmt.Sprintf("  # WARNING: %d of %d values may be payment card numbers: they must be tokens; with `token: true` such rows are refused", c.Cards, c.N)
+	case c.Kind == Numeric && c.wide && !c.int64 || c.listWide() && !c.Parts[0].int64:
+		return "  # WARNING: whole numbers beyond 2^53 that no type holds exactly: such rows are refused, unless they are written as texts"
 	case c.Type != "" && len(c.Parts) > 0 && c.Parts[0].Part == elements && c.Parts[0].Nulls > 0:
 		return fmt.Sprintf("  # WARNING: %d elements are null: such rows are refused", c.Parts[0].Nulls)
 	case c.Type != "" && c.Min.Defined():

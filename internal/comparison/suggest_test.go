@@ -188,3 +188,24 @@ func TestFileWithoutFiniteNumbersKeepsItsSuggestions(t *testing.T) {
 		}
 	}
 }
+
+// A float64 of whole numbers beyond 2^53 would refuse the very rows it is suggested from.
+func TestWideNumbersAreSuggestedAsIntegers(t *testing.T) {
+	for name, tc := range map[string]struct{ file, text, want string }{
+		"integers":           {"a.csv", "id\n9007199254740993\n1\n-9223372036854775808\n", "{name: id, type: int64,"},
+		"exact ones":         {"a.csv", "id\n9007199254740992\n-9007199254740992\n", "{name: id, type: float64,"},
+		"with a fraction":    {"a.csv", "id\n9007199254740993\n1.5\n", "{name: id, type: float64, expect: {min: 0, nulls: 0.01}}  # WARNING: whole numbers beyond 2^53"},
+		"with an exponent":   {"a.csv", "id\n9007199254740993\n1e3\n", "{name: id, type: float64, expect: {min: 0, nulls: 0.01}}  # WARNING: whole numbers beyond 2^53"},
+		"beyond int64":       {"a.csv", "id\n9223372036854775808\n1\n", "{name: id, type: float64, expect: {min: 0, nulls: 0.01}}  # WARNING: whole numbers beyond 2^53"},
+		"floats that large":  {"a.csv", "id\n1e300\n9.5e17\n", "{name: id, type: float64,"},
+		"with NaN":           {"a.csv", "id\n9007199254740993\nNaN\n", "{name: id, type: float64, not_finite: \"null\", expect: {min: 0}}  # WARNING: whole numbers beyond 2^53"},
+		"in lists":           {"a.jsonl", `{"id":[1,9007199254740993]}` + "\n" + `{"id":[]}` + "\n", "{name: id, type: list<int64>,"},
+		"in lists, too wide": {"a.jsonl", `{"id":[1,9223372036854775808]}` + "\n", "type: list<float64>, expect: {nulls: 0.01}}  # WARNING: whole numbers beyond 2^53"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := suggest(t, file(t, tc.file, tc.text), "v"); !strings.Contains(got, tc.want) {
+				t.Errorf("%q gave\n%s\nwant %s", tc.text, got, tc.want)
+			}
+		})
+	}
+}

@@ -1,12 +1,14 @@
 package tabular
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice/feature"
@@ -31,6 +33,8 @@ type Values struct {
 	// nested. Booleans are true and false.
 	Counts map[string]uint64
 	Times  bool // the numbers are timestamps
+	Wide   bool // some numbers are whole and beyond 2^53, where no float64 is exact
+	Int64  bool // all numbers are written as whole ones that an int64 holds
 
 	// Type is that of a nested column, and not set of any other: a list, if all values are
 	// lists whose elements are of one kind, and else json. Elements are those of all lists,
@@ -76,6 +80,8 @@ type gathered struct {
 	seen     uint64 // values and nulls
 	nulls    uint64
 	numbers  []float64
+	wide     bool              // a whole number is beyond 2^53
+	unlike64 bool              // a number is none that an int64 holds, as it is written
 	special  map[string]uint64 // texts that name infinities or no number, as they stood
 	texts    map[string]uint64
 	times    []float64
@@ -111,8 +117,24 @@ func (c *gathered) add(value []byte) error {
 			return fmt.Errorf("column %.100q: %.100q is no number: %w", c.name, value, ErrCorrupt)
 		}
 		c.numbers = append(c.numbers, n)
+		c.whole(value, n)
 	}
 	return nil
+}
+
+// whole notes whether a number, as it is written, is one for an int64 or for a float64.
+func (c *gathered) whole(value []byte, n float64) {
+	const exact = 1 << 53
+	if bytes.ContainsAny(value, ".eE") {
+		c.unlike64 = true
+		return
+	}
+	if math.Abs(n) < exact {
+		return
+	}
+	_, err := strconv.ParseInt(string(value), 10, 64)
+	c.unlike64 = c.unlike64 || err != nil
+	c.wide = c.wide || strings.TrimPrefix(string(value), "-") != "9007199254740992" // 2^53, which is exact
 }
 
 func (c *gathered) text(text string) {
@@ -150,7 +172,7 @@ func NumberText(n float64) string {
 
 // values decides what the column is.
 func (c *gathered) values(rows uint64) *Values {
-	v := &Values{Name: c.name, Rows: rows, Nulls: c.nulls + rows - c.seen}
+	v := &Values{Name: c.name, Rows: rows, Nulls: c.nulls + rows - c.seen, Wide: c.wide, Int64: len(c.numbers) > 0 && !c.unlike64 && len(c.special) == 0}
 	if c.nested(v) {
 		return v
 	}
