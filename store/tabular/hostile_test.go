@@ -171,6 +171,24 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+// lowEnv has a process of this test take a limit that is lower than a child's, as ulimit -v does.
+const lowEnv = "SLUICE_TABULAR_TEST_LOW"
+
+// TestMemoryLimitThatIsThere reads a file where less memory is allowed than a child may
+// otherwise have: nobody may raise that.
+func TestMemoryLimitThatIsThere(t *testing.T) {
+	in, err := os.Open("testdata/types.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Stdin, cmd.Env = in, append(os.Environ(), lowEnv+"=1", childEnv+"={}")
+	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte(`"natural":18446744073709551615`)) {
+		t.Errorf("a child with a limit of its own gave %v and %.300q, want the rows", err, out)
+	}
+}
+
 func FuzzParquet(f *testing.F) {
 	f.Add(orders(f, 3))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -7,7 +7,8 @@ import (
 )
 
 // limitMemory keeps this process from taking more than bytes beyond the address
-// space that it has: what the runtime reserved at its start is no use of memory.
+// space that it has: what the runtime reserved at its start is no use of memory. A limit
+// that is lower than that already stays, as of ulimit -v: nobody may raise it.
 func limitMemory(bytes uint64) error {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -18,5 +19,9 @@ func limitMemory(bytes uint64) error {
 		return fmt.Errorf("statm: %w", err)
 	}
 	limit := pages*uint64(os.Getpagesize()) + bytes
-	return syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: limit, Max: limit})
+	var now syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &now); err != nil {
+		return err
+	}
+	return syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: min(limit, now.Cur), Max: min(limit, now.Max)})
 }

@@ -17,6 +17,11 @@ import (
 
 // TestMain serves the children that the tests start.
 func TestMain(m *testing.M) {
+	if os.Getenv(lowEnv) != "" {
+		if err := limitMemory(childMemory * 3 / 4); err != nil {
+			panic(err)
+		}
+	}
 	if ServeChild() {
 		return
 	}
