@@ -2,6 +2,7 @@ package drift
 
 import (
 	"math"
+	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -29,10 +30,10 @@ type Sensitivity struct {
 // Sensitivity returns one entry for each feature that r can judge, at level; nothing if
 // level is not between 0 and 1. baseline is the merge of the reference's windows.
 //
-// For every summary it is the half width of the prediction interval of history at
-// level over the feature's number of summaries, turned back into what is natural: a location is
-// a mean normal score, and a shift by d of those moves the median to the baseline's quantile of
-// Φ(d).
+// For every summary it is the half width of the prediction interval of history at the
+// summary's share of level, of few nulls by the law of counts, turned back into what is
+// natural: a location is a mean normal score, and a shift by d of those moves the median to
+// the baseline's quantile of Φ(d). Of a distance or share that cannot become as large it is 0.
 func (r *Reference) Sensitivity(view *feature.View, baseline *sketch.Profile, level float64) []Sensitivity {
 	if !(level > 0 && level < 1) {
 		return nil
@@ -42,19 +43,24 @@ func (r *Reference) Sensitivity(view *feature.View, baseline *sketch.Profile, le
 		def := &view.Features[i]
 		for k := range r.Features {
 			if f := &r.Features[k]; f.ID == def.ID && len(f.Spreads) > 0 {
-				out = append(out, f.sensitivity(def, columnOf(baseline, view, i), level))
+				out = append(out, f.sensitivity(&judge{reference: r}, def, columnOf(baseline, view, i), level))
 			}
 		}
 	}
 	return out
 }
 
-func (f *FeatureReference) sensitivity(def *feature.Feature, c *sketch.Column, level float64) Sensitivity {
+func (f *FeatureReference) sensitivity(j *judge, def *feature.Feature, c *sketch.Column, level float64) Sensitivity {
 	out := Sensitivity{Feature: def.Name, Unit: def.Unit}
+	at, weights := frame{shape: shape{class: f.class()}}, 0.0
+	for i := range f.Spreads {
+		weights += j.weight(f.Spreads[i].Summary, &at)
+	}
 	for i := range f.Spreads {
 		s := &f.Spreads[i]
-		rise := s.smallest(level / float64(len(f.Spreads)))
-		natural := s.Summary.natural(s.Mean+rise) - s.Summary.natural(s.Mean)
+		share := level * j.weight(s.Summary, &at) / weights
+		rise := s.smallest(share)
+		natural := s.rise(rise, share)
 		switch s.Summary {
 		case Location:
 			out.Shift, out.ShiftSD = shiftOf(c, rise)
@@ -69,10 +75,44 @@ func (f *FeatureReference) sensitivity(def *feature.Feature, c *sketch.Column, l
 		case Unseen:
 			out.Unseen = natural
 		case KSDistance, TVDistance:
-			out.Distance = s.Summary.natural(s.Mean + rise)
+			if distance := s.Summary.natural(s.Mean + rise); distance <= 1 {
+				out.Distance = distance
+			}
 		}
 	}
 	return out
+}
+
+// class is what the summaries are of.
+func (f *FeatureReference) class() class {
+	for i := range f.Spreads {
+		switch f.Spreads[i].Summary {
+		case Location, Scale, KSDistance:
+			return numeric
+		case TVDistance, Share1, Unseen:
+			return categorical
+		}
+	}
+	return presence
+}
+
+// rise returns the rise of a summary that is a share, by which it rises transformed or,
+// where counts are few, that their law gives the probability p; 0 if there is no room for it.
+func (s *Spread) rise(transformed, p float64) float64 {
+	mean := s.Summary.natural(s.Mean)
+	switch {
+	case s.Rare != nil && s.Inverse > 0:
+		n, p := 1/s.Inverse, p/s.sides(1)
+		least := math.Ceil(mean * n)
+		more := sort.Search(int(n-least), func(k int) bool { return s.Rare.atLeast((least+float64(k))/n, n) <= p })
+		if least += float64(more); least < n {
+			return least/n - mean
+		}
+		return 0
+	case s.Mean+transformed > math.Pi/2: // where a share is 1
+		return 0
+	}
+	return s.Summary.natural(s.Mean+transformed) - mean
 }
 
 // smallest returns the rise of the summary, transformed, at which a window of the usual
