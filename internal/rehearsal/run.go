@@ -106,7 +106,7 @@ type maker struct {
 func (m *maker) rows(w *Window, n int) ([][]feature.Value, error) {
 	switch {
 	case w.File != "":
-		return m.file(filepath.Join(m.folder, w.File))
+		return m.file(from(m.folder, w.File))
 	case w.Values != nil:
 		return m.inline(w.Values)
 	}

@@ -102,13 +102,13 @@ func Load(name, folder string) (*Script, error) {
 	}
 	s.folder = filepath.Dir(name)
 	if folder == "" {
-		folder = filepath.Join(s.folder, s.Definitions)
+		folder = from(s.folder, s.Definitions)
 	}
 	if s.defs, err = definition.Load(folder); err != nil {
 		return nil, fmt.Errorf("%s: definitions: %w", name, err)
 	}
 	if s.Rules != "" {
-		if text, err = os.ReadFile(filepath.Join(s.folder, s.Rules)); err != nil {
+		if text, err = os.ReadFile(from(s.folder, s.Rules)); err != nil {
 			return nil, fmt.Errorf("%s: rules: %w", name, err)
 		}
 		s.defs.Rules = string(text)
@@ -120,6 +120,14 @@ func Load(name, folder string) (*Script, error) {
 		return nil, fmt.Errorf("%s: %w: %w", name, ErrScript, err)
 	}
 	return s, nil
+}
+
+// from returns where a path leads that a file in folder names.
+func from(folder, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(folder, path)
 }
 
 // Parse reads the text of a file of tests strictly. It does not look up what the file
