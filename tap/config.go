@@ -54,7 +54,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Group: "sluice", Checkpoint: 5 * time.Second, MaxRecord: 1 << 20, Ahead: 5 * time.Minute, DedupeIDs: 1 << 17,
-		StageRows: 50_000, StageBytes: 8 << 20, FetchBytes: 4 << 20, Poll: 100 * time.Millisecond, Session: 10 * time.Second,
+		StageRows: 50_000, StageBytes: 4 << 20, FetchBytes: 2 << 20, Poll: 100 * time.Millisecond, Session: 10 * time.Second,
 	}
 }
 

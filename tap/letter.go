@@ -29,7 +29,7 @@ type letters struct {
 // lettersAhead is about what the dead letters of a process that are on their way take, in
 // bytes. In a flood of records that are refused they are always that much, and what they are
 // packed into for the broker is about as large again.
-const lettersAhead = 1 << 20
+const lettersAhead = 512 << 10
 
 // letterFixed is about what a letter takes besides its bytes.
 const letterFixed = 1 << 10

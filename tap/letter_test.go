@@ -21,7 +21,7 @@ func TestLettersAhead(t *testing.T) {
 	const (
 		count = 400
 		size  = 10 << 10 // 4 MiB in all
-		most  = 1 << 20
+		most  = 512 << 10
 	)
 	r := newRig(t, 1, delays())
 	client, err := kgo.NewClient(append(baseOptions(r.log.cfg.Brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing())...)
