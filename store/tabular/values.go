@@ -161,9 +161,10 @@ func (c *gathered) count(text string) {
 }
 
 // NumberText returns the shortest form of a number, as in JSON without an exponent where
-// that is not too long: what a column of texts counts a number as.
+// that is not too long: what a column of texts counts a number as. -0 is 0.
 func NumberText(n float64) string {
 	form := byte('f')
+	n += 0 // of -0 that makes 0
 	if size := math.Abs(n); size != 0 && size < 1e-6 || size >= 1e21 {
 		form = 'g'
 	}

@@ -57,3 +57,11 @@ func TestColumnsWithoutRows(t *testing.T) {
 		t.Errorf("a header of %d columns: %v, want ErrLimit", maxColumns+2, err)
 	}
 }
+
+// TestNegativeZeroAmongTexts: -0 and 0 are one value, also where a column of texts has numbers.
+func TestNegativeZeroAmongTexts(t *testing.T) {
+	all, err := ReadValues(write(t, "a.jsonl", []byte(`{"a":-0}`+"\n"+`{"a":0}`+"\n"+`{"a":-0.0}`+"\n"+`{"a":"x"}`+"\n")), nil)
+	if err != nil || len(all.Columns) != 1 || all.Columns[0].Counts["0"] != 3 || len(all.Columns[0].Counts) != 2 {
+		t.Errorf("ReadValues = %+v, %v, want three 0 and an x", all, err)
+	}
+}
