@@ -35,7 +35,7 @@ func decodeBody(body []byte, to any, want string) error {
 	if !jsonform.WellFormed(body) {
 		return jsonform.Malformed(body, want)
 	}
-	if err := jsonform.Strict(body, want); err != nil {
+	if err := jsonform.Strict(body, want, "context"); err != nil {
 		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))

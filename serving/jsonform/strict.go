@@ -13,17 +13,19 @@ import (
 
 // Strict returns what well-formed JSON has that records of the log may not have either: an
 // object with a key twice, of which readers take the one or the other, and half of a
-// surrogate pair, which is no character. Hint says what to send.
-func Strict(body []byte, hint string) *feature.Error {
-	problem := inexact(Trimmed(body))
+// surrogate pair, which is no character. Hint says what to send. But names a member of the
+// body whose reader itself says what is there twice, in it or in each of its elements.
+func Strict(body []byte, hint, but string) *feature.Error {
+	problem := inexact(Trimmed(body), but, false)
 	if problem == "" {
 		return nil
 	}
 	return refusal.Invalid(hint, "the body is no strict JSON: %s", problem)
 }
 
-// inexact says what is wrong with a value; nothing if it is exact.
-func inexact(value []byte) string {
+// inexact says what is wrong with a value; nothing if it is exact. Twice says that it may
+// have a key twice, or its elements may, and but that its member of this name may.
+func inexact(value []byte, but string, twice bool) string {
 	switch value[0] {
 	case '"':
 		if halved(value) {
@@ -31,19 +33,19 @@ func inexact(value []byte) string {
 		}
 	case '[':
 		for _, item := range Elements(value) {
-			if problem := inexact(item); problem != "" {
+			if problem := inexact(item, "", twice); problem != "" {
 				return problem
 			}
 		}
 	case '{':
 		var seen names
 		for key, member := range Members(value) {
-			problem := inexact(key)
-			if problem == "" && seen.again(key) {
+			problem := inexact(key, "", false)
+			if problem == "" && !twice && seen.again(key) {
 				problem = "duplicate key " + refusal.Quoted(Text(key))
 			}
 			if problem == "" {
-				problem = inexact(member)
+				problem = inexact(member, "", but != "" && Text(key) == but)
 			}
 			if problem != "" {
 				return problem

@@ -23,6 +23,12 @@ func TestStrict(t *testing.T) {
 		"many":                         {many("k20"), ""},
 		"many, an early one twice":     {many("k3"), `duplicate key "k3"`},
 		"many, a late one twice":       {many("k15"), `duplicate key "k15"`},
+		"left to its reader":           {`{"context":{"a":1,"a":2}}`, ""},
+		"in elements":                  {`{"context":[{"a":1,"a":2}]}`, ""},
+		"deeper":                       {`{"context":[{"a":{"b":1,"b":2}}]}`, `duplicate key "b"`},
+		"itself twice":                 {`{"context":{},"context":{}}`, `duplicate key "context"`},
+		"within another":               {`{"x":{"context":{"a":1,"a":2}}}`, `duplicate key "a"`},
+		"half a pair in it":            {`{"context":{"a":"\ud83d"}}`, "half of a surrogate pair"},
 		"a pair":                       {`"\ud83d\ude00 \\ud83d"`, ""},
 		"half a pair":                  {`"x\ud83d"`, "half of a surrogate pair"},
 		"half a pair, then another":    {`["\ud83d\u0061"]`, "half of a surrogate pair"},
@@ -34,7 +40,7 @@ func TestStrict(t *testing.T) {
 			if !WellFormed([]byte(tc.body)) {
 				t.Fatal("not well formed")
 			}
-			err := Strict([]byte(tc.body), "hint")
+			err := Strict([]byte(tc.body), "hint", "context")
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Message, tc.want) {
 				t.Errorf("Strict(%s) = %v, want %q", tc.body, err, tc.want)
 			}
