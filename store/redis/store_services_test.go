@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -481,6 +483,9 @@ func aReplica(t *testing.T, admin *goredis.ClusterClient) *goredis.Client {
 		for line := range strings.Lines(nodes) {
 			if f := strings.Fields(line); len(f) >= 8 && strings.TrimPrefix(f[2], "myself,") == "slave" && f[7] == "connected" {
 				addr, _, _ := strings.Cut(f[1], "@")
+				if !listed(t, admin, addr) {
+					continue
+				}
 				replica := goredis.NewClient(&goredis.Options{Addr: addr, Protocol: 2})
 				t.Cleanup(func() { replica.Close() })
 				return replica
@@ -492,6 +497,25 @@ func aReplica(t *testing.T, admin *goredis.ClusterClient) *goredis.Client {
 			t.Fatalf("no replica in 30 s: %q, %v", nodes, err)
 		}
 	}
+}
+
+// listed reports whether each server of a Cluster, one that has begun just now as well, gives
+// the address to clients that ask it for the slots.
+func listed(t *testing.T, admin *goredis.ClusterClient, addr string) bool {
+	t.Helper()
+	var missing atomic.Bool
+	err := admin.ForEachShard(t.Context(), func(ctx context.Context, server *goredis.Client) error {
+		shards, err := server.ClusterShards(ctx).Result()
+		if !slices.ContainsFunc(shards, func(s goredis.ClusterShard) bool {
+			return slices.ContainsFunc(s.Nodes, func(n goredis.Node) bool {
+				return net.JoinHostPort(n.IP, strconv.FormatInt(n.Port, 10)) == addr && n.Health == "online"
+			})
+		}) {
+			missing.Store(true)
+		}
+		return err
+	})
+	return err == nil && !missing.Load()
 }
 
 // TestCheckReplica gives a replica settings that do not suit: opening a store names them,

@@ -111,20 +111,20 @@ func (h *house) badAPI(t *testing.T) {
 			cases["cursor "+after+" of "+list] = badRequest{get, list + "?after=" + after, "", 400, "invalid_argument", "after"}
 		}
 	}
+	cases["letters of a reason that is none"] = badRequest{get, "/api/v1/deadletters?reason=%27", "", 400, "invalid_argument", "reason"}
 	h.refuses(t, cases)
 	for name, path := range map[string]string{
-		"window that is none":       view + "/windows?start=1999-01-01T00:00:00Z",
-		"window of year 9999":       view + "/windows?start=9999-01-01T00:00:00Z",
-		"cursor behind the end":     view + "/versions?after=999999999",
-		"verdicts behind the end":   view + "/verdicts?after=999999999",
-		"audit behind the end":      "/api/v1/audit?after=999999999",
-		"letters behind the end":    "/api/v1/deadletters?after=Wzk5OTk5OTk5XQ",
-		"letters of more than all":  "/api/v1/deadletters?after=WzEsMSwxLDEsMSwxLDFd",
-		"history of another time":   view + "/features/f64/history?from=1999-01-01T00:00:00Z&to=1999-01-02T00:00:00Z",
-		"history of a far time":     view + "/features/f64/history?from=9998-01-01T00:00:00Z&to=9999-01-02T00:00:00Z",
-		"history behind the end":    view + "/features/f64/history?after=2099-01-01T00:00:00Z",
-		"letters of another view":   "/api/v1/deadletters?view=none",
-		"letters of another reason": "/api/v1/deadletters?reason=%27",
+		"window that is none":      view + "/windows?start=1999-01-01T00:00:00Z",
+		"window of year 9999":      view + "/windows?start=9999-01-01T00:00:00Z",
+		"cursor behind the end":    view + "/versions?after=999999999",
+		"verdicts behind the end":  view + "/verdicts?after=999999999",
+		"audit behind the end":     "/api/v1/audit?after=999999999",
+		"letters behind the end":   "/api/v1/deadletters?after=Wzk5OTk5OTk5XQ",
+		"letters of more than all": "/api/v1/deadletters?after=WzEsMSwxLDEsMSwxLDFd",
+		"history of another time":  view + "/features/f64/history?from=1999-01-01T00:00:00Z&to=1999-01-02T00:00:00Z",
+		"history of a far time":    view + "/features/f64/history?from=9998-01-01T00:00:00Z&to=9999-01-02T00:00:00Z",
+		"history behind the end":   view + "/features/f64/history?after=2099-01-01T00:00:00Z",
+		"letters of another view":  "/api/v1/deadletters?view=none",
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := h.call(get, path, "")
