@@ -60,6 +60,7 @@ type judges struct {
 	given   *viewSource       // what the window is read for
 	now     *viewSource       // nil: the view was not defined, or did not read the topic
 	known   bool              // that now is what decided
+	from    []int             // for each feature of given, which of now it is; -1: none
 	write   feature.Write
 	values  []feature.Value
 }
@@ -70,8 +71,16 @@ func (j *judges) move(ctx context.Context, offset int64) (err error) {
 	for len(j.defined) > 0 && j.defined[0].Offset <= offset {
 		d, j.defined = &j.defined[0], j.defined[1:]
 	}
-	if d != nil {
-		j.now, j.known, err = j.past.source(ctx, j.given, j.topic, *d)
+	if d == nil {
+		return nil
+	}
+	j.now, j.known, err = j.past.source(ctx, j.given, j.topic, *d)
+	if j.from = j.from[:0]; j.now == nil || j.now == j.given {
+		return err
+	}
+	was := j.now.view.Features
+	for _, f := range j.given.view.Features {
+		j.from = append(j.from, slices.IndexFunc(was, func(o feature.Feature) bool { return o.Name == f.Name && o.Type == f.Type }))
 	}
 	return err
 }
@@ -84,19 +93,20 @@ func (j *judges) convert(m *feature.Write) (*feature.Write, bool) {
 	if !slices.Equal(m.View.Entities, is.Entities) {
 		return nil, false
 	}
+	j.write = *m
+	j.write.View = is
+	if len(m.Values) == 0 {
+		return &j.write, true
+	}
 	j.values = j.values[:0]
-	for i := range is.Features {
+	for _, at := range j.from {
 		var v feature.Value
-		if at := m.View.FeatureAt(is.Features[i].Name); at >= 0 && at < len(m.Values) && m.View.Features[at].Type == is.Features[i].Type {
+		if at >= 0 {
 			v = m.Values[at]
 		}
 		j.values = append(j.values, v)
 	}
-	j.write = *m
-	j.write.View = is
-	if len(m.Values) > 0 {
-		j.write.Values = j.values
-	}
+	j.write.Values = j.values
 	return &j.write, true
 }
 
@@ -140,7 +150,8 @@ const maxPastViews = 256
 // source returns given as it was when d decided about a topic, which is given itself if
 // nothing has changed; nil if there was no such view of the topic. Not known are
 // definitions that the registry does not have, or has others in their place, as one that
-// was restored from an older backup may: then it is given as well.
+// was restored from an older backup may, and those of an older release that this one cannot
+// read: then it is given as well.
 func (p *pastViews) source(ctx context.Context, given *viewSource, topic string, d feature.Defined) (src *viewSource, known bool, err error) {
 	if d.Generation == 0 {
 		return nil, true, nil
@@ -161,7 +172,7 @@ func (p *pastViews) source(ctx context.Context, given *viewSource, topic string,
 			return nil, false, fmt.Errorf("definitions of generation %d: %w", d.Generation, err)
 		}
 		if src, err = p.make(&defs, key); err != nil {
-			return nil, false, err
+			return given, false, nil
 		}
 	}
 	if src != nil && reflect.DeepEqual(src.view, given.view) {
@@ -173,7 +184,7 @@ func (p *pastViews) source(ctx context.Context, given *viewSource, topic string,
 func (p *pastViews) make(defs *feature.Definitions, key pastView) (src *viewSource, err error) {
 	if view := defs.View(key.name); view != nil && TopicOf(view, p.defaultTopic) == key.topic {
 		if src, err = newViewSource(view); err != nil {
-			return nil, fmt.Errorf("definitions of generation %d: %w", key.generation, err)
+			return nil, err
 		}
 	}
 	p.mu.Lock()

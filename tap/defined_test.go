@@ -152,6 +152,13 @@ func TestReplayOfChangingDefinitions(t *testing.T) {
 	}
 }
 
+// fixed is a past in which there was nothing else.
+type fixed feature.Definitions
+
+func (f fixed) DefinitionsAt(context.Context, uint64) (feature.Definitions, error) {
+	return feature.Definitions(f), nil
+}
+
 // Definitions that the registry does not have, or has others in place of, as where it was
 // restored from an older backup, do not decide: the view that is given does.
 func TestReplayUnderLostDefinitions(t *testing.T) {
@@ -165,6 +172,9 @@ func TestReplayUnderLostDefinitions(t *testing.T) {
 	if len(spans) != 1 || len(spans[0].Defined) != 1 {
 		t.Fatalf("spans = %+v, want one with the definitions that decided", spans)
 	}
+	broken := within(0, 100)
+	broken.Features[2].Expect.Pattern = "("
+	unreadable := feature.Definitions{Views: []feature.View{broken}}
 	rows := func(change func(d *feature.Defined), past Past) (n int) {
 		span := spans[0]
 		span.Defined = slices.Clone(span.Defined)
@@ -188,6 +198,7 @@ func TestReplayUnderLostDefinitions(t *testing.T) {
 		{"others", func(d *feature.Defined) { d.Generation++ }, r.registry, 2},
 		{"none", func(d *feature.Defined) { d.Generation += 7 }, r.registry, 2},
 		{"no registry", func(*feature.Defined) {}, nil, 2},
+		{"unreadable", func(d *feature.Defined) { d.Digest = unreadable.Digest() }, fixed(unreadable), 2},
 	} {
 		if n := rows(c.change, c.past); n != c.want {
 			t.Errorf("%s: %d rows, want %d", c.name, n, c.want)

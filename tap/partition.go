@@ -3,6 +3,7 @@ package tap
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -67,14 +68,14 @@ func (p *partition) begin() error {
 // checkpoint saves.
 func (p *partition) adopt(from int64) error {
 	sources, err := p.tap.current()
-	if err != nil || sources == p.sources || len(p.leaving) > 0 { // one change at a time: a window that goes may come back with the next
+	if err != nil || sources == p.sources || p.returns(sources) {
 		return err
 	}
 	first := p.sources == nil // what was saved is not restored yet
 	p.sources, p.letters.guarded = sources, sources.guarded[p.at.topic]
 	for name, v := range p.views {
 		src := sources.reads(p.at.topic, name)
-		if src != nil && src.view.ID == v.view.ID && src.view.Window.Size == v.view.Window.Size {
+		if sameWindows(src, v.viewSource) {
 			v.viewSource = src
 			p.respecify(v, src.view.Window)
 			continue
@@ -94,6 +95,23 @@ func (p *partition) adopt(from int64) error {
 		p.define(from)
 	}
 	return nil
+}
+
+// returns reports whether a view of which something is left to save would change again: a
+// window that went could come back, in the place of what it had. The next checkpoint is first.
+func (p *partition) returns(next *sources) bool {
+	return slices.ContainsFunc(p.leaving, func(v *viewState) bool {
+		return !sameWindows(p.sources.reads(p.at.topic, v.view.Name), next.reads(p.at.topic, v.view.Name))
+	})
+}
+
+// sameWindows reports whether a view has the same windows by two definitions; nil is one by
+// which it is not read.
+func sameWindows(a, b *viewSource) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.view.ID == b.view.ID && a.view.Window.Size == b.view.Window.Size
 }
 
 // leave ends a view as it is in the partition.

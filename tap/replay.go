@@ -238,7 +238,7 @@ func (r *replay) record(ctx context.Context, rec *kgo.Record) error {
 // came of those before the origin is in the origin.
 func (r *replay) specify(spec feature.WindowSpec, live bool) {
 	spec.Size = r.sorter.spec.Size // the window's own, whatever the definition says
-	if r.begun {
+	if r.begun && spec != r.sorter.spec {
 		r.sorter.respecify(spec)
 	}
 	r.sorter.spec, r.begun = spec, live

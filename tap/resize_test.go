@@ -1,10 +1,14 @@
 package tap
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/feature"
 )
@@ -109,5 +113,60 @@ func TestReplayOfAnotherLength(t *testing.T) {
 		if err != nil || rows != tc.rows {
 			t.Errorf("the window from %s to %s has %d rows in the log, %v, want %d", tc.window.Start.Format(time.TimeOnly), tc.window.End.Format(time.TimeOnly), rows, err, tc.rows)
 		}
+	}
+}
+
+// While something is left to save of a view that changed, another view can be defined, and
+// its writes are taken; a further change of the first one waits for the checkpoint.
+func TestChangeAfterAChange(t *testing.T) {
+	longer, other := delays(), delays()
+	longer.Window.Size, other.Name = 10*time.Minute, "other"
+	r := newRig(t, 1, delays())
+	deps := r.deps()
+	deps.Refresh = func(context.Context) error { r.apply(longer, other); return nil }
+	tap, err := New(r.cfg, r.log, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tap.letterPartitions.Store(1)
+	at := source{"sluice.writes", 0}
+	w, err := newWriter(r.log.cfg.Brokers, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	p, err := tap.take(r.ctx, at, w, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(out Out) {
+		t.Helper()
+		if err := errors.Join(p.begin(), p.record(r.ctx, &kgo.Record{Topic: at.topic, Offset: p.next, Key: out.Key, Value: out.Value})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(write("AA", day, 1, 1))
+	r.apply(longer)
+	read(write("AA", day.Add(11*time.Minute), 1, 1))
+	if len(p.leaving) != 1 {
+		t.Fatalf("%d views are left to save, want 1", len(p.leaving))
+	}
+	toOther := write("AA", day, 1, 1)
+	toOther.Value = bytes.Replace(toOther.Value, []byte(`"delays"`), []byte(`"other"`), 1)
+	read(toOther)
+	if p.counts.Accepted != 3 {
+		t.Errorf("counts = %+v, want all 3 accepted: the view is defined", p.counts)
+	}
+	r.apply(delays(), other)
+	read(write("AA", day.Add(12*time.Minute), 1, 1))
+	if size := p.views["delays"].spec.Size; size != longer.Window.Size {
+		t.Errorf("windows of %s before the checkpoint, want still %s", size, longer.Window.Size)
+	}
+	if err := p.checkpoint(r.ctx, w, false); err != nil {
+		t.Fatal(err)
+	}
+	read(write("AA", day.Add(13*time.Minute), 1, 1))
+	if size := p.views["delays"].spec.Size; size != 5*time.Minute {
+		t.Errorf("windows of %s after the checkpoint, want 5m", size)
 	}
 }
