@@ -239,8 +239,8 @@ func (p *approval) restage(ctx context.Context, act Action, dead feature.Version
 }
 
 // stage reads a version's rows from the log again and stages them, as those of another. Where
-// they are not as many as were counted when it was sealed people are told by the log: its
-// definition has changed since, or the log decides otherwise than the tap did.
+// they are not as many as were counted when it was sealed people are told by the log: the
+// definitions of the time are not known any more, or the view has other join keys.
 func (p *approval) stage(ctx context.Context, act Action, info feature.VersionInfo, as feature.Version) (bytes uint64, err error) {
 	rows := uint64(0)
 	err = rowsOf(ctx, p.deps.Log, act.View, &info, as, func(batch []feature.Row) error {

@@ -29,7 +29,7 @@ func (*reconcileCmd) Help() string {
 	return "Every entity of which the log has a row that readers see is read from the online store as a reader would, and compared byte for byte: a row that is missing, has other bytes, cannot be read or should not be there is named by bucket and key. " +
 		"The platform may run; where rows are embedded it is stopped first. What changes meanwhile is looked at again until it can be told. " +
 		"With --repair certified rows are put right. Those of versions that may still be rolled back are named and left; repeat it once they are certified. " +
-		"Rows of versions that the log no longer gives as they were, since its records are gone or the definition has changed, cannot be compared, and are counted. The command exits with 1 if anything differs that was not repaired." +
+		"Rows of versions that the log no longer gives as they were, since its records or the definitions of its time are gone, cannot be compared, and are counted. The command exits with 1 if anything differs that was not repaired." +
 		"\n\nExamples:\n  sluice reconcile\n  sluice reconcile transactions -config.file=sluice.yaml --format=json\n  sluice reconcile transactions -config.file=sluice.yaml --repair --reason 'a script wrote into Redis'"
 }
 

@@ -143,7 +143,7 @@ func printRestored(w io.Writer, result app.RestoreResult) error {
 		}
 	}
 	for _, d := range r.Differences {
-		if _, err := fmt.Fprintf(w, "%s version %d: %d rows staged, %d were counted when it was sealed: its definition has changed since\n", plain(d.View), d.Version, d.Staged, d.Counted); err != nil {
+		if _, err := fmt.Fprintf(w, "%s version %d: %d rows staged, %d were counted when it was sealed: the definitions of the time are not known any more\n", plain(d.View), d.Version, d.Staged, d.Counted); err != nil {
 			return err
 		}
 	}

@@ -128,12 +128,13 @@ func (r *run) read(ctx context.Context, s *snapshot, asked func(feature.Key) boo
 }
 
 // recount takes versions for unreadable of which the log gives another number of rows than
-// were counted when they were sealed. It decides otherwise than the tap did, since the
-// definition was changed: what it leaves out now was accepted, and is not to be removed.
+// were counted when they were sealed. It decides otherwise than the tap did, where the
+// definitions of the time are not known any more: what it leaves out now was accepted, and
+// is not to be removed.
 func (r *run) recount(s *snapshot, read map[feature.Version]uint64) {
 	for i := range s.versions {
 		if v := &s.versions[i]; s.readable[v.Version] && v.Rows > 0 && read[v.Version] != v.Rows {
-			r.unreadable(s, v.Version, "", fmt.Sprintf("the log gives %d rows, and %d were counted when it was sealed: its definition has changed since", read[v.Version], v.Rows))
+			r.unreadable(s, v.Version, "", fmt.Sprintf("the log gives %d rows, and %d were counted when it was sealed: the definitions of the time are not known any more", read[v.Version], v.Rows))
 		}
 	}
 }

@@ -29,26 +29,35 @@ func (a *App) retain(ctx context.Context) error {
 		if !set {
 			continue
 		}
+		newest, err := a.newest(ctx, now)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.opts.Log.Warn("retention", "err", err)
+			}
+			continue
+		}
 		defs := a.parts.catalog.Definitions()
 		for i := range defs.Views {
-			if err := a.retainView(ctx, &defs.Views[i], now); err != nil && ctx.Err() == nil {
+			if err := a.retainView(ctx, &defs.Views[i], newest, now); err != nil && ctx.Err() == nil {
 				a.opts.Log.Warn("retention", "view", defs.Views[i].Name, "err", err)
 			}
 		}
 	}
 }
 
-// retainView counts back from the newest window that was judged, where that is before now,
-// as backtests do: rows of last year that are pushed today have a past to try rules on.
-func (a *App) retainView(ctx context.Context, view *feature.View, now time.Time) error {
-	newest, err := a.parts.registry.LastRecord(ctx)
-	if err != nil {
-		return err
+// newest is the end of the newest window that was judged, where that is before now. History
+// is counted back from it, as backtests do: rows of last year that are pushed today have a
+// past to try rules on.
+func (a *App) newest(ctx context.Context, now time.Time) (time.Time, error) {
+	last, err := a.parts.registry.LastRecord(ctx)
+	if err == nil && (last.IsZero() || last.After(now)) {
+		last = now
 	}
-	if newest.IsZero() || newest.After(now) {
-		newest = now
-	}
-	_, _, err = a.parts.registry.Retain(ctx, view.ID, view.Baseline.Windows, newest.Add(-keepProfiles), newest.Add(-keepSummaries))
+	return last, err
+}
+
+func (a *App) retainView(ctx context.Context, view *feature.View, newest, now time.Time) error {
+	_, _, err := a.parts.registry.Retain(ctx, view.ID, view.Baseline.Windows, newest.Add(-keepProfiles), newest.Add(-keepSummaries))
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,12 @@ func TestRetainByTheNewestWindow(t *testing.T) {
 	}
 	kept := func() (verdicts []string) {
 		t.Helper()
-		if err := a.retainView(ctx, view, first.Add(579*day)); err != nil {
+		now := first.Add(579 * day)
+		newest, err := a.newest(ctx, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.retainView(ctx, view, newest, now); err != nil {
 			t.Fatal(err)
 		}
 		rows, err := r.Records(ctx, time.Time{}, time.Time{}, 0, 10)
