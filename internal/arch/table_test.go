@@ -31,8 +31,9 @@ var allowed = map[string][]string{
 
 	"internal/admin":          {"feature"},
 	"internal/admission":      {},
-	"internal/h1":             {"internal/workers"},
-	"internal/h2":             {"internal/workers"},
+	"internal/h1":             {"internal/connections", "internal/workers"},
+	"internal/h2":             {"internal/connections", "internal/workers"},
+	"internal/connections":    {},
 	"internal/workers":        {},
 	"internal/arch":           {},
 	"internal/auth":           {"feature"},

@@ -224,9 +224,9 @@ func (c *conn) wait() error {
 	c.limit(time.Now().Add(c.server.config.Idle), idleSlack)
 	c.waiting.Store(true)
 	defer c.waiting.Store(false)
-	if !c.server.leaving.Load() {
+	if !c.server.conns.Leaving() {
 		err := c.read()
-		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !c.server.leaving.Load() {
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !c.server.conns.Leaving() {
 			return err
 		}
 	}
@@ -253,7 +253,7 @@ func (c *conn) fill(until time.Time) error {
 
 // spurious reports whether a read ended because the server leaves, and may go on.
 func (c *conn) spurious(err error, until time.Time) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) && c.server.leaving.Load() && time.Now().Before(until)
+	return errors.Is(err, os.ErrDeadlineExceeded) && c.server.conns.Leaving() && time.Now().Before(until)
 }
 
 // read reads once into the buffer, which has room.

@@ -2,19 +2,18 @@ package h1
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"sluice/internal/connections"
 	"sluice/internal/workers"
 )
 
 // ErrClosed is why Serve ends of a server that was told to.
-var ErrClosed = errors.New("the server is closed")
+var ErrClosed = connections.ErrClosed
 
 // Config says what a server allows its clients. Requests that are beyond MaxHeader,
 // MaxFields or MaxBody are handed over, so that net/http refuses them.
@@ -63,14 +62,9 @@ type Server struct {
 	workers *workers.Pool[*Request] // their stacks grow, those of connections stay small
 	ctx     context.Context         // ends when the server is closed
 	cancel  context.CancelFunc
-	group   sync.WaitGroup // connections, and the server of the rest
-	leaving atomic.Bool
-
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{}
-	served    bool          // the server of the rest was started
-	gone      chan struct{} // closed when it leaves and no connection is left here
+	conns   *connections.Set[*conn]
+	first   sync.Once     // begins the server of the rest
+	ended   chan struct{} // closed when that has ended
 }
 
 // New returns a server that answers requests by patterns, written as those of
@@ -80,7 +74,7 @@ type Server struct {
 func New(config Config, handlers map[string]Handler, rest *http.Server, count func(what Stat, client net.Addr)) *Server {
 	config.MaxHeader = min(config.MaxHeader, maxHead)
 	s := &Server{config: config, routes: newRoutes(handlers), rest: rest, handoff: newHandoff(), count: count,
-		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, gone: make(chan struct{}),
+		conns: connections.New[*conn](), ended: make(chan struct{}),
 		workers: workers.New(func(r *Request) { c := r.conn; c.done <- c.answer(r) })}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	rest.ConnState = notice(rest.ConnState)
@@ -90,113 +84,27 @@ func New(config Config, handlers map[string]Handler, rest *http.Server, count fu
 // Serve serves the connections of l until the server is told to end, and closes l. The
 // error is never nil, and ErrClosed then.
 func (s *Server) Serve(l net.Listener) error {
-	defer l.Close()
-	if !s.listen(l) {
-		return ErrClosed
-	}
-	defer s.unlisten(l)
-	for wait := time.Duration(0); ; {
-		raw, err := l.Accept()
-		if err == nil {
-			wait = 0
-			s.serve(raw)
-			continue
-		}
-		if s.leaving.Load() {
-			return ErrClosed
-		}
-		if passing := (interface{ Temporary() bool })(nil); !errors.As(err, &passing) || !passing.Temporary() {
-			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
-		}
-		// There are too many open files, or the like: as net/http, wait for better times.
-		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
-		select {
-		case <-time.After(wait):
-		case <-s.ctx.Done():
-		}
-	}
-}
-
-// listen begins to serve l, unless the server leaves.
-func (s *Server) listen(l net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.leaving.Load() {
-		return false
-	}
-	s.listeners[l] = struct{}{}
-	if !s.served {
-		s.served = true
-		s.group.Go(func() { _ = s.rest.Serve(s.handoff) }) // it ends when it is told to, for no other reason
-	}
-	return true
-}
-
-func (s *Server) unlisten(l net.Listener) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.listeners, l)
+	s.first.Do(func() {
+		go func() {
+			defer close(s.ended)
+			_ = s.rest.Serve(s.handoff) // it ends when it is told to, for no other reason
+		}()
+	})
+	return s.conns.Serve(l, s.serve)
 }
 
 // serve begins to serve a connection.
 func (s *Server) serve(raw net.Conn) {
 	c := newConn(s, raw, time.Now())
-	s.mu.Lock()
-	if s.leaving.Load() {
-		s.mu.Unlock()
+	if !s.conns.Run(c, c.run) {
 		c.cancel()
 		_ = raw.Close() // it has not said anything yet
-		return
-	}
-	s.conns[c] = struct{}{}
-	s.group.Add(1)
-	s.mu.Unlock()
-	go func() {
-		defer s.group.Done()
-		c.run()
-		s.forget(c)
-	}()
-}
-
-func (s *Server) forget(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-	if s.leaving.Load() && len(s.conns) == 0 {
-		s.over()
-	}
-}
-
-// over says once that no connection is left; s.mu is held.
-func (s *Server) over() {
-	select {
-	case <-s.gone:
-	default:
-		close(s.gone)
 	}
 }
 
 // goes reports whether clients are to go elsewhere.
 func (s *Server) goes() bool {
-	return s.leaving.Load() || s.config.Leaving != nil && s.config.Leaving()
-}
-
-// leave closes the listeners and returns the connections.
-func (s *Server) leave() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leaving.Store(true)
-	for l := range s.listeners {
-		_ = l.Close() // whoever waits in Accept sees it
-	}
-	list := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		list = append(list, c)
-	}
-	if len(list) == 0 {
-		s.over()
-	}
-	return list
+	return s.conns.Leaving() || s.config.Leaving != nil && s.config.Leaving()
 }
 
 // Shutdown takes no new connection, closes those that are idle, and returns when requests
@@ -205,15 +113,13 @@ func (s *Server) leave() []*conn {
 // then.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.rest.SetKeepAlivesEnabled(false)
-	for _, c := range s.leave() {
+	for _, c := range s.conns.Leave() {
 		if c.waiting.Load() {
 			_ = c.raw.SetReadDeadline(time.Now()) // wakes it; of one that has ended nothing is wanted
 		}
 	}
-	select {
-	case <-s.gone:
-	case <-ctx.Done():
-		return fmt.Errorf("shut down: %w", ctx.Err())
+	if err := s.conns.Empty(ctx); err != nil {
+		return err
 	}
 	if err := s.rest.Shutdown(ctx); err != nil {
 		return fmt.Errorf("shut down the server of the rest: %w", err)
@@ -225,7 +131,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Close ends all connections and requests at once, and returns when those that were not
 // handed over have ended.
 func (s *Server) Close() {
-	list := s.leave()
+	list := s.conns.Leave()
 	s.cancel()
 	for _, c := range list {
 		_ = c.raw.Close() // it is given up
@@ -238,6 +144,8 @@ func (s *Server) Close() {
 func (s *Server) end() {
 	s.cancel()
 	_ = s.handoff.Close()
-	s.group.Wait()
+	s.conns.Wait()
+	s.first.Do(func() { close(s.ended) }) // it was never begun
+	<-s.ended
 	s.workers.End()
 }

@@ -141,9 +141,7 @@ func TestShutdown(t *testing.T) {
 
 // waiting returns the connections that wait for a request.
 func (s *Server) waiting() (list []*conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
+	for _, c := range s.conns.Append(nil) {
 		if c.waiting.Load() {
 			list = append(list, c)
 		}

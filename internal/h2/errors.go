@@ -1,12 +1,13 @@
 package h2
 
 import (
-	"errors"
 	"fmt"
+
+	"sluice/internal/connections"
 )
 
 // ErrClosed is what Serve returns once the server was closed or told to shut down.
-var ErrClosed = errors.New("h2: the server is closed")
+var ErrClosed = connections.ErrClosed
 
 // connError ends a connection: the peer is told code and why.
 type connError struct {

@@ -2,8 +2,6 @@ package h2
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -11,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
+	"sluice/internal/connections"
 	"sluice/internal/workers"
 )
 
@@ -68,140 +67,43 @@ type Server struct {
 	rest   http.Handler
 	count  func(Stat, net.Addr)
 	pool   *workers.Pool[*stream]
-	group  sync.WaitGroup // connections and calls
-
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{}
-	leaving   bool
-	gone      chan struct{} // closed when it leaves and the last connection is closed
+	conns  *connections.Set[*conn]
+	group  sync.WaitGroup // calls
 }
 
 // New returns a server that answers calls by their full method, and everything else by
 // rest. count is told what there is to be counted; it must not block.
 func New(config Config, calls map[string]Unary, rest http.Handler, count func(what Stat, client net.Addr)) *Server {
 	return &Server{config: config, calls: calls, rest: rest, count: count,
-		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, gone: make(chan struct{}),
-		pool: workers.New((*stream).answer)}
+		conns: connections.New[*conn](),
+		pool:  workers.New((*stream).answer)}
 }
 
 // Serve serves the connections of l until the server is told to end, and closes l. The
 // error is never nil, and ErrClosed then.
 func (s *Server) Serve(l net.Listener) error {
-	defer l.Close()
-	if !s.listen(l) {
-		return ErrClosed
-	}
-	defer s.unlisten(l)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go s.look(ctx)
-	for wait := time.Duration(0); ; {
-		raw, err := l.Accept()
-		if err == nil {
-			wait = 0
-			s.serve(raw)
-			continue
-		}
-		if s.isLeaving() {
-			return ErrClosed
-		}
-		if passing := (interface{ Temporary() bool })(nil); !errors.As(err, &passing) || !passing.Temporary() {
-			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
-		}
-		// There are too many open files, or the like: as net/http and grpc-go, wait for better times.
-		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
-		time.Sleep(wait)
-	}
+	return s.conns.Serve(l, s.serve)
 }
 
 // serve begins to serve a connection.
 func (s *Server) serve(raw net.Conn) {
 	c := newConn(s, raw, time.Now())
-	s.mu.Lock()
-	if s.leaving {
-		s.mu.Unlock()
+	if !s.conns.Run(c, c.run) {
 		_ = raw.Close() // it has not said anything yet
-		return
 	}
-	s.conns[c] = struct{}{}
-	s.group.Add(1)
-	s.mu.Unlock()
-	go func() {
-		defer s.group.Done()
-		c.run()
-		s.forget(c)
-	}()
-}
-
-func (s *Server) listen(l net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.leaving {
-		return false
-	}
-	s.listeners[l] = struct{}{}
-	return true
-}
-
-func (s *Server) unlisten(l net.Listener) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.listeners, l)
-}
-
-func (s *Server) isLeaving() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.leaving
-}
-
-func (s *Server) forget(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-	if s.leaving && len(s.conns) == 0 {
-		s.over()
-	}
-}
-
-// over says once that the last connection is closed; s.mu is held.
-func (s *Server) over() {
-	select {
-	case <-s.gone:
-	default:
-		close(s.gone)
-	}
-}
-
-// leave closes the listeners and returns the connections.
-func (s *Server) leave() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leaving = true
-	for l := range s.listeners {
-		_ = l.Close() // whoever waits in Accept sees it
-	}
-	list := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		list = append(list, c)
-	}
-	if len(list) == 0 {
-		s.over()
-	}
-	return list
 }
 
 // Shutdown takes no new connection, asks peers to begin no new call, and returns when
 // those that are open have ended. The error is ctx's, if that ends first; Close then.
 func (s *Server) Shutdown(ctx context.Context) error {
-	for _, c := range s.leave() {
+	for _, c := range s.conns.Leave() {
 		c.drain(codeNo, "")
 	}
-	select {
-	case <-s.gone:
-	case <-ctx.Done():
-		return fmt.Errorf("shut down: %w", ctx.Err())
+	if err := s.conns.Empty(ctx); err != nil {
+		return err
 	}
 	s.end()
 	return nil
@@ -209,13 +111,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close ends all connections and calls at once, and returns when they have ended.
 func (s *Server) Close() {
-	for _, c := range s.leave() {
+	for _, c := range s.conns.Leave() {
 		c.fail(ErrClosed)
 	}
 	s.end()
 }
 
 func (s *Server) end() {
+	s.conns.Wait()
 	s.group.Wait()
 	s.pool.End()
 }
@@ -233,12 +136,7 @@ func (s *Server) look(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			list = list[:0]
-			s.mu.Lock()
-			for c := range s.conns {
-				list = append(list, c)
-			}
-			s.mu.Unlock()
+			list = s.conns.Append(list[:0])
 			for _, c := range list {
 				c.look(now, max(spared, 1))
 			}
