@@ -140,8 +140,8 @@ soak-serve: ## ten minutes of reads at full load; the server's memory must stay 
 
 forest: ## our Isolation Forest against scikit-learn's on labelled sets, which come with packages
 	python3 -m venv $(VENV)/forest
-	$(VENV)/forest/bin/pip install -q -r drift/testdata/forest.txt
-	$(VENV)/forest/bin/python drift/testdata/forest.py
+	$(VENV)/forest/bin/pip install -q -r drift/forest/testdata/forest.txt
+	$(VENV)/forest/bin/python drift/forest/testdata/forest.py
 
 peers: build ## the detector beside its peers (test/peers); an hour of processor time
 	@for name in rules evidently nannyml whylogs alibi; do \

@@ -2,12 +2,11 @@ package drift
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
-	"time"
 
 	"sluice/feature"
 	"sluice/quality/sketch"
+	"sluice/test/processor"
 )
 
 // wide is a learned view of that many features: copies of ten, so that setting it up stays cheap.
@@ -17,16 +16,6 @@ func wide(b *testing.B, features, windows int) learned {
 	s.view.Features = s.view.Features[:features]
 	s.layout = sketch.Unbinned(s.view)
 	return learn(b, s, windows)
-}
-
-// cpu returns the processor time that this process has used: on a shared machine
-// it says more than the clock.
-func cpu() time.Duration {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		return 0
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 func BenchmarkBuildReference(b *testing.B) {
@@ -39,14 +28,14 @@ func BenchmarkBuildReference(b *testing.B) {
 			}
 			l.view.Baseline.Season = []string{"hour_of_day", "day_of_week"}
 			b.ReportAllocs()
-			start, n := cpu(), 0
+			start, n := processor.Time(), 0
 			for b.Loop() {
 				n++
 				if _, err := BuildReference(l.view, l.layout, history); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(n), "cpu-ns/op")
+			b.ReportMetric(float64((processor.Time()-start).Nanoseconds())/float64(n), "cpu-ns/op")
 		})
 	}
 }
@@ -69,7 +58,7 @@ func BenchmarkScore(b *testing.B) {
 			}), 28)
 			w := l.window(28, nil)
 			b.ReportAllocs()
-			start, n := cpu(), 0
+			start, n := processor.Time(), 0
 			for b.Loop() {
 				for range features / distinct {
 					if _, err := l.reference.Score(l.view, l.layout, []WindowProfile{w}, l.baseline, testLevel); err != nil {
@@ -78,7 +67,7 @@ func BenchmarkScore(b *testing.B) {
 				}
 				n += features
 			}
-			b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(n)*features, "cpu-ns/op")
+			b.ReportMetric(float64((processor.Time()-start).Nanoseconds())/float64(n)*features, "cpu-ns/op")
 		})
 	}
 }
@@ -90,14 +79,14 @@ func BenchmarkScoreWide(b *testing.B) {
 		b.Run(fmt.Sprintf("features=%d/windows=10", features), func(b *testing.B) {
 			l := wide(b, features, 10)
 			w := l.window(10, nil)
-			start, n := cpu(), 0
+			start, n := processor.Time(), 0
 			for b.Loop() {
 				if _, err := l.reference.Score(l.view, l.layout, []WindowProfile{w}, l.baseline, testLevel); err != nil {
 					b.Fatal(err)
 				}
 				n++
 			}
-			b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(n), "cpu-ns/op")
+			b.ReportMetric(float64((processor.Time()-start).Nanoseconds())/float64(n), "cpu-ns/op")
 		})
 	}
 }
@@ -123,38 +112,4 @@ func BenchmarkJoint(b *testing.B) {
 			}
 		}
 	})
-}
-
-func BenchmarkForestScore(b *testing.B) {
-	rows := cloud(1, 4096, 9)
-	f, err := FitForest(rows, 1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	start, n := cpu(), 0
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, row := range rows {
-			f.Score(row)
-		}
-		n += len(rows)
-	}
-	b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(n), "cpu-ns/row")
-}
-
-func BenchmarkForestFit(b *testing.B) {
-	for _, rows := range []int{4096, 49_097} {
-		b.Run(fmt.Sprintf("rows=%d/columns=9", rows), func(b *testing.B) {
-			cloud := cloud(1, rows, 9)
-			start, n := cpu(), 0
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := FitForest(cloud, 1); err != nil {
-					b.Fatal(err)
-				}
-				n++
-			}
-			b.ReportMetric(float64((cpu()-start).Nanoseconds())/1e6/float64(n), "cpu-ms/fit")
-		})
-	}
 }

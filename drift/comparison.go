@@ -3,6 +3,7 @@ package drift
 import (
 	"math"
 
+	"sluice/drift/binned"
 	"sluice/feature"
 	"sluice/quality/sketch"
 )
@@ -75,28 +76,28 @@ func (p *pair) compared(at *sketch.FeatureLayout) Comparison {
 	switch p.class {
 	case numeric:
 		out.Kind = ComparedNumbers
-		if d, bound, err := KS(p.b.bins, p.c.bins, p.atoms); err == nil {
-			out.KS, out.Bound, out.KSPValue = d, bound, KSPValue(d, p.c.n, p.b.n)
+		if d, bound, err := binned.KS(p.b.bins, p.c.bins, p.atoms); err == nil {
+			out.KS, out.Bound, out.KSPValue = d, bound, binned.KSPValue(d, p.c.n, p.b.n)
 		}
 		if p.b.n > 0 && p.c.n > 0 {
 			out.Wasserstein = p.wasserstein(at)
 		}
 	case categorical:
 		out.Kind = ComparedCategories
-		if n := total(p.c.bins); n > 0 && p.unseen >= 0 {
+		if n := binned.Total(p.c.bins); n > 0 && p.unseen >= 0 {
 			out.Unseen = float64(p.c.bins[p.unseen]) / n
 		}
 	default:
 		return out
 	}
 	out.PSI = orNaN(p.psi())
-	out.TVD = orNaN(TVD(p.b.bins, p.c.bins))
-	out.JS = orNaN(JensenShannon(p.b.bins, p.c.bins))
-	out.Entropy = orNaN(Entropy(p.c.bins)) * math.Ln2
-	if statistic, pv, dof, err := ChiSquare(p.b.bins, p.c.bins); err == nil {
+	out.TVD = orNaN(binned.TVD(p.b.bins, p.c.bins))
+	out.JS = orNaN(binned.JensenShannon(p.b.bins, p.c.bins))
+	out.Entropy = orNaN(binned.Entropy(p.c.bins)) * math.Ln2
+	if statistic, pv, dof, err := binned.ChiSquare(p.b.bins, p.c.bins); err == nil {
 		out.ChiSquare, out.ChiSquarePValue, out.DOF = statistic, pv, dof
 	}
-	if statistic, pv, _, err := GoodnessOfFit(p.b.bins, p.c.bins); err == nil {
+	if statistic, pv, _, err := binned.GoodnessOfFit(p.b.bins, p.c.bins); err == nil {
 		out.Fit, out.FitPValue = statistic, pv
 	}
 	return out
@@ -130,7 +131,7 @@ func (p *pair) wasserstein(at *sketch.FeatureLayout) float64 {
 	end(0, lowB, lowC)
 	centres, b, c = append(centres, inner[1:last]...), append(b, p.b.bins[1:last]...), append(c, p.c.bins[1:last]...)
 	end(last, highB, highC)
-	return orNaN(Wasserstein(centres, b, c))
+	return orNaN(binned.Wasserstein(centres, b, c))
 }
 
 // ends returns the means of what lies in the first and in the last bin. The sum of all

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"sluice/drift/binned"
 	"sluice/quality/sketch"
 )
 
@@ -66,7 +67,7 @@ func (p *pair) scoresOf(s Shift) []float64 {
 	case MethodChiSquare:
 		return p.each(func(now, ago float64) float64 { return (now - ago) / (now + ago) })
 	case MethodPSI:
-		return p.each(func(now, ago float64) float64 { return math.Log(max(now, psiFloor) / max(ago, psiFloor)) })
+		return p.each(func(now, ago float64) float64 { return math.Log(max(now, binned.Floor) / max(ago, binned.Floor)) })
 	case MethodCalibrated:
 		return p.summaryScores(s.Summary)
 	}

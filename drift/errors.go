@@ -1,37 +1,17 @@
 package drift
 
-import "errors"
+import (
+	"errors"
+
+	"sluice/drift/binned"
+)
 
 // Errors of this package. Callers test with errors.Is.
 var (
 	// ErrBins reports counts that are not over the same bins, or over too few.
-	ErrBins = errors.New("bins differ or are too few")
+	ErrBins = binned.ErrBins
 	// ErrSample reports a side with too few observations.
-	ErrSample = errors.New("too few observations")
+	ErrSample = binned.ErrSample
 	// ErrCorrupt reports bytes that no encoder of this package wrote.
 	ErrCorrupt = errors.New("corrupt encoding")
 )
-
-// MinSample is the fewest observations that a side of a two-sample statistic may hold.
-const MinSample = 1
-
-// totals checks two sets of counts over the same bins and returns their sums.
-func totals(baseline, current []uint64) (b, c float64, err error) {
-	if len(baseline) != len(current) || len(baseline) < 2 {
-		return 0, 0, ErrBins
-	}
-	b, c = total(baseline), total(current)
-	if b < MinSample || c < MinSample {
-		return 0, 0, ErrSample
-	}
-	return b, c, nil
-}
-
-// total returns the sum of counts as a float64, which is exact up to 2^53.
-func total(counts []uint64) float64 {
-	sum := uint64(0)
-	for _, n := range counts {
-		sum += n
-	}
-	return float64(sum)
-}

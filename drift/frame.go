@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"sluice/drift/binned"
 	"sluice/quality/sketch"
 )
 
@@ -140,7 +141,7 @@ type clips struct{ location, scale float64 }
 // newFrame makes the frame of a feature, which keeps pooled. The ranks of its scores are
 // kept so far from 0 and 1.
 func newFrame(s shape, cuts Cuts, pooled []uint64, at clips) frame {
-	f := frame{shape: s, cuts: cuts, pooled: pooled, n: total(pooled), clips: at}
+	f := frame{shape: s, cuts: cuts, pooled: pooled, n: binned.Total(pooled), clips: at}
 	if s.class != numeric || f.n == 0 {
 		return f
 	}
@@ -207,15 +208,15 @@ func (f *frame) summarise(c *counts, leaveOut bool, x *[summaries]float64) {
 		scale = max(0, scale-location*location)
 	}
 	x[Location], x[Scale] = location, math.Sqrt(scale)
-	x[LowTail], x[HighTail] = angle(total(c.bins[:f.cuts.Low])/n), angle(total(c.bins[f.cuts.High:])/n)
+	x[LowTail], x[HighTail] = angle(binned.Total(c.bins[:f.cuts.Low])/n), angle(binned.Total(c.bins[f.cuts.High:])/n)
 	if f.cuts.LowExtreme >= 0 {
-		x[LowExtreme] = angle(total(c.bins[:f.cuts.LowExtreme]) / n)
+		x[LowExtreme] = angle(binned.Total(c.bins[:f.cuts.LowExtreme]) / n)
 	}
 	if f.cuts.HighExtreme >= 0 {
-		x[HighExtreme] = angle(total(c.bins[f.cuts.HighExtreme:]) / n)
+		x[HighExtreme] = angle(binned.Total(c.bins[f.cuts.HighExtreme:]) / n)
 	}
 	if f.cuts.LowExtreme >= 0 && f.cuts.HighExtreme >= 0 {
-		x[Extremes] = angle(total(c.bins[:f.cuts.LowExtreme])/n + total(c.bins[f.cuts.HighExtreme:])/n)
+		x[Extremes] = angle(binned.Total(c.bins[:f.cuts.LowExtreme])/n + binned.Total(c.bins[f.cuts.HighExtreme:])/n)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"errors"
+	"sluice/drift/forest"
 	"sluice/feature"
 	"sluice/quality/sketch"
 )
@@ -38,7 +40,7 @@ type Joint struct {
 // jointSide is what was fitted on one half of history: a forest on the columns of
 // features and, with pairs, one on the derived columns.
 type jointSide struct {
-	forests   []*Forest
+	forests   []*forest.Forest
 	threshold []float64 // per forest; scores beyond are outliers
 }
 
@@ -108,7 +110,10 @@ func (j *Joint) fitSide(side int, own [][]float64, unseen [][][]float64, seed ui
 	}
 	parts := j.encoder.parts()
 	for k, part := range parts {
-		forest, err := FitForest(cutRows(own, part), seed+uint64(k))
+		grown, err := forest.Fit(cutRows(own, part), seed+uint64(k))
+		if errors.Is(err, forest.ErrRows) {
+			return nil, fmt.Errorf("%w: %w", ErrSample, err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +121,7 @@ func (j *Joint) fitSide(side int, own [][]float64, unseen [][][]float64, seed ui
 		var all []float64
 		for w := range unseen {
 			for _, row := range unseen[w] {
-				scores[w] = append(scores[w], forest.Score(row[part[0]:part[1]]))
+				scores[w] = append(scores[w], grown.Score(row[part[0]:part[1]]))
 			}
 			all = append(all, scores[w]...)
 		}
@@ -128,7 +133,7 @@ func (j *Joint) fitSide(side int, own [][]float64, unseen [][][]float64, seed ui
 				outlier[w][i] = outlier[w][i] || s > threshold
 			}
 		}
-		j.sides[side].forests = append(j.sides[side].forests, forest)
+		j.sides[side].forests = append(j.sides[side].forests, grown)
 		j.sides[side].threshold = append(j.sides[side].threshold, threshold)
 	}
 	shares := make([]float64, len(unseen))

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"sluice/drift/binned"
 	"sluice/feature"
 	"sluice/quality/sketch"
 )
@@ -65,7 +66,7 @@ func newJointEncoder(view *feature.View, layout *sketch.Layout, history []Window
 				c.pooled[k] += n
 			}
 		}
-		if total(c.pooled) > 0 {
+		if binned.Total(c.pooled) > 0 {
 			e.columns = append(e.columns, c)
 		}
 	}
@@ -96,7 +97,7 @@ func (e *jointEncoder) bind(view *feature.View, layout *sketch.Layout) binder {
 			b.columns = append(b.columns, column)
 			continue
 		}
-		n, below := total(c.pooled), 0.0
+		n, below := binned.Total(c.pooled), 0.0
 		for _, k := range c.pooled {
 			column.below = append(column.below, below/n)
 			below += float64(k)

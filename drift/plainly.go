@@ -5,6 +5,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"sluice/drift/binned"
 	"sluice/feature"
 	"sluice/quality/sketch"
 )
@@ -54,7 +55,7 @@ func Plainly(view *feature.View, layout *sketch.Layout, baseline *sketch.Profile
 // smallestShift returns the shift of normal scores at which the distance between shares of bins reaches threshold;
 // 0 if none up to mostShift does.
 func smallestShift(bins []uint64, distance func(ago, now []float64) float64, threshold float64) float64 {
-	n := total(bins)
+	n := binned.Total(bins)
 	if !(n > 0) {
 		return 0
 	}
@@ -97,7 +98,7 @@ func plainDistance(method string, ago, now []float64) float64 {
 	for i := range ago {
 		gap += now[i] - ago[i]
 		most, sum = max(most, math.Abs(gap)), sum+math.Abs(now[i]-ago[i])
-		index += (now[i] - ago[i]) * math.Log(max(now[i], psiFloor)/max(ago[i], psiFloor))
+		index += (now[i] - ago[i]) * math.Log(max(now[i], binned.Floor)/max(ago[i], binned.Floor))
 	}
 	switch method {
 	case MethodKS:

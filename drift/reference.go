@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"sluice/drift/binned"
 	"sluice/feature"
 	"sluice/quality/sketch"
 )
@@ -200,7 +201,7 @@ func (b *builder) feature(i int) (FeatureReference, frame) {
 		b.newcomers(i, s, at)
 	}
 	out.Surge = surges.law
-	out.Cuts = cutBins(s, b.pooled, total(b.pooled))
+	out.Cuts = cutBins(s, b.pooled, binned.Total(b.pooled))
 	f := newFrame(s, out.Cuts, slices.Clone(b.pooled), clips{mainClip, farClip})
 	f.surges = surges
 	var x [summaries]float64

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"sluice/drift/binned"
 	"sluice/feature"
 	"sluice/quality/sketch"
 )
@@ -60,21 +61,21 @@ func (p *pair) scores(out []feature.Score) []feature.Score {
 		out = append(out, s)
 	}
 	if p.class == numeric {
-		if d, bound, err := KS(p.b.bins, p.c.bins, p.atoms); err == nil {
+		if d, bound, err := binned.KS(p.b.bins, p.c.bins, p.atoms); err == nil {
 			s := p.score(MethodKS, d)
-			s.Bound, s.PValue = bound, KSPValue(d, p.c.n, p.b.n)
+			s.Bound, s.PValue = bound, binned.KSPValue(d, p.c.n, p.b.n)
 			out = append(out, s)
 		}
 	}
 	if psi, err := p.psi(); err == nil {
 		out = append(out, p.score(MethodPSI, psi))
 	}
-	if statistic, pv, _, err := ChiSquare(p.b.bins, p.c.bins); err == nil {
+	if statistic, pv, _, err := binned.ChiSquare(p.b.bins, p.c.bins); err == nil {
 		s := p.score(MethodChiSquare, statistic)
 		s.PValue = pv
 		out = append(out, s)
 	}
-	if d, err := TVD(p.b.bins, p.c.bins); err == nil {
+	if d, err := binned.TVD(p.b.bins, p.c.bins); err == nil {
 		out = append(out, p.score(MethodTVD, d))
 	}
 	return out
@@ -98,7 +99,7 @@ func (p *pair) psi() (float64, error) {
 		return 0, ErrBins
 	}
 	coarse := coarsen(p.shape, p.b.bins)
-	return PSI(gather(p.b.bins, coarse), gather(p.c.bins, coarse))
+	return binned.PSI(gather(p.b.bins, coarse), gather(p.c.bins, coarse))
 }
 
 const (
@@ -108,7 +109,7 @@ const (
 
 // coarsen returns, for every bin, which coarse bin it goes to.
 func coarsen(s shape, baseline []uint64) []int {
-	of, n := make([]int, len(baseline)), total(baseline)
+	of, n := make([]int, len(baseline)), binned.Total(baseline)
 	if s.class == numeric {
 		at, held := 0, 0.0
 		for i, k := range baseline {
@@ -192,16 +193,16 @@ func (p *pair) cold(level float64) (feature.Score, bool) {
 	}
 	if p.b.rows() > 0 && p.c.rows() > 0 {
 		b, c := float64(p.b.nulls)/p.b.rows(), float64(p.c.nulls)/p.c.rows()
-		_, pv, _, _ := ChiSquare([]uint64{p.b.nulls, p.b.n}, []uint64{p.c.nulls, p.c.n})
+		_, pv, _, _ := binned.ChiSquare([]uint64{p.b.nulls, p.b.n}, []uint64{p.c.nulls, p.c.n})
 		take(Nulls, pv, math.Abs(c-b), effectNulls, fmt.Sprintf("%s: the share of nulls went from %s to %s (uncalibrated)", p.name, percent(b), percent(c)))
 	}
 	if p.class == numeric {
-		if d, _, err := KS(p.b.bins, p.c.bins, p.atoms); err == nil && !p.aged {
-			take(KSDistance, KSPValue(d, p.c.n, p.b.n), d, coldDistance, p.coldText(d))
+		if d, _, err := binned.KS(p.b.bins, p.c.bins, p.atoms); err == nil && !p.aged {
+			take(KSDistance, binned.KSPValue(d, p.c.n, p.b.n), d, coldDistance, p.coldText(d))
 		}
 	} else if b, c := p.known(); p.class == categorical {
-		if _, pv, _, err := ChiSquare(b, c); err == nil {
-			d, _ := TVD(b, c)
+		if _, pv, _, err := binned.ChiSquare(b, c); err == nil {
+			d, _ := binned.TVD(b, c)
 			take(TVDistance, pv, d, coldDistance, p.coldText(d))
 		}
 	}

@@ -129,6 +129,9 @@ func (s Summary) natural(x float64) float64 {
 	return x
 }
 
+// clamp01 holds p in [0, 1].
+func clamp01(p float64) float64 { return max(0, min(1, p)) }
+
 func angle(p float64) float64 { return math.Asin(math.Sqrt(clamp01(p))) }
 
 // The least shift that may block, per summary. They are fixed a priori, on

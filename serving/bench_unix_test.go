@@ -14,9 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -24,6 +22,7 @@ import (
 
 	feastserving "sluice/api/feast/serving"
 	"sluice/serving/wireform"
+	"sluice/test/processor"
 )
 
 // The load comes from a process of its own, so that the CPU time of this one is
@@ -57,13 +56,13 @@ func BenchmarkServe(b *testing.B) {
 				address := f.listen(b, kind)
 				more := startLoad(b, fmt.Sprintf("%s %s %d", kind, address, entities))
 				more()
-				requests, begun := 0, cpuTime(b)
+				requests, begun := 0, processor.Time()
 				b.ReportAllocs()
 				for b.Loop() {
 					more()
 					requests += batch
 				}
-				used := cpuTime(b) - begun
+				used := processor.Time() - begun
 				b.ReportMetric(float64(used.Microseconds())/float64(requests), "server-cpu-µs/req")
 				b.ReportMetric(float64(requests)/b.Elapsed().Seconds(), "req/s")
 			})
@@ -92,11 +91,11 @@ func BenchmarkMixed(b *testing.B) {
 	}
 	for b.Loop() {
 		for i := range ways {
-			begun := cpuTime(b)
+			begun := processor.Time()
 			for range 5 {
 				more[i]()
 			}
-			used[i] = append(used[i], float64((cpuTime(b)-begun).Nanoseconds())/1e3/(5*batch))
+			used[i] = append(used[i], float64((processor.Time()-begun).Nanoseconds())/1e3/(5*batch))
 		}
 	}
 	for i, way := range ways {
@@ -156,14 +155,6 @@ func (f *fixture) echo() *grpc.Server {
 		},
 	}}}, f)
 	return server
-}
-
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // startLoad starts the load process; what it returns makes one batch of requests.

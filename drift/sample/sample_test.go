@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"testing"
 
-	"sluice/drift"
+	"sluice/drift/binned"
 )
 
 // known is a case of testdata/reference.json, which testdata/reference.py writes.
@@ -78,7 +78,7 @@ func TestReference(t *testing.T) {
 			d := KS(c.theA, c.theB)
 			near(t, "KS", d, c.KS)
 			if c.P != nil { // SciPy has none for one value on either side
-				near(t, "p", drift.KSPValue(d, uint64(len(c.theA)), uint64(len(c.theB))), *c.P)
+				near(t, "p", binned.KSPValue(d, uint64(len(c.theA)), uint64(len(c.theB))), *c.P)
 			}
 			if c.Exact != nil {
 				p := KSExact(d, len(c.theA), len(c.theB))
@@ -109,7 +109,7 @@ func TestLaw(t *testing.T) {
 	_, law := reference(t)
 	for _, c := range law {
 		// n observations of the one-sample law: 2n on both sides.
-		got := drift.KSPValue(c[0], uint64(2*c[1]), uint64(2*c[1]))
+		got := binned.KSPValue(c[0], uint64(2*c[1]), uint64(2*c[1]))
 		most := 1e-9
 		if c[1] > 1e6 {
 			most = 1e-8 // SciPy has a form there whose own error is 1e-8; the sum of all terms gives ours
@@ -227,7 +227,7 @@ func TestKSIsBetweenItsBounds(t *testing.T) {
 		}
 		left, right := New(a), New(b)
 		edges := left.Deciles()
-		low, bound, err := drift.KS(left.Counts(edges), right.Counts(edges), nil)
+		low, bound, err := binned.KS(left.Counts(edges), right.Counts(edges), nil)
 		if exact := KS(left, right); err != nil || exact < low-1e-12 || exact > low+bound+1e-12 {
 			t.Fatalf("exact distance %v, want it in [%v, %v] (%v)", exact, low, low+bound, err)
 		}

@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"sluice/drift"
+	"sluice/drift/binned"
 	"sluice/drift/sample"
 	"sluice/quality"
 	"sluice/store/tabular"
@@ -203,7 +203,7 @@ func (out *Column) numeric(b, c *tabular.Values) {
 	d := sample.KS(before, now)
 	out.KS.Statistic, out.KS.PValueExact = Number(d), Number(sample.KSExact(d, len(before), len(now)))
 	if len(before)*len(now) > 1 { // the law at round(1/2) observations is none
-		out.KS.PValue = Number(drift.KSPValue(d, out.NBaseline, out.NCurrent))
+		out.KS.PValue = Number(binned.KSPValue(d, out.NBaseline, out.NCurrent))
 	}
 	edges := before.Finite().Deciles()
 	if len(edges) == 0 { // one bin would hold everything on either side
@@ -290,15 +290,15 @@ func (out *Column) distances(counts [2][]uint64) {
 	if len(counts[0]) == 1 { // the functions want two bins: an empty one changes nothing
 		padded = [2][]uint64{append(slices.Clone(counts[0]), 0), append(slices.Clone(counts[1]), 0)}
 	}
-	out.PSI = orUndefined(drift.PSI(padded[0], padded[1]))
-	out.TVD = orUndefined(drift.TVD(padded[0], padded[1]))
-	out.JS = orUndefined(drift.JensenShannon(padded[0], padded[1]))
+	out.PSI = orUndefined(binned.PSI(padded[0], padded[1]))
+	out.TVD = orUndefined(binned.TVD(padded[0], padded[1]))
+	out.JS = orUndefined(binned.JensenShannon(padded[0], padded[1]))
 	out.Entropy = entropyOf(counts[1])
 }
 
 // entropyOf returns Shannon's entropy of the shares, in nats.
 func entropyOf(counts []uint64) Number {
-	return orUndefined(drift.Entropy(append(slices.Clone(counts), 0))) * math.Ln2 // it wants two bins: an empty one changes nothing
+	return orUndefined(binned.Entropy(append(slices.Clone(counts), 0))) * math.Ln2 // it wants two bins: an empty one changes nothing
 }
 
 func (out *Column) tests(counts [2][]uint64, unseen uint64) {
@@ -306,13 +306,13 @@ func (out *Column) tests(counts [2][]uint64, unseen uint64) {
 		out.ChiSquare = ChiSquare{0, 1, 0}
 		return
 	}
-	if statistic, p, dof, err := drift.ChiSquare(counts[0], counts[1]); err == nil {
+	if statistic, p, dof, err := binned.ChiSquare(counts[0], counts[1]); err == nil {
 		out.ChiSquare = ChiSquare{Number(statistic), Number(p), dof}
 	}
 	if unseen > 0 {
 		return
 	}
-	if statistic, p, _, err := drift.GoodnessOfFit(counts[0], counts[1]); err == nil {
+	if statistic, p, _, err := binned.GoodnessOfFit(counts[0], counts[1]); err == nil {
 		out.Fit = Fit{Number(statistic), Number(p)}
 	}
 }
@@ -352,7 +352,7 @@ func (out *Column) severity(b, c *tabular.Values) Number {
 		return undefined
 	}
 	share := math.Abs(float64(c.Nulls)/float64(c.Rows) - float64(b.Nulls)/float64(b.Rows))
-	_, p, _, err := drift.ChiSquare([]uint64{b.Nulls, b.Rows - b.Nulls}, []uint64{c.Nulls, c.Rows - c.Nulls})
+	_, p, _, err := binned.ChiSquare([]uint64{b.Nulls, b.Rows - b.Nulls}, []uint64{c.Nulls, c.Rows - c.Nulls})
 	worst := 0.0
 	tests := max(1, out.parts)
 	if err == nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"testing"
 	"time"
 
@@ -185,15 +184,6 @@ func BenchmarkMemory(b *testing.B) {
 		b.ReportMetric((used()-empty)/folded, "x-full")
 		on.clear(b, c.Prefix)
 	}
-}
-
-// processCPU is the time that the process has spent on processors.
-func processCPU(b *testing.B) time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // groupCases are views of which an entity has rows, apart and in a group, without an

@@ -16,6 +16,7 @@ import (
 
 	"sluice/feature"
 	"sluice/store/redis"
+	"sluice/test/processor"
 )
 
 // hedging is a store under Sentinel that may ask a quarter of its reads twice, and has
@@ -179,7 +180,7 @@ func BenchmarkHedging(b *testing.B) {
 		b.Run(fmt.Sprintf("budget=%g", share), func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetParallelism(32)
-			begun := processCPU(b)
+			begun := processor.Time()
 			b.RunParallel(func(pb *testing.PB) {
 				var dst [][]feature.Record
 				for i := 0; pb.Next(); i++ {
@@ -190,7 +191,7 @@ func BenchmarkHedging(b *testing.B) {
 					}
 				}
 			})
-			b.ReportMetric(float64(processCPU(b)-begun)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(processor.Time()-begun)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice/feature"
+	"sluice/test/processor"
 )
 
 // BenchmarkPrecomputed reads what a service over 2, 5 and 10 views of an entity needs:
@@ -63,14 +64,14 @@ func BenchmarkPrecomputed(b *testing.B) {
 			}
 			measure := func(name string, fn func()) {
 				b.Run(fmt.Sprintf("views=%d/keys=%d/by=%s", views, n, name), func(b *testing.B) {
-					begun, server := processCPU(b), at.cpu(b)
+					begun, server := processor.Time(), at.cpu(b)
 					for b.Loop() {
 						for i := range asked {
 							asked[i] = feature.Key(key(rng.IntN(entities)))
 						}
 						fn()
 					}
-					b.ReportMetric(float64(processCPU(b)-begun)/float64(b.N), "cpu-ns/op")
+					b.ReportMetric(float64(processor.Time()-begun)/float64(b.N), "cpu-ns/op")
 					b.ReportMetric((at.cpu(b)-server)*1e9/float64(b.N), "redis-ns/op")
 				})
 			}

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -19,6 +18,7 @@ import (
 	"sluice/serving"
 	"sluice/store/placement"
 	"sluice/store/redis"
+	"sluice/test/processor"
 	"sluice/test/services"
 )
 
@@ -95,7 +95,7 @@ func BenchmarkGroup(b *testing.B) {
 		for kind, first := range map[string]int{"views": 0, "group": groupViews} {
 			b.Run(fmt.Sprintf("asked=%d/entities=%d/by=%s", of.asked, of.entities, kind), func(b *testing.B) {
 				bodies := groupRequests(first, of.asked, of.entities)
-				begun, at, n := rusage(b), cpuOf(b, admin), 0
+				begun, at, n := processor.Time().Seconds(), cpuOf(b, admin), 0
 				b.ReportAllocs()
 				for b.Loop() {
 					w := httptest.NewRecorder()
@@ -104,7 +104,7 @@ func BenchmarkGroup(b *testing.B) {
 						b.Fatalf("%d %s", w.Code, w.Body)
 					}
 				}
-				b.ReportMetric((rusage(b)-begun)*1e6/float64(b.N), "cpu-µs/op")
+				b.ReportMetric((processor.Time().Seconds()-begun)*1e6/float64(b.N), "cpu-µs/op")
 				b.ReportMetric((cpuOf(b, admin)-at)*1e6/float64(b.N), "redis-µs/op")
 			})
 		}
@@ -149,16 +149,6 @@ func groupRequests(first, asked, entities int) (bodies []string) {
 		bodies = append(bodies, fmt.Sprintf(`{"features":[%s],"full_feature_names":true,"entities":{"user":[%s]}}`, strings.Join(refs, ","), strings.Join(keys, ",")))
 	}
 	return bodies
-}
-
-// rusage is the time in seconds that the process has spent on processors.
-func rusage(b *testing.B) float64 {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return float64(used.Utime.Sec+used.Stime.Sec) + float64(used.Utime.Usec+used.Stime.Usec)/1e6
 }
 
 // cpuOf is the time in seconds that a Redis server has spent on processors.

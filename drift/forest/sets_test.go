@@ -1,4 +1,4 @@
-package drift
+package forest
 
 import (
 	"cmp"
@@ -9,14 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sluice/test/processor"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// forestSets names a folder of labelled sets, which testdata/forest.py fills, and where
+// sets names a folder of labelled sets, which testdata/forest.py fills, and where
 // it finds sluice.json afterwards.
-var forestSets = flag.String("forest.sets", "", "folder of labelled sets to measure forests on")
+var sets = flag.String("forest.sets", "", "folder of labelled sets to measure forests on")
 
 // labelled is a set of rows, some of which are outliers.
 type labelled struct {
@@ -72,8 +73,8 @@ func (s labelled) auc(scores []float64) float64 {
 	return (ranks - outliers*(outliers+1)/2) / outliers / (float64(len(order)) - outliers)
 }
 
-// forestFigures are what forests of several seeds reach on a set.
-type forestFigures struct {
+// figures are what forests of several seeds reach on a set.
+type figures struct {
 	AUC   float64 `json:"auc"`
 	SD    float64 `json:"auc_sd"`
 	Fit   float64 `json:"fit_ms"`   // processor time
@@ -82,22 +83,22 @@ type forestFigures struct {
 	scores []float64 // mean over the seeds
 }
 
-func (s labelled) measure(t *testing.T, seeds int) (out forestFigures) {
+func (s labelled) measure(t *testing.T, seeds int) (out figures) {
 	t.Helper()
 	out.scores = make([]float64, len(s.rows))
 	var aucs, fits, walks []float64
 	for seed := range seeds {
-		start := cpu()
-		f, err := FitForest(s.rows, uint64(seed))
+		start := processor.Time()
+		f, err := Fit(s.rows, uint64(seed))
 		if err != nil {
 			t.Fatal(err)
 		}
-		fitted := cpu()
+		fitted := processor.Time()
 		scores := make([]float64, len(s.rows))
 		for i, row := range s.rows {
 			scores[i] = f.Score(row)
 		}
-		walks = append(walks, float64((cpu()-fitted).Nanoseconds())/1e3/float64(len(s.rows)))
+		walks = append(walks, float64((processor.Time()-fitted).Nanoseconds())/1e3/float64(len(s.rows)))
 		fits = append(fits, float64((fitted-start).Nanoseconds())/1e6)
 		aucs = append(aucs, s.auc(scores))
 		for i := range scores {
@@ -153,14 +154,14 @@ func TestForestIsScikitLearns(t *testing.T) {
 // TestForestSets measures forests on the sets of -forest.sets and writes sluice.json
 // there; `make forest` runs it.
 func TestForestSets(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(*forestSets, "*.csv"))
+	paths, err := filepath.Glob(filepath.Join(*sets, "*.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *forestSets == "" {
+	if *sets == "" {
 		paths = []string{"testdata/forest.csv"}
 	}
-	all := map[string]forestFigures{}
+	all := map[string]figures{}
 	for _, path := range paths {
 		got := readLabelled(t, path).measure(t, 5)
 		if !(got.AUC > 0.5 && got.AUC <= 1) {
@@ -168,14 +169,14 @@ func TestForestSets(t *testing.T) {
 		}
 		all[strings.TrimSuffix(filepath.Base(path), ".csv")] = got
 	}
-	if *forestSets == "" {
+	if *sets == "" {
 		return
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(*forestSets, "sluice.json"), text, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(*sets, "sluice.json"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

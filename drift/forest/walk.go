@@ -1,4 +1,4 @@
-package drift
+package forest
 
 import "math"
 
@@ -14,7 +14,7 @@ type walkTree struct {
 }
 
 const (
-	walkPlaces  = 1 << forestDepth
+	walkPlaces  = 1 << maxDepth
 	walkColumns = 256 // columns of a row that is scored by walking; a longer one is scored cut by cut
 )
 
@@ -49,7 +49,7 @@ func (f *Forest) measure(at int32, depth int) {
 func (t *walkTree) lay(f *Forest, at int32, place, depth int) {
 	n := &f.nodes[at]
 	switch {
-	case depth == forestDepth:
+	case depth == maxDepth:
 		t.path[place-walkPlaces] = f.path[at]
 	case n.column < 0:
 		t.cuts[place] = math.MaxUint32
@@ -86,7 +86,7 @@ func (f *Forest) pathSum(row []float64) float64 {
 	for ; len(trees) >= 5; trees = trees[5:] { // walks side by side hide each other's waits
 		t := (*[5]walkTree)(trees)
 		a, b, c, d, e := uint64(1), uint64(1), uint64(1), uint64(1), uint64(1)
-		for range forestDepth {
+		for range maxDepth {
 			a = t[0].step(a, &keys)
 			b = t[1].step(b, &keys)
 			c = t[2].step(c, &keys)
@@ -101,7 +101,7 @@ func (f *Forest) pathSum(row []float64) float64 {
 	}
 	for i := range trees {
 		at := uint64(1)
-		for range forestDepth {
+		for range maxDepth {
 			at = trees[i].step(at, &keys)
 		}
 		sum += trees[i].path[at%walkPlaces]

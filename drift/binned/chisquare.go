@@ -1,4 +1,4 @@
-package drift
+package binned
 
 import "gonum.org/v1/gonum/stat/distuv"
 

@@ -1,9 +1,9 @@
-package drift
+package binned
 
 import "math"
 
-// psiFloor is the least share of a bin, so that an empty one stays finite.
-const psiFloor = 1e-4
+// Floor is the least share of a bin, so that an empty one stays finite.
+const Floor = 1e-4
 
 // PSI returns the population stability index of current against baseline:
 //
@@ -26,8 +26,8 @@ func PSI(baseline, current []uint64) (float64, error) {
 	}
 	sum := 0.0
 	for i := range baseline {
-		b := max(psiFloor, float64(baseline[i])/nb)
-		c := max(psiFloor, float64(current[i])/nc)
+		b := max(Floor, float64(baseline[i])/nb)
+		c := max(Floor, float64(current[i])/nc)
 		sum += (c - b) * math.Log(c/b)
 	}
 	return sum, nil

@@ -1,4 +1,4 @@
-package drift
+package forest
 
 import (
 	"math"
@@ -13,7 +13,7 @@ func TestWalkIsCutByCut(t *testing.T) {
 	for range 600 {
 		rows = append(rows, []float64{rng.NormFloat64(), float64(rng.IntN(3)), math.Copysign(0, -1), rng.ExpFloat64()})
 	}
-	f, err := FitForest(rows, 9)
+	f, err := Fit(rows, 9)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package drift
+package binned
 
 import "math"
 
@@ -85,7 +85,7 @@ func Entropy(counts []uint64) (float64, error) {
 	if len(counts) < 2 {
 		return 0, ErrBins
 	}
-	n := total(counts)
+	n := Total(counts)
 	if n < MinSample {
 		return 0, ErrSample
 	}

@@ -1,4 +1,4 @@
-package drift
+package forest
 
 import "math/rand/v2"
 
@@ -49,9 +49,9 @@ func (g *grower) draw(rows [][]float64) []int32 {
 // grow appends the subtree of the sample's rows at those places, which it reorders.
 func (g *grower) grow(at []int32, depth int) {
 	f := g.forest
-	node := len(f.nodes)
-	f.nodes = append(f.nodes, forestNode{column: -1, size: int32(len(at))})
-	if depth == forestDepth || len(at) <= 1 {
+	root := len(f.nodes)
+	f.nodes = append(f.nodes, node{column: -1, size: int32(len(at))})
+	if depth == maxDepth || len(at) <= 1 {
 		return
 	}
 	column, threshold, ok := g.cut(at)
@@ -65,9 +65,9 @@ func (g *grower) grow(at []int32, depth int) {
 			left++
 		}
 	}
-	f.nodes[node].column, f.nodes[node].threshold = int32(column), threshold
+	f.nodes[root].column, f.nodes[root].threshold = int32(column), threshold
 	g.grow(at[:left], depth+1)
-	f.nodes[node].right = int32(len(f.nodes))
+	f.nodes[root].right = int32(len(f.nodes))
 	g.grow(at[left:], depth+1)
 }
 

@@ -1,4 +1,4 @@
-package drift
+package forest
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func cloud(seed uint64, rows, columns int) [][]float64 {
 func TestForestFindsOutliers(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3} {
 		rows := cloud(seed, 2000, 4)
-		f, err := FitForest(rows, seed)
+		f, err := Fit(rows, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,9 +56,9 @@ func TestForestFindsOutliers(t *testing.T) {
 
 func TestForestIsByteStable(t *testing.T) {
 	rows := cloud(5, 700, 3)
-	first, _ := FitForest(rows, 9)
-	second, _ := FitForest(rows, 9)
-	other, _ := FitForest(rows, 10)
+	first, _ := Fit(rows, 9)
+	second, _ := Fit(rows, 9)
+	other, _ := Fit(rows, 10)
 	a, _ := first.MarshalBinary()
 	b, _ := second.MarshalBinary()
 	c, _ := other.MarshalBinary()
@@ -80,19 +80,19 @@ func TestForestRefuses(t *testing.T) {
 		rows [][]float64
 		want error
 	}{
-		"no rows":      {nil, ErrSample},
-		"one row":      {[][]float64{{1}}, ErrSample},
-		"no columns":   {[][]float64{{}, {}}, ErrBins},
-		"ragged":       {[][]float64{{1, 2}, {1}}, ErrBins},
-		"not a number": {[][]float64{{1}, {math.NaN()}}, ErrBins},
+		"no rows":      {nil, ErrRows},
+		"one row":      {[][]float64{{1}}, ErrRows},
+		"no columns":   {[][]float64{{}, {}}, ErrColumns},
+		"ragged":       {[][]float64{{1, 2}, {1}}, ErrColumns},
+		"not a number": {[][]float64{{1}, {math.NaN()}}, ErrColumns},
 		"infinite":     {[][]float64{{1}, {math.Inf(1)}, {math.Inf(-1)}}, nil},
 		"all the same": {[][]float64{{1, 1}, {1, 1}, {1, 1}}, nil},
 		"huge":         {[][]float64{{1e300}, {-1e300}, {0}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, err := FitForest(tc.rows, 1)
+			f, err := Fit(tc.rows, 1)
 			if !errors.Is(err, tc.want) {
-				t.Fatalf("FitForest: %v, want %v", err, tc.want)
+				t.Fatalf("Fit: %v, want %v", err, tc.want)
 			}
 			if err == nil {
 				if s := f.Score(tc.rows[0]); !(s > 0 && s <= 1) {
@@ -101,14 +101,14 @@ func TestForestRefuses(t *testing.T) {
 			}
 		})
 	}
-	f, _ := FitForest([][]float64{{1, 2}, {3, 4}}, 1)
+	f, _ := Fit([][]float64{{1, 2}, {3, 4}}, 1)
 	if !math.IsNaN(f.Score([]float64{1})) || f.Contributions([]float64{1}) != nil {
 		t.Error("a row of another length is scored")
 	}
 }
 
 func FuzzForestDecode(f *testing.F) {
-	forest, _ := FitForest(cloud(1, 3, 2), 1)
+	forest, _ := Fit(cloud(1, 3, 2), 1)
 	seed, _ := forest.MarshalBinary()
 	f.Add(seed)
 	f.Add(seed[:len(seed)/2])

@@ -1,4 +1,4 @@
-package drift
+package binned
 
 import (
 	"encoding/json"
@@ -33,8 +33,6 @@ type reference struct {
 		Current  []uint64 `json:"current"`
 		Exact    float64  `json:"exact"`
 	} `json:"ks_raw"`
-	Student []struct{ T, DF, P float64 } `json:"student"`
-	F       []struct{ F, D1, D2, P float64 }
 }
 
 func readReference(t *testing.T) reference {

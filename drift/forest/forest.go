@@ -1,15 +1,31 @@
-package drift
+// Package forest has Isolation Forests over rows of numbers: to grow one from a seed, to
+// score rows, to say which columns set a row apart, and a versioned form in bytes.
+//
+// Everything is pure; a Forest is immutable and safe for concurrent use. The same rows and
+// seed give the same forest in every release.
+package forest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
 
+// Errors of this package. Callers test with errors.Is.
+var (
+	// ErrRows reports too few rows to grow a forest from.
+	ErrRows = errors.New("too few rows")
+	// ErrColumns reports rows that differ in length, are empty, or hold what is no number.
+	ErrColumns = errors.New("rows are not of numbers, or not of as many")
+	// ErrCorrupt reports bytes that no encoder of this package wrote.
+	ErrCorrupt = errors.New("corrupt encoding")
+)
+
 // Shape of every forest, as in the paper.
 const (
-	forestTrees  = 100
-	forestSample = 256
-	forestDepth  = 8 // log2 of forestSample: deeper, a path is as long as the average
+	trees      = 100
+	sampleRows = 256
+	maxDepth   = 8 // log2 of sampleRows: deeper, a path is as long as the average
 )
 
 // Forest is an Isolation Forest: trees that cut rows apart at random. A row that
@@ -21,43 +37,43 @@ type Forest struct {
 	columns int
 	sample  int // rows that every tree was grown from
 	starts  []int32
-	nodes   []forestNode
+	nodes   []node
 	walk    []walkTree // the nodes again, laid out for scoring; nil beyond walkColumns
 	path    []float64
 }
 
-// forestNode is a cut of column at threshold, or a leaf (column -1). Rows below
+// node is a cut of column at threshold, or a leaf (column -1). Rows below
 // the threshold go left.
-type forestNode struct {
+type node struct {
 	threshold float32
 	column    int32
 	right     int32 // absolute position of the right child
 	size      int32 // rows of the sample that reached it
 }
 
-// FitForest grows a forest of 100 trees of 256 rows each (or of all rows, if
+// Fit grows a forest of 100 trees of 256 rows each (or of all rows, if
 // there are fewer) on rows of equal length. The same rows, order and seed give
 // the same forest. Values are used as float32 and must not be not-a-number.
 //
-// The error is ErrSample for fewer than two rows, and ErrBins if the rows'
+// The error is ErrRows for fewer than two rows, and ErrColumns if the rows'
 // lengths differ or are 0, or a value is not a number.
-func FitForest(rows [][]float64, seed uint64) (*Forest, error) {
+func Fit(rows [][]float64, seed uint64) (*Forest, error) {
 	if len(rows) < 2 {
-		return nil, fmt.Errorf("fit forest on %d rows: %w", len(rows), ErrSample)
+		return nil, fmt.Errorf("fit forest on %d rows: %w", len(rows), ErrRows)
 	}
 	for i, row := range rows {
 		if len(row) != len(rows[0]) || len(row) == 0 {
-			return nil, fmt.Errorf("fit forest: row %d has %d columns, the first %d: %w", i, len(row), len(rows[0]), ErrBins)
+			return nil, fmt.Errorf("fit forest: row %d has %d columns, the first %d: %w", i, len(row), len(rows[0]), ErrColumns)
 		}
 		for _, v := range row {
 			if math.IsNaN(v) {
-				return nil, fmt.Errorf("fit forest: row %d is not a number: %w", i, ErrBins)
+				return nil, fmt.Errorf("fit forest: row %d is not a number: %w", i, ErrColumns)
 			}
 		}
 	}
-	f := &Forest{columns: len(rows[0]), sample: min(forestSample, len(rows))}
+	f := &Forest{columns: len(rows[0]), sample: min(sampleRows, len(rows))}
 	g := newGrower(f, len(rows), seed)
-	for range forestTrees {
+	for range trees {
 		f.starts = append(f.starts, int32(len(f.nodes)))
 		g.grow(g.draw(rows), 0)
 	}
@@ -133,7 +149,7 @@ func (f *Forest) Contributions(row []float64) []float64 {
 }
 
 // pathLengths[n] is the average number of cuts that set one of n rows apart.
-var pathLengths = func() (c [forestSample + 1]float64) {
+var pathLengths = func() (c [sampleRows + 1]float64) {
 	harmonic := 0.0
 	for n := 2; n < len(c); n++ {
 		harmonic += 1 / float64(n-1)

