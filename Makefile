@@ -4,9 +4,9 @@ BIN     := bin/sluice
 VENV    := .venv
 REAL    := ./test/services/... ./internal/h2/... ./store/... ./tap/... ./serving/... ./cmd/sluice/... ./test/scenario/...
 SIMULATED := ./drift ./test/mutants
-RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/control/... ./internal/notify/... ./internal/admin/... ./internal/admission/... ./internal/h1/... ./internal/h2/...
+RACE    := ./tap/... ./store/... ./materialize/... ./serving/... ./freshness/... ./internal/connections/... ./internal/control/... ./internal/notify/... ./internal/admin/... ./internal/admission/... ./internal/h1/... ./internal/h2/...
 
-.PHONY: edge-tools help test-real test-on-services test-services-beside-simulations simulations build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast test-clients demo-services battery battery-services bench-services bench-serve soak-serve
+.PHONY: edge-tools help test-real test-on-services test-services-beside-simulations simulations build check format vet lint arrows generated test race bench demo fuzz forest peers clean services-up services-down test-services test-feast test-clients demo-services battery bench-services bench-serve soak-serve
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,26 +104,8 @@ test-feast: ## Feast's own client, from PyPI, against the binary; needs Python 3
 demo-services: build ## the same on Kafka, Redis Cluster and PostgreSQL, which it starts and stops
 	exec env SERVICES_STATE=$(CURDIR)/.services/demo $(SERVICES) run kafka redis-cluster postgres -- sh -c 'exec $(BIN) demo --brokers "$$KAFKA_BROKERS" --redis "$$REDIS_CLUSTER_ADDRS" --postgres "$$POSTGRES_DSN"'
 
-battery: edge-tools ## the long tests of reliability (docs/reliability.md), about five hours
-	$(GO) test -count=1 -timeout 8h -v ./test/sim -sim.histories 300000 -sim.cells 30 -sim.patience 10m
-	$(GO) test -count=1 -timeout 2h -v ./test/mutants -mutants.all
-	$(GO) test -count=1 -timeout 1h -v -run HostileInput ./test/scenario -battery.hostile 1000000
-	$(GO) test -count=1 -timeout 1h -v ./test/powerloss -powerloss.cuts 200
-	$(GO) test -count=1 -timeout 1h -v -run 'Drill$$' ./test/scenario -battery.drills 20
-	$(GO) test -count=1 -timeout 1h -v -run PublishUnderLoad ./test/scenario -publish.rounds 1000
-	SLUICE_HISTORIES=10000 $(GO) test -count=1 -timeout 1h -v -run Linearizable ./store/registry
-	SLUICE_DRILL_ENTITIES=10000000 $(GO) test -count=1 -timeout 1h -v -run Drill ./cmd/sluice/app
-	SLUICE_RECONCILE_ENTITIES=1000000 $(GO) test -count=1 -timeout 1h -v -run 'Reconcile$$' ./cmd/sluice/app
-	exec env SERVICES_STATE=$(CURDIR)/.services/battery $(SERVICES) run $(SERVICE_SET) -- $(MAKE) battery-services
-
-battery-services: # the part of it that needs real services
-	$(GO) test -count=1 -tags services -timeout 4h -v -run Services ./test/scenario -battery.faults=400 -battery.freeze=30s -battery.storm=10m -battery.drills=20 -battery.hostile=1000000
-	$(GO) test -count=1 -tags services -timeout 3h -v -run HistoriesServices ./test/sim -sim.redis 20000
-	$(GO) test -count=1 -tags services -timeout 3h -v -run CrashCellsServices ./test/sim -sim.table -sim.cells 10 -sim.patience 10m
-	$(GO) test -count=1 -tags services -timeout 1h -v -run Services ./test/mutants -mutants.all
-	$(GO) test -count=1 -tags services -timeout 1h -v -run ShardLost ./serving -shard.clients 10000
-	SLUICE_RECONCILE_ENTITIES=1000000 $(GO) test -count=1 -tags services -timeout 1h -v -run ReconcileServices ./cmd/sluice/app
-	SLUICE_HISTORIES=2000 $(GO) test -count=1 -tags services -timeout 1h -v -run PostgresIsLinearizable ./store/registry
+battery: ## the long tests of reliability (docs/reliability.md), about five hours; goes on where it was broken off
+	test/battery/run
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./quality/... ./drift/... ./tap/... ./store/... ./serving/... ./internal/judge/... ./cmd/sluice/app/...
