@@ -228,12 +228,14 @@ func TestSuggest(t *testing.T) {
 	}
 	for _, line := range []string{
 		"  - name: payments\n",
-		"      - {name: id, type: string, expect: {length: {max: 8}, unique: true, nulls: 0.01}}  # every value is there once",
+		"  - {name: id, type: string}  # the join key, if that is what rows are looked up by: 400 values in 400 rows\n",
+		"    source: {event_time: \"at\"}",
+		"      # id: the join key\n",
+		"      # at: the event time\n",
 		"      - {name: amount, type: float64, expect: {nulls: 0.01}}  # -20.5 to 379.5",
 		"      - {name: score, type: float64, expect: {min: 0, max: 1, nulls: 0.01}}",
 		`      - {name: country, type: string, expect: {in: ["NL", "DE"], nulls: 0.67}}`,
 		"      - {name: paid, type: bool, expect: {nulls: 0.01}}",
-		"      - {name: at, type: timestamp, expect: {nulls: 0.01}}",
 		"      - {name: note, type: string, expect: {length: {max: 8}, nulls: 0.01}}\n",
 		"      # - {name: gone, type: float64}  # nothing but nulls",
 		`      # - {name: "a b", type: string, expect: {in: ["x"], nulls: 0.01}}`,

@@ -19,6 +19,8 @@ const (
 	mostIn    = 20   // values that a suggested list names at most
 	perIn     = 50   // rows that each of them needs at least, so that the list is whole
 	leastNull = 0.01 // suggested share of nulls where the file has fewer
+
+	smallWindow = 100 // rows of a window that suggested shares are meant for at least
 )
 
 // Suggest writes a view's definition with expectations that the file keeps: what a
@@ -26,28 +28,48 @@ const (
 // the form of texts that have one, twice the longest text, texts that come once as
 // unique, 0 as the least of what is never negative, null for what is not finite, and twice
 // the nulls there are: how values vary within them is the detector's concern. Payment card
-// numbers get a warning. Columns without a value, or without a name that a feature may
-// have, are comments; the error is ErrNothing if there are no others.
+// numbers get a warning. The join key and the event time are taken from the file where it
+// has columns that look like them. Columns without a value, or without a name that a feature
+// may have, are comments; the error is ErrNothing if there are no others.
 func Suggest(d Description, view string) (string, error) {
 	if d.Rows == 0 {
 		return "", fmt.Errorf("no rows: %w", ErrNothing)
 	}
-	if !slices.ContainsFunc(d.Columns, func(c Described) bool { return c.suggestable() }) {
-		return "", fmt.Errorf("no column with values and with a name that a feature may have: %w", ErrNothing)
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "# suggested from %d rows: read it, name the join key, then: sluice plan -f DIR\n", d.Rows)
-	fmt.Fprintf(&b, "entities:\n  - {name: key, type: string}\nviews:\n  - name: %s\n    entities: [key]\n    features:\n", quoted(view))
+	r := rolesOf(&d)
+	var features, others []string
 	for i := range d.Columns {
 		c := &d.Columns[i]
-		lead := "      "
-		if !c.suggestable() {
-			lead = "      # "
+		line := fmt.Sprintf("- {name: %s, type: %s%s%s}%s", quoted(c.Column), c.suggestedType(), c.suggestedPolicy(), c.suggested(d.Rows), c.remark(d.Rows))
+		switch role := r.role(i, c); {
+		case role != "":
+			others = append(others, fmt.Sprintf("# %s: %s", quoted(c.Column), role))
+		case c.suggestable():
+			features = append(features, line)
+		default:
+			features = append(features, "# "+line)
 		}
-		fmt.Fprintf(&b, "%s- {name: %s, type: %s%s%s}%s\n", lead, quoted(c.Column), c.suggestedType(), c.suggestedPolicy(), c.suggested(d.Rows), c.remark(d.Rows))
+	}
+	if !slices.ContainsFunc(features, func(line string) bool { return line[0] != '#' }) {
+		return "", fmt.Errorf("no column with values and with a name that a feature may have: %w", ErrNothing)
+	}
+	key, entity := r.suggestedKey(&d)
+	var b strings.Builder
+	fmt.Fprintf(&b, "# suggested from %d rows: read it, look at the join key and the event time, then: sluice plan -f DIR\n", d.Rows)
+	fmt.Fprintf(&b, "entities:\n  %s\nviews:\n  - name: %s\n    entities: [%s]\n", entity, quoted(view), key)
+	for _, line := range []string{r.suggestedSource(&d), r.suggestedWindow(&d)} {
+		if line != "" {
+			fmt.Fprintf(&b, "    %s\n", line)
+		}
+	}
+	b.WriteString("    features:\n")
+	for _, line := range append(features, others...) {
+		fmt.Fprintf(&b, "      %s\n", line)
 	}
 	return b.String(), nil
 }
+
+// namedCard reports whether the column is called as those of payment cards are.
+func (c *Described) namedCard() bool { return strings.Contains(c.Column, "card") || c.Column == "pan" }
 
 // suggestable reports whether there is something to go by, and a name for a feature.
 func (c *Described) suggestable() bool { return c.N > 0 && feature.ValidName(c.Column) }
@@ -134,7 +156,7 @@ func (c *Described) suggested(rows uint64) string {
 		missing += c.Infinite
 	}
 	if share := float64(missing) / max(1, float64(rows)); share < 0.5 {
-		parts = append(parts, fmt.Sprintf("nulls: %.2g", max(leastNull, math.Ceil(200*share)/100)))
+		parts = append(parts, fmt.Sprintf("nulls: %.2g", suggestedNulls(share)))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -142,9 +164,17 @@ func (c *Described) suggested(rows uint64) string {
 	return ", expect: {" + strings.Join(parts, ", ") + "}"
 }
 
+// suggestedNulls is the share of nulls that a window may have, where a file has that one:
+// twice as many, and what three standard errors of a window of 100 rows come to, because a
+// window has fewer rows than the file and a share that varies more.
+func suggestedNulls(share float64) float64 {
+	noise := 3 * math.Sqrt(share*(1-share)/smallWindow)
+	return max(leastNull, math.Ceil(100*max(2*share, share+noise)-1e-9)/100)
+}
+
 // suggestedForm are the expectations of texts that are no closed list.
 func (c *Described) suggestedForm() (parts []string) {
-	if c.Cards == 0 && (strings.Contains(c.Column, "card") || c.Column == "pan") {
+	if c.Cards == 0 && c.namedCard() {
 		parts = append(parts, "token: true")
 	}
 	switch {

@@ -113,17 +113,18 @@ func TestCardsThatAreNumbers(t *testing.T) {
 // warning, and are not shown.
 func TestFileKeepsItsSuggestions(t *testing.T) {
 	var text strings.Builder
-	text.WriteString("card,iban,pan,note,code\n")
+	text.WriteString("id,card,iban,pan,note,code\n")
 	rows := make([][]string, 0, 300)
 	for i := range 300 {
 		row := []string{fmt.Sprintf("tok_%08x", i*7919), fmt.Sprintf("NL%02d BANK %010d", i%90, i*31), "4111111111111111x", strings.Repeat("n", i%40), fmt.Sprintf("%c-%03d", 'A'+i%26, i)}
 		rows = append(rows, row)
-		text.WriteString(strings.Join(row, ",") + "\n")
+		text.WriteString(fmt.Sprintf("%d,", i%90) + strings.Join(row, ",") + "\n")
 	}
 	suggested := suggest(t, file(t, "a.csv", text.String()), "v")
 	for _, want := range []string{
 		`token: true, pattern: "tok_[0-9a-z]{8}"`, `pattern: "[0-9A-Z]{4} BANK [0-9]{10}"`, `pattern: "[A-Z]-[0-9]{3}", unique: true`, "note, type: string, expect: {length: {max: 78}",
 		"# WARNING: 300 of 300 values may be payment card numbers",
+		"entities:\n  - {name: id, type: int64}  #",
 	} {
 		if !strings.Contains(suggested, want) {
 			t.Errorf("no %s in\n%s", want, suggested)
