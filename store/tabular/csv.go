@@ -2,6 +2,7 @@ package tabular
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -38,6 +39,10 @@ func newCSV(in io.Reader, file io.Closer, name string, columns map[string]featur
 	if mark, _ := text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
 		_, _ = text.Discard(len(byteOrderMark)) // these bytes are there
 	}
+	start, _ := text.Peek(text.Size()) // or as much as there is; reading on finds the error
+	if err := refused(start); err != nil {
+		return nil, err
+	}
 	r := &csvRows{name: name, file: file, bound: b, in: csv.NewReader(text)}
 	r.in.ReuseRecord = true
 	header, err := r.in.Read()
@@ -63,6 +68,36 @@ func (r *csvRows) columns(header []string, types map[string]feature.Type) error 
 		}
 		r.keys = append(r.keys, append(appendString(nil, name), ':'))
 		r.types = append(r.types, types[name])
+	}
+	return nil
+}
+
+// separators are what other programs put between fields, and how they are called.
+var separators = []struct {
+	byte byte
+	name string
+}{{';', "semicolons"}, {'\t', "tabs"}, {'|', "vertical bars"}}
+
+// refused says why a file that begins so is none that is read; nil if it is one. A header that
+// something else than commas separates would be one column, or a few, of whole lines. In such
+// files commas may stand for decimal points, so they are not read by guess. Names of columns may
+// hold the same characters in quotes, or no more of them than there are commas.
+func refused(start []byte) error {
+	if mark := string(start[:min(2, len(start))]); mark == "\xff\xfe" || mark == "\xfe\xff" {
+		return fmt.Errorf("line 1: the file is in UTF-16: %w: write it in UTF-8", ErrFormat)
+	}
+	header, _, _ := bytes.Cut(bytes.TrimLeft(start, "\r\n"), []byte("\n"))
+	var found [256]int
+	quoted := false
+	for _, c := range header {
+		if quoted = quoted != (c == '"'); !quoted {
+			found[c]++
+		}
+	}
+	for _, s := range separators {
+		if found[s.byte] > found[','] {
+			return fmt.Errorf("line 1: %s, not commas, separate the columns of the header %.100q: %w: write the file with commas, and numbers with decimal points", s.name, bytes.TrimRight(header, "\r"), ErrFormat)
+		}
 	}
 	return nil
 }

@@ -144,3 +144,34 @@ func TestRequireHeader(t *testing.T) {
 		}
 	}
 }
+
+// A file that something else than commas separates, or that is no UTF-8 by its mark, is refused
+// with what to do: it was read as one column of whole lines.
+func TestCSVOfOtherSeparators(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"semicolons":        {"id;amount;country\na;1,5;NL\n", `line 1: semicolons, not commas, separate the columns of the header "id;amount;country"`},
+		"two columns":       {"id;amount\na;1\n", "semicolons"},
+		"decimal commas":    {"id;amount, eur;x\na;1,5;2\n", "semicolons"},
+		"in quotes":         {"\"id\";\"amount, in euros\"\r\n\"a\";1,5\r\n", `separate the columns of the header "\"id\";\"amount, in euros\""`},
+		"blank lines first": {"\n\r\nid;amount\na;1\n", `"id;amount"`},
+		"tabs":              {"id\tamount\na\t1\n", `tabs, not commas, separate the columns of the header "id\tamount"`},
+		"vertical bars":     {"id|amount|c\na|1|2\n", "vertical bars"},
+		"a byte order mark": {"\ufeffid;amount\na;1\n", `"id;amount"`},
+		"UTF-16":            {"\xff\xfei\x00d\x00,\x00x\x00\n\x00", "line 1: the file is in UTF-16"},
+		"UTF-16, big end":   {"\xfe\xff\x00i\x00d\x00,\x00x\x00\n", "line 1: the file is in UTF-16"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lines, _, err := readFile(write(t, "x.csv", []byte(tc.text)), nil)
+			if !errors.Is(err, ErrFormat) || len(lines) != 0 || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "open x.csv: ") {
+				t.Errorf("%q, %v; want ErrFormat with %q", lines, err, tc.want)
+			}
+		})
+	}
+	for name, text := range map[string]string{"one column": "x\na;b\n", "a name of many": "\"a;b\",c\n1,2\n", "a quoted name": "\"a;b\"\n1\n", "none": "x", "bars in names": "p|q,r,s|t\n1,2,3\n"} {
+		t.Run(name, func(t *testing.T) {
+			if lines, _, err := readFile(write(t, "x.csv", []byte(text)), nil); err != nil || len(lines) != strings.Count(text, "\n")/2 {
+				t.Errorf("%q, %v; want a row", lines, err)
+			}
+		})
+	}
+}

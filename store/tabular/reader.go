@@ -55,7 +55,8 @@ type Reader interface {
 // Open opens the file at path by its ending: .jsonl, .ndjson, .csv, .parquet.
 //
 // Lines of JSON are returned as they stand, malformed ones too; blank ones are
-// passed over. CSV has a header; a value is a number if it is one in the grammar
+// passed over. CSV has a header and is separated by commas (what is not is refused by
+// its header); a value is a number if it is one in the grammar
 // of JSON, null if it is empty, and else a string. Parquet values follow the
 // file's schema: timestamps and dates as RFC 3339, lists as arrays, groups and
 // maps as objects, bytes (16-bit floats among them) as base64, infinities and
