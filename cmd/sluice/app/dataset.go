@@ -1,15 +1,18 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/feature"
@@ -44,7 +47,7 @@ func (d datasets) read(ctx context.Context, view *feature.View, layout *sketch.L
 	if err != nil {
 		return materialize.Dataset{}, err
 	}
-	r := datasetReader{view: view, layout: layout, key: d.key, topic: "dataset:" + digest, windows: map[int64]*sketch.Profile{}}
+	r := datasetReader{view: view, layout: layout, key: d.key, topic: "dataset:" + digest, windows: map[int64]*sketch.Profile{}, missing: featureColumns(view)}
 	if err = tabular.RequireHeader(in); err == nil {
 		err = r.all(ctx, in)
 	}
@@ -65,19 +68,27 @@ func (d datasets) read(ctx context.Context, view *feature.View, layout *sketch.L
 // datasetTypes are the types of the columns that a view's flat records have.
 func datasetTypes(view *feature.View) map[string]feature.Type {
 	types := map[string]feature.Type{}
-	column := func(name string, of feature.Type) {
-		if mapped := view.Source.Map[name]; mapped != "" {
-			name = mapped
-		}
-		types[name] = of
-	}
 	for _, e := range view.Entities {
-		column(e.Name, e.Type)
+		types[columnOf(view, e.Name)] = e.Type
 	}
 	for _, f := range view.Features {
-		column(f.Name, f.Type)
+		types[columnOf(view, f.Name)] = f.Type
 	}
 	return types
+}
+
+// columnOf is the column of flat records that has a join key or feature.
+func columnOf(view *feature.View, name string) string {
+	return cmp.Or(view.Source.Map[name], name)
+}
+
+// featureColumns are the columns of the view's features, each with its feature.
+func featureColumns(view *feature.View) map[string]string {
+	columns := map[string]string{}
+	for _, f := range view.Features {
+		columns[columnOf(view, f.Name)] = f.Name
+	}
+	return columns
 }
 
 // digestOf returns the hex SHA-256 of a file.
@@ -108,6 +119,10 @@ type datasetReader struct {
 	rows    uint64
 	bad     uint64
 	first   error // what is wrong with the first row that cannot be read
+
+	missing map[string]string // columns that no row has had yet, each with its feature
+	others  []string          // columns of the first row
+	fields  tabular.Fields
 }
 
 func (r *datasetReader) all(ctx context.Context, in tabular.Reader) error {
@@ -133,6 +148,7 @@ func (r *datasetReader) all(ctx context.Context, in tabular.Reader) error {
 }
 
 func (r *datasetReader) row(lines *tap.Lines, line []byte, offset int64) error {
+	r.present(line)
 	w, refused, err := lines.Read(line)
 	if err != nil {
 		if r.bad++; r.first == nil {
@@ -159,6 +175,50 @@ func (r *datasetReader) row(lines *tap.Lines, line []byte, offset int64) error {
 	return nil
 }
 
+// present notes which columns of features a row has, null or not.
+func (r *datasetReader) present(line []byte) {
+	if len(r.missing) == 0 {
+		return
+	}
+	fields, err := r.fields.Of(line)
+	if err != nil {
+		return // the row counts as one that cannot be read
+	}
+	for _, f := range fields {
+		delete(r.missing, string(f.Name))
+	}
+	if r.others != nil {
+		return
+	}
+	for _, f := range fields {
+		r.others = append(r.others, string(f.Name))
+	}
+}
+
+// without names the features of which the file has no column; nil if there are none. History
+// would say of such a feature that it is always null, and no fault of its values would ever show.
+func (r *datasetReader) without() error {
+	if len(r.missing) == 0 {
+		return nil
+	}
+	var names []string
+	for _, column := range slices.Sorted(maps.Keys(r.missing)) {
+		name := column
+		if r.missing[column] != column {
+			name += " (of feature " + r.missing[column] + ")"
+		}
+		if near := feature.Nearest(column, r.others); near != "" {
+			name += fmt.Sprintf(", did you mean %q?", near)
+		}
+		names = append(names, name)
+	}
+	more := ""
+	if n := len(names) - 5; n > 0 {
+		names, more = names[:5], fmt.Sprintf("; and %d more", n)
+	}
+	return fmt.Errorf("%w: it has no column for %d of %d features of the view: %s%s: a baseline needs a column for each, empty where there is no value", errDataset, len(r.missing), len(r.view.Features), strings.Join(names, "; "), more)
+}
+
 // check refuses a file that says too little.
 func (r *datasetReader) check() error {
 	switch total := r.rows + r.bad; {
@@ -167,5 +227,5 @@ func (r *datasetReader) check() error {
 	case float64(r.bad) > datasetBad*float64(total):
 		return fmt.Errorf("%w: %d of %d rows cannot be read, more than %g %%; the first: %w", errDataset, r.bad, total, 100*datasetBad, r.first)
 	}
-	return nil
+	return r.without()
 }
