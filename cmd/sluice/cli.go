@@ -187,7 +187,11 @@ func helpFor(err error) string {
 
 // report writes an error for a person, one line a problem.
 func report(w io.Writer, err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	text := err.Error()
+	if errors.Is(err, context.Canceled) { // a signal is the only thing that ends a command's context
+		text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
+	}
+	for line := range strings.SplitSeq(text, "\n") {
 		fmt.Fprintf(w, "sluice: %s\n", line)
 	}
 	var answer *answerError

@@ -43,7 +43,8 @@ func (c *replayCmd) Run(e *env) error {
 	if err := r.Run(e.ctx, shown.begin, shown.window); errors.Is(err, replay.ErrOptions) {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	} else if err != nil {
-		return err
+		p.done()
+		return shown.cut(err)
 	}
 	p.done()
 	return shown.end()
@@ -87,6 +88,8 @@ type replayed struct {
 	longest  run
 	unread   []string
 	undated  []string
+	columns  []string            // that history has not, as they came
+	fresh    map[string][]string // and the windows that have them
 }
 
 // run is a row of windows.
@@ -103,10 +106,15 @@ type featureAlarms struct {
 
 func (s *replayed) begin(setup replay.Setup) error {
 	s.setup, s.counts, s.features = setup, map[rules.State]int{}, map[string]*featureAlarms{}
+	s.fresh = map[string][]string{}
 	if s.cmd.Format != "table" {
 		if setup.Undated != "" {
 			s.progress.done()
 			fmt.Fprintf(s.env.stderr, "timestamps are left out: %s\n", setup.Undated)
+		}
+		for _, note := range setup.Notes {
+			s.progress.done()
+			fmt.Fprintln(s.env.stderr, plain(note))
 		}
 		return nil
 	}
@@ -124,6 +132,9 @@ func (s *replayed) begin(setup replay.Setup) error {
 	}
 	if setup.Warning != "" {
 		fmt.Fprintf(s.env.stdout, "%s\n", setup.Warning)
+	}
+	for _, note := range setup.Notes {
+		fmt.Fprintln(s.env.stdout, plain(note))
 	}
 	return nil
 }
@@ -143,6 +154,12 @@ func (s *replayed) window(w replay.Window) error {
 	}
 	if w.Problem != "" && w.Rows == 0 && w.Problem != "no rows" {
 		s.unread = append(s.unread, w.Name+": "+w.Problem)
+	}
+	for _, column := range w.New {
+		if s.fresh[column] == nil {
+			s.columns = append(s.columns, column)
+		}
+		s.fresh[column] = append(s.fresh[column], w.Name)
 	}
 	if w.Undated {
 		s.undated = append(s.undated, w.Name)
@@ -298,10 +315,20 @@ func (s *replayed) end() error {
 	return s.unreadable()
 }
 
+// cut shows what was judged until somebody interrupted, and returns why it ended. One JSON document
+// is whole or is not there; lines of JSON are there.
+func (s *replayed) cut(err error) error {
+	if s.env.ctx.Err() == nil || s.cmd.Format != "table" || len(s.strip) == 0 {
+		return err
+	}
+	left := fmt.Errorf("%w: %d of %d windows were not judged", err, s.setup.Files-s.setup.Baseline-len(s.strip), s.setup.Files-s.setup.Baseline)
+	return errors.Join(left, s.end())
+}
+
 // summary says what it would have come to.
 func (s *replayed) summary() string {
 	held := s.counts[rules.Inconclusive] + s.counts[rules.Error]
-	n := s.setup.Files - s.setup.Baseline - held
+	n := s.counts[rules.Pass] + s.counts[rules.Warn] + s.counts[rules.Fail]
 	text := fmt.Sprintf("%d windows judged: %d pass (·), %d warn (!), %d would have been blocked (█)", n, s.counts[rules.Pass], s.counts[rules.Warn], s.counts[rules.Fail])
 	if held > 0 {
 		text += fmt.Sprintf("; %d could not be judged (?)", held)
@@ -317,7 +344,7 @@ func (s *replayed) summary() string {
 		}
 		text += ".\n"
 	}
-	text += s.notDated()
+	text += s.notDated() + s.notJudged()
 	text += fmt.Sprintf("%s of %s features in windows alarm; by chance about %.1f would.", thousands(s.alarms), thousands(s.judged), float64(s.judged)*s.cmd.Alpha)
 	return text
 }
@@ -334,10 +361,26 @@ func (s *replayed) notDated() string {
 	return fmt.Sprintf("By %s the rows of %s are of no time that follows the window before: they were judged as those of the window that was due.\n", plain(s.setup.Time), plain(names))
 }
 
+// notJudged names the columns that windows have and history has not; empty if there are none.
+func (s *replayed) notJudged() string {
+	if len(s.columns) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, c := range s.columns[:min(3, len(s.columns))] {
+		in := s.fresh[c]
+		parts = append(parts, fmt.Sprintf("%s (in %d window%s, first %s)", plain(c), len(in), plural(len(in)), plain(in[0])))
+	}
+	if more := len(s.columns) - 3; more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", more))
+	}
+	return fmt.Sprintf("Not in history, and not judged: %s.\n", strings.Join(parts, ", "))
+}
+
 // unreadable fails the command if a file could not be read.
 func (s *replayed) unreadable() error {
 	if s.cmd.Format != "table" {
-		fmt.Fprint(s.env.stderr, s.notDated())
+		fmt.Fprint(s.env.stderr, s.notDated()+s.notJudged())
 	}
 	if len(s.unread) == 0 {
 		return nil

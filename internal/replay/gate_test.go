@@ -40,7 +40,7 @@ func TestReplayIsTheGate(t *testing.T) {
 	builder := judge.NewBuilder()
 	for i, got := range all {
 		n := baseline + i
-		p, err := profile(r.path(n), r.view, r.layout, r.calendar.window(n))
+		p, _, err := r.profile(n, r.layout)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -54,6 +53,7 @@ type Window struct {
 	Lines   []Line      // of every feature, in their order; those of the whole window, if they alarm, last
 	Problem string      // why the file could not be read
 	Undated bool        // its rows are of no time that can be its window's: see Setup.Time
+	New     []string    // columns that history has not, which are not judged
 }
 
 // Blocked reports whether the gate would not have published the window.
@@ -70,6 +70,7 @@ type Setup struct {
 	Lasting  string   // how long windows are, in words, if they are
 	Undated  string   // why timestamps are among those left out, if others than the time of rows are
 	Warning  string   // what makes the judgement weak
+	Notes    []string // what the files of history, or the folder, have that one may not know
 }
 
 var (
@@ -85,7 +86,8 @@ type Replay struct {
 	dir     string
 	files   []string
 	told    func(done, of int)
-	read    int // files so far
+	read    int    // files so far
+	passed  string // what of the folder is no window
 
 	view     *feature.View
 	layout   *sketch.Layout
@@ -96,6 +98,7 @@ type Replay struct {
 	memory   judge.Memory
 	calendar *calendar
 	setup    Setup
+	columns  map[string]bool // of history
 }
 
 // New lists the files of dir. told, which may be nil, hears how many steps of how many
@@ -117,17 +120,23 @@ func New(dir string, o Options, told func(done, of int)) (*Replay, error) {
 	if told == nil {
 		r.told = func(int, int) {}
 	}
+	var others []string
 	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".parquet", ".csv", ".jsonl", ".ndjson":
-			if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-				r.files = append(r.files, e.Name())
-			}
+		switch ok, skipped := judgeable(e); {
+		case ok:
+			r.files = append(r.files, e.Name())
+		case !skipped:
+			others = append(others, e.Name())
 		}
 	}
+	r.passed = passedOver(others)
 	slices.Sort(r.files)
 	if len(r.files) <= o.Baseline {
-		return nil, fmt.Errorf("%s has %d files of .parquet, .csv, .jsonl or .ndjson, and %d are the baseline: %w: lower --baseline-windows, or add files", dir, len(r.files), o.Baseline, ErrFiles)
+		err := fmt.Errorf("%s has %d files of .parquet, .csv, .jsonl or .ndjson, and %d are the baseline: %w: lower --baseline-windows, or add files", dir, len(r.files), o.Baseline, ErrFiles)
+		if r.passed != "" {
+			err = fmt.Errorf("%w; %s", err, r.passed)
+		}
+		return nil, err
 	}
 	return r, nil
 }
@@ -146,12 +155,13 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 	for from := r.options.Baseline; from < len(r.files); from += batch {
 		to := min(from+batch, len(r.files))
 		profiles, failed := make([]*sketch.Profile, to-from), make([]error, to-from)
+		fresh := make([][]string, to-from)
 		undated := r.dateNext(from, failed)
 		var reading errgroup.Group
 		for i := range profiles {
 			reading.Go(func() error {
 				if failed[i] == nil {
-					profiles[i], failed[i] = profile(r.path(from+i), r.view, r.layout, r.calendar.window(from+i))
+					profiles[i], fresh[i], failed[i] = r.profile(from+i, r.layout)
 				}
 				return nil
 			})
@@ -165,7 +175,7 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 			if err != nil {
 				return err
 			}
-			w.Undated = undated[i] && w.Rows > 0
+			w.Undated, w.New = undated[i] && w.Rows > 0, fresh[i]
 			r.step()
 			if err := each(w); err != nil {
 				return err
@@ -196,6 +206,11 @@ func (r *Replay) dateNext(from int, failed []error) (undated []bool) {
 	return undated
 }
 
+// profile reads the i-th file over a layout, and names its columns that history has not.
+func (r *Replay) profile(i int, layout *sketch.Layout) (*sketch.Profile, []string, error) {
+	return profile(r.path(i), r.view, layout, r.calendar.window(i), r.columns)
+}
+
 func (r *Replay) path(i int) string { return filepath.Join(r.dir, r.files[i]) }
 
 // steps counts the files of history for their types and for their profiles, and the
@@ -215,8 +230,12 @@ func (r *Replay) learn(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	r.columns = map[string]bool{}
 	for _, file := range read {
 		found.add(file)
+		for _, k := range file {
+			r.columns[k.Name] = true
+		}
 	}
 	placed, err := r.date(ctx, &found)
 	if err != nil {
@@ -233,12 +252,19 @@ func (r *Replay) learn(ctx context.Context) error {
 	}
 	profiles := make([]*sketch.Profile, n)
 	if err := r.inTurn(ctx, 0, n, func(i int) (err error) {
-		profiles[i], err = profile(r.path(i), view, r.layout, r.calendar.window(i))
+		profiles[i], _, err = r.profile(i, r.layout)
 		return err
 	}); err != nil {
 		return err
 	}
-	return r.prepare(profiles, out)
+	if err := r.prepare(profiles, out); err != nil {
+		return err
+	}
+	r.setup.Notes = append(r.noteKinds(read), r.noteEmpty(profiles)...)
+	if r.passed != "" {
+		r.setup.Notes = append(r.setup.Notes, r.passed)
+	}
+	return nil
 }
 
 // pin makes the layout from the first files, as the gate does, and from all of history
@@ -249,7 +275,7 @@ func (r *Replay) pin(ctx context.Context) error {
 		from := len(unbinned)
 		unbinned = append(unbinned, make([]*sketch.Profile, to-from)...)
 		if err := r.inTurn(ctx, from, to, func(i int) (err error) {
-			unbinned[i], err = profile(r.path(i), r.view, sketch.Unbinned(r.view), r.calendar.window(i))
+			unbinned[i], _, err = r.profile(i, sketch.Unbinned(r.view))
 			return err
 		}); err != nil {
 			return err

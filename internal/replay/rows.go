@@ -18,33 +18,36 @@ import (
 )
 
 // profile reads a file into the profile of its window. Rows with a value that is not of
-// its feature's type are refused.
-func profile(path string, view *feature.View, layout *sketch.Layout, window feature.Window) (*sketch.Profile, error) {
+// its feature's type are refused. fresh are its columns that are none of those that are known.
+func profile(path string, view *feature.View, layout *sketch.Layout, window feature.Window, known map[string]bool) (p *sketch.Profile, fresh []string, err error) {
 	r, types := &rows{at: map[string]int{}, words: map[string]string{}}, map[string]feature.Type{}
+	for name := range known {
+		r.at[name] = noFeature
+	}
 	for i, f := range view.Features {
 		types[f.Name], r.at[f.Name] = f.Type, i
 		r.types = append(r.types, f.Type)
 	}
 	in, err := tabular.OpenTyped(path, types)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer in.Close()
-	p := sketch.NewProfile(view, layout, sketch.HashKey{})
+	p = sketch.NewProfile(view, layout, sketch.HashKey{})
 	b := newBlock(feature.Write{View: view, EventTime: window.Start, Topic: filepath.Base(path)}, len(view.Features))
 	for offset := int64(0); ; offset++ {
 		line, _, err := in.Next()
 		if errors.Is(err, io.EOF) {
 			b.flush(p)
-			return p, nil
+			return p, r.fresh, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		refused, err := r.decode(line, b.next(p, offset))
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("read %s: row %d: %w", filepath.Base(path), offset+1, err)
+			return nil, nil, fmt.Errorf("read %s: row %d: %w", filepath.Base(path), offset+1, err)
 		case refused >= 0:
 			p.Refuse(refused)
 		default:
@@ -93,10 +96,17 @@ func (b *block) flush(p *sketch.Profile) {
 // rows reads rows of a view.
 type rows struct {
 	fields tabular.Fields
-	at     map[string]int // positions of the features
+	at     map[string]int // positions of the features; noFeature of other columns
 	types  []feature.Type
 	words  map[string]string // texts that came, for one copy of each
+	fresh  []string          // columns that were not known
 }
+
+// noFeature is the position of a column that is no feature.
+const noFeature = -1
+
+// mostFresh bounds the columns that are remembered.
+const mostFresh = 1000
 
 // decode reads a row's values, and returns the position of a feature whose value is
 // not of its type; -1 if there is none. Columns that are no feature are passed over.
@@ -111,7 +121,11 @@ func (r *rows) decode(line []byte, values []feature.Value) (refused int, err err
 	refused = -1
 	for _, m := range members {
 		i, known := r.at[string(m.Name)]
-		if !known || m.Value[0] == 'n' {
+		if !known && len(r.fresh) < mostFresh {
+			name := string(m.Name)
+			r.at[name], r.fresh = noFeature, append(r.fresh, name)
+		}
+		if !known || i == noFeature || m.Value[0] == 'n' {
 			continue
 		}
 		value, ok := r.valueOf(m.Value, r.types[i])
