@@ -133,6 +133,9 @@ var (
 	methodNames = []string{Calibrated, PSI, KS, ChiSquare, TVD, Nulls, Volume, Expect, Forest, Pinned}
 )
 
+// Methods names the methods that a rule may have.
+func Methods() []string { return slices.Clone(methodNames) }
+
 // reads reports whether r is about score s of view.
 func (r *Rule) reads(view *feature.View, s *feature.Score) bool {
 	return r.Method == s.Method && (s.Short != "" || r.plain() == plain(s)) && r.Covers(view, s.Feature)

@@ -25,18 +25,23 @@ func TestRulesTest(t *testing.T) {
 		return path
 	}
 	defs := "-f ../../examples/payments "
-	wrong := write("wrong.yaml", "rules: rules.yaml", "", "decision: reject, reasons: [{rule: drift", "decision: publish, reasons: [{rule: drift")
-	s.run(1, "rules test "+defs+wrong, "FAILED  cents in place of euros", "          window 1 (cents)", "- decision: publish", "+ state: fail", "+ reason: rule drift, feature amount", "!tests failed: 2 of 6")
-	s.run(1, "rules test --format json "+defs+wrong, `"failed":2`, `"test":"quiet windows pass","ok":true`)
+	inForce, err := filepath.Abs("../../examples/rules/rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := write("wrong.yaml", "rules: rules.yaml", "rules: "+inForce, "decision: reject, reasons: [{rule: drift", "decision: publish, reasons: [{rule: drift")
+	s.run(1, "rules test "+defs+wrong, "FAILED  cents in place of euros", "          window 1 (cents)", "- decision: publish", "+ state: fail", "+ reason: rule drift, feature amount", "!tests failed: 1 of 6")
+	s.run(1, "rules test --format json "+defs+wrong, `"failed":1`, `"test":"quiet windows pass","ok":true`)
 	for name, tc := range map[string]struct{ old, new, want string }{
 		"unknown key":     {"repeat: 20", "repeats: 20", "field repeats not found"},
 		"unknown feature": {"series: {amount: {normal", "series: {amuont: {normal", `view payments has no feature "amuont"`},
 		"two laws":        {"{normal: [30, 20]}", "{normal: [30, 20], poisson: 3}", "want exactly one of normal"},
 		"a text's number": {"shares: {DE: 0.2", "normal: [1, 2], shares: {DE: 0.2", "want exactly one of normal"},
 		"no expectation":  {"expect: {state: pass, decision: publish}\n\n  - name: the index", "expect: {}\n\n  - name: the index", "nothing is expected"},
+		"no such rule":    {"not: [{rule: floats_ks", "not: [{rule: floats_sk", `there is no "floats_sk": did you mean "floats_ks"?`},
 		"a state of none": {"state: warn", "state: alarm", `"alarm" is none of pass, warn, fail`},
 	} {
-		bad := write("bad.yaml", "rules: rules.yaml", "", tc.old, tc.new)
+		bad := write("bad.yaml", "rules: rules.yaml", "rules: "+inForce, tc.old, tc.new)
 		s.run(1, "rules test "+defs+bad, "!"+tc.want)
 		if t.Failed() {
 			t.Log(name)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -147,6 +148,10 @@ func Parse(text []byte) (*Script, error) {
 
 // validate returns every problem, each with the test and window that has it.
 func (s *Script) validate() error {
+	inForce, err := rules.Parse(s.defs.Rules)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	names := map[string]bool{}
 	for i := range s.Tests {
@@ -166,14 +171,14 @@ func (s *Script) validate() error {
 			at("view: the definitions have no view %q", t.View)
 			continue
 		}
-		for _, err := range t.validate(view) {
+		for _, err := range t.validate(view, inForce) {
 			at("%w", err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (t *Test) validate(view *feature.View) (errs []error) {
+func (t *Test) validate(view *feature.View, inForce []rules.Rule) (errs []error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for _, err := range validateSeries(view, t.Series) {
 		bad("series: %w", err)
@@ -186,7 +191,7 @@ func (t *Test) validate(view *feature.View) (errs []error) {
 		w := &t.Windows[k]
 		w.Repeat = max(1, w.Repeat)
 		windows += w.Repeat
-		for _, err := range w.validate(view) {
+		for _, err := range w.validate(view, inForce) {
 			bad("windows[%d] %s: %w", k, w.Name, err)
 		}
 	}
@@ -196,7 +201,7 @@ func (t *Test) validate(view *feature.View) (errs []error) {
 	return errs
 }
 
-func (w *Window) validate(view *feature.View) (errs []error) {
+func (w *Window) validate(view *feature.View, inForce []rules.Rule) (errs []error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for _, err := range validateSeries(view, w.Series) {
 		bad("series: %w", err)
@@ -222,7 +227,58 @@ func (w *Window) validate(view *feature.View) (errs []error) {
 	if d := w.Expect.Decision; d != "" && !slices.Contains([]string{"publish", "hold", "reject", "rollback", "none"}, d) {
 		bad("expect.decision: %q is none of publish, hold, reject, rollback, none", d)
 	}
+	for i := range w.Expect.Reasons {
+		for _, err := range w.Expect.Reasons[i].validate(view, inForce) {
+			bad("expect.reasons[%d]: %w", i, err)
+		}
+	}
+	for i := range w.Expect.Not {
+		for _, err := range w.Expect.Not[i].validate(view, inForce) {
+			bad("expect.not[%d]: %w", i, err)
+		}
+	}
+	if n := w.Expect.RolledBk; n != nil && *n < 0 {
+		bad("expect.rolled_back: %d; want a number of versions", *n)
+	}
 	return errs
+}
+
+// outcomes are those that a reason may have.
+var outcomes = []string{string(rules.Failed), string(rules.Undecided), string(rules.Warned), string(rules.Pending), string(rules.Observed), string(rules.Broken)}
+
+// validate returns what no reason of the view can be. A reason that there is not would make a
+// test that cannot pass, and as one that may not be there a test that cannot fail.
+func (r *Reason) validate(view *feature.View, inForce []rules.Rule) (errs []error) {
+	var ruled, features []string
+	for i := range inForce {
+		ruled = append(ruled, inForce[i].Name)
+	}
+	for i := range view.Features {
+		features = append(features, view.Features[i].Name)
+	}
+	for _, of := range []struct {
+		key, name string
+		known     []string
+	}{{"rule", r.Rule, ruled}, {"feature", r.Feature, features}, {"method", r.Method, rules.Methods()}, {"outcome", string(r.Outcome), outcomes}} {
+		if of.name == "" || slices.Contains(of.known, of.name) {
+			continue
+		}
+		err := fmt.Errorf("%s: %q is none of %s", of.key, of.name, listed(of.known))
+		if near := feature.Nearest(of.name, of.known); near != "" {
+			err = fmt.Errorf("%s: there is no %q: did you mean %q?", of.key, of.name, near)
+		}
+		errs = append(errs, err)
+	}
+	return errs
+}
+
+// listed names the first of what there is.
+func listed(names []string) string {
+	const most = 10
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 func validateSeries(view *feature.View, series map[string]Series) (errs []error) {
