@@ -261,7 +261,7 @@ func TestRestoreCutShort(t *testing.T) {
 	flags := i.flags()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if _, err := app.Restore(ctx, i.cfg, app.RestoreOptions{Path: file, Rows: true, By: "eve", Reason: "drill", Tell: func(backup.Progress) { cancel() }}); !errors.Is(err, context.Canceled) {
+	if _, err := app.Restore(ctx, i.cfg, app.RestoreOptions{Path: file, Rows: true, By: "eve", Reason: "drill", Tell: func(backup.Progress) { cancel() }}); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "repeated with --force") {
 		t.Fatalf("Restore = %v, want it ended in the middle", err)
 	}
 	if _, err := app.New(t.Context(), i.cfg, app.Options{Target: "all", Clock: "manual", NoSync: true}); !errors.Is(err, registry.ErrRestoring) {
@@ -318,6 +318,51 @@ func TestRestoreWithoutTheLog(t *testing.T) {
 	i.served("get payments user=001,card=1", "PRESENT")
 }
 
+// TestBesideAnother has two installations on one machine, of which the commands that work beside
+// the second are started with the addresses of the first. They find the second's own log, and
+// leave the first as it is.
+func TestBesideAnother(t *testing.T) {
+	first := install(t, nil)
+	dir := first.define()
+	for minute := range 3 {
+		first.push(dir, minute, 0, func(n int) float64 { return 10 + float64(n%7)/10 })
+	}
+	before := apiText(t, "/api/v1/accounting")
+	second := install(t, nil)
+	dir = second.define()
+	second.push(dir, 0, 0, func(n int) float64 { return 10 + float64(n%7)/10 })
+	file, s := filepath.Join(t.TempDir(), "sluice.bak"), session{t}
+	want, beside := second.look(), " --data="+second.cfg.Data+" --listen.kafka="+first.a.Addrs().Kafka[0]
+	s.run(0, "backup "+file+beside)
+	s.run(0, "reread sluice.writes/0 --force --yes --reason drill"+beside)
+	other := " --data=" + second.cfg.Data + " --kafka.brokers=" + first.a.Addrs().Kafka[0]
+	s.run(1, "backup "+file+".other"+other, "!not what this registry's writes were read from", "!sluice.writes")
+	s.run(1, "reread sluice.writes/0 --force --yes --reason drill"+other, "!not what this registry's writes were read from")
+	second.stop()
+	if _, err := os.Stat(file + ".other"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a backup with another's log is there: %v", err)
+	}
+	second.lose()
+	s.run(0, "restore "+file+" --rows --data="+second.cfg.Data, fmt.Sprintf("go on from the backup in %d source partitions", second.cfg.Kafka.Partitions), "100 rows")
+	second.start()
+	second.served("get payments user=000,card=0", "2024-01-01T00:00")
+	want.same(t, second.look())
+	t.Setenv("SLUICE_SERVER", "http://"+first.a.Addrs().HTTP)
+	if after := apiText(t, "/api/v1/accounting"); after != before {
+		t.Errorf("the first installation counts %s, want %s as before", after, before)
+	}
+}
+
+// What works beside a platform says so where that has no broker.
+func TestBesideNoBroker(t *testing.T) {
+	i := install(t, nil)
+	i.define()
+	if err := os.Remove(filepath.Join(i.cfg.Data, "broker.addr")); err != nil {
+		t.Fatal(err)
+	}
+	session{t}.run(1, "backup "+t.TempDir()+"/sluice.bak"+i.flags(), "!that one has no broker", "!kafka.brokers")
+}
+
 func TestBackupRefuses(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "text.bak")
@@ -329,7 +374,22 @@ func TestBackupRefuses(t *testing.T) {
 	s.run(1, "restore "+file+" --data="+dir, "!damaged archive")
 	s.run(1, "restore "+dir+"/none.bak --data="+dir, "!no such file")
 	s.run(2, "restore "+file+" --parallel=-1", "!want 0 or more")
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-		t.Errorf("the folder holds %v (%v), want only what was there", entries, err)
+	fresh := filepath.Join(dir, "fresh") // as one is that was lost and made anew
+	if err := os.Mkdir(fresh, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r, err := registry.OpenSQLite(t.Context(), filepath.Join(fresh, "registry.db"), registry.Options{})
+	if err == nil {
+		err = r.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.run(1, "backup "+file+" --force --data="+fresh, "!nothing has ever run on this registry")
+	if text, err := os.ReadFile(file); err != nil || string(text) != "no archive" {
+		t.Errorf("the backup there was is %q, %v, want it as it was", text, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("the folder holds %v (%v), want only what was there, and fresh", entries, err)
 	}
 }

@@ -101,6 +101,19 @@ func (s *Registry) Installation(ctx context.Context) (id [16]byte, err error) {
 	return s.InstallAs(ctx, id)
 }
 
+// Installed reports whether there is such a key: without one nothing ever ran on the registry.
+func (s *Registry) Installed(ctx context.Context) (there bool, err error) {
+	err = s.read(ctx, func(ctx context.Context, q querier) error {
+		b, err := setting(ctx, q, settingInstallation, 16)
+		there = b != nil
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("read installation: %w", err)
+	}
+	return there, nil
+}
+
 // InstallAs is Installation, but a registry that has no key yet gets fresh and not random
 // bytes. Who knows the key can guess values from profiles: it is for data that is public.
 func (s *Registry) InstallAs(ctx context.Context, fresh [16]byte) (id [16]byte, err error) {

@@ -61,7 +61,7 @@ func Backup(ctx context.Context, cfg Config, opts BackupOptions) (result BackupR
 	if err != nil {
 		return result, err
 	}
-	if err := p.finished(ctx); err != nil {
+	if err := errors.Join(p.installed(ctx), p.finished(ctx)); err != nil {
 		return result, fmt.Errorf("back up: %w", err)
 	}
 	for move := 1; ; move++ {
@@ -71,6 +71,19 @@ func Backup(ctx context.Context, cfg Config, opts BackupOptions) (result BackupR
 	}
 }
 
+// errNeverRun is that there is nothing to be saved: a backup of it would replace one that has
+// something, where the registry's database was lost and made anew.
+var errNeverRun = errors.New("nothing has ever run on this registry: see whether it is the right one, and not one made anew")
+
+// installed refuses a registry that nothing ever ran on.
+func (p *parts) installed(ctx context.Context) error {
+	there, err := p.registry.Installed(ctx)
+	if err == nil && !there {
+		err = errNeverRun
+	}
+	return err
+}
+
 // openLedger opens the registry and the log, and not the rows. With beside, a platform
 // that runs on the same data folder is no obstacle.
 func openLedger(ctx context.Context, cfg Config, log *slog.Logger, beside bool) (*parts, error) {
@@ -78,10 +91,10 @@ func openLedger(ctx context.Context, cfg Config, log *slog.Logger, beside bool) 
 	brokers := cfg.Kafka.Brokers
 	err := p.lock(cfg)
 	if errors.Is(err, embedded.ErrLocked) && beside {
-		if len(brokers) == 0 {
-			brokers = []string{cfg.Listen.Kafka}
-		}
 		err = nil
+		if len(brokers) == 0 {
+			brokers, err = namedBroker(cfg.Data)
+		}
 	}
 	if err != nil {
 		return p, err
@@ -107,11 +120,7 @@ func openLedger(ctx context.Context, cfg Config, log *slog.Logger, beside bool) 
 	if err != nil {
 		return p, err
 	}
-	err = p.log.EnsureTopics(ctx, sourceTopics(cfg, &defs)...)
-	if len(cfg.Kafka.Brokers) > 0 {
-		err = unreached(err, doBrokers)
-	}
-	return p, err
+	return p, p.reached(ctx, cfg, func() error { return p.log.EnsureTopics(ctx, sourceTopics(cfg, &defs)...) })
 }
 
 // sourceTopics names the topics of writes.
@@ -128,6 +137,9 @@ func sourceTopics(cfg Config, defs *feature.Definitions) []string {
 // backup tries once.
 func (p *parts) backup(ctx context.Context, cfg Config, opts BackupOptions) (result BackupResult, err error) {
 	states, err := p.log.States(ctx)
+	if err == nil {
+		err = p.own(ctx, states)
+	}
 	if err != nil {
 		return result, err
 	}

@@ -88,7 +88,10 @@ func inspectLog(ctx context.Context, cfg Config) []Finding {
 	if err != nil {
 		return unreachable(err)
 	}
-	found, err := log.Inspect(ctx)
+	var found tap.BrokerInspection
+	if err = log.Reach(ctx); err == nil {
+		found, err = log.Inspect(ctx)
+	}
 	if err := errors.Join(err, log.Close()); err != nil {
 		return unreachable(err)
 	}

@@ -65,7 +65,7 @@ func (p *parts) lock(cfg Config) error {
 		return err
 	}
 	p.closers = append(p.closers, lock)
-	return nil
+	return forgetBroker(cfg.Data)
 }
 
 func (p *parts) openStores(ctx context.Context, cfg Config, opts Options) (err error) {
@@ -145,6 +145,9 @@ func (p *parts) openLog(ctx context.Context, cfg Config, opts Options) error {
 		}
 		p.closers = append(p.closers, broker)
 		p.brokers = broker.Addrs()
+		if err := nameBroker(cfg.Data, p.brokers); err != nil {
+			return err
+		}
 	}
 	names := tap.Topics{Writes: cfg.Kafka.Writes, Profiles: cfg.Kafka.Profiles, DeadLetters: cfg.Kafka.DeadLetters, Partitions: int32(cfg.Kafka.Partitions)}
 	var err error
@@ -153,11 +156,20 @@ func (p *parts) openLog(ctx context.Context, cfg Config, opts Options) error {
 	}
 	p.closers = append(p.closers, p.log)
 	p.topics = &topics{log: p.log, writes: names.Writes, catalog: p.catalog}
-	err = p.topics.Ensure(ctx, p.catalog.Definitions())
-	if len(cfg.Kafka.Brokers) > 0 {
-		err = unreached(err, doBrokers)
+	return p.reached(ctx, cfg, func() error { return p.topics.Ensure(ctx, p.catalog.Definitions()) })
+}
+
+// reached does what is first asked of the log. Brokers of one's own are asked before whether
+// they are any, and an error says what to do about them.
+func (p *parts) reached(ctx context.Context, cfg Config, first func() error) error {
+	if len(cfg.Kafka.Brokers) == 0 {
+		return first()
 	}
-	return err
+	err := p.log.Reach(ctx)
+	if err == nil {
+		err = first()
+	}
+	return unreached(err, doBrokers)
 }
 
 // Close closes everything, last opened first.

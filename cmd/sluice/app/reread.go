@@ -92,6 +92,9 @@ func (p *parts) firstStates(ctx context.Context, cfg Config, opts RereadOptions)
 		return nil, err
 	}
 	now, err := p.log.States(ctx)
+	if err == nil {
+		err = p.own(ctx, now)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -97,10 +97,18 @@ type restoration struct {
 	defs   feature.Definitions
 }
 
-func (r *restoration) run(ctx context.Context) (err error) {
+func (r *restoration) run(ctx context.Context) error {
 	if err := r.registry(ctx); err != nil {
 		return err
 	}
+	if err := r.rest(ctx); err != nil {
+		return fmt.Errorf("the registry is restored and the rest is not: nothing runs on it until this is repeated with --force: %w", err)
+	}
+	return nil
+}
+
+// rest is what follows the registry.
+func (r *restoration) rest(ctx context.Context) (err error) {
 	if r.defs, _, err = r.parts.registry.Definitions(ctx); err != nil {
 		return err
 	}
