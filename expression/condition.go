@@ -2,6 +2,9 @@ package expression
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -31,6 +34,7 @@ func NewConditions(features []feature.Feature) (*Conditions, error) {
 type Condition struct {
 	of      *Conditions
 	program cel.Program
+	reads   map[string]bool // the features that it names: whether it asks if they are null
 }
 
 // Compile compiles a condition. The error is a *Fault.
@@ -46,7 +50,7 @@ func (c *Conditions) Compile(source string) (*Condition, error) {
 	if err != nil {
 		return nil, &Fault{Text: err.Error()}
 	}
-	return &Condition{c, program}, nil
+	return &Condition{c, program, readsOf(ast.NativeRep().Expr())}, nil
 }
 
 // Holds evaluates the condition over values, one per feature in their order; it may
@@ -55,9 +59,30 @@ func (c *Conditions) Compile(source string) (*Condition, error) {
 func (c *Condition) Holds(values []feature.Value) (bool, error) {
 	out, _, err := c.program.Eval(&written{c.of.at, values})
 	if err != nil {
-		return false, err
+		return false, c.nulls(values, err)
 	}
 	return out == types.True, nil
+}
+
+// nulls names, in place of an error that an operation takes no value of some type, the nulls
+// among the features of which the condition does not ask if they are.
+func (c *Condition) nulls(values []feature.Value, err error) error {
+	if !mistyped(err) {
+		return err
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(c.reads)) {
+		if at, ok := c.of.at[name]; ok && !c.reads[name] && at < len(values) && values[at].IsNull() {
+			names = append(names, name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return err
+	case 1:
+		return fmt.Errorf("%s is null, where a value is needed", names[0])
+	}
+	return fmt.Errorf("%s are null, where a value is needed", strings.Join(names, ", "))
 }
 
 // written gives a condition the values that it names.

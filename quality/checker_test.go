@@ -113,7 +113,8 @@ func TestCheckExpr(t *testing.T) {
 		"every type":             {`c == "x" && d.k[1] == 2 && e[0] == 7 && f == timestamp("2001-09-09T01:46:40Z") && g`, row, ""},
 		"null is null":           {"a == null && b == null && c == null && d == null && f == null && g == null && dyn(e) == null", nulls, ""},
 		"null or positive":       {"a == null || a > 0.0", nulls, ""},
-		"null where a number is": {"a > 0.0", nulls, `a: expr "a > 0.0": "no such overload: _>_"; a = null`},
+		"null where a number is": {"a > 0.0", nulls, `a: expr "a > 0.0": "a is null, where a value is needed"; a = null`},
+		"two nulls":              {"a + double(b) > 1.0 && c == null", nulls, `a: expr "a + double(b) > 1.0 && c == null": "a, b are null, where a value is needed"; a = null`},
 		"division by zero":       {"1 / (b - 3) == 1", row, `a: expr "1 / (b - 3) == 1": "division by zero"; a = 2.5`},
 		"missing json key":       {"d.none == 1", row, `a: expr "d.none == 1": "no such key: none"; a = 2.5`},
 	} {
