@@ -40,7 +40,7 @@ var kinds = map[string]func(r *reading, a *arguments) string{
 	},
 	"expect_column_pair_values_to_be_equal": func(r *reading, a *arguments) string { return r.pair(a, "==") },
 	"expect_column_mean_to_be_between": func(r *reading, a *arguments) string {
-		return r.measured(a, func(e *feature.Expect, s *feature.Range) { e.Mean = s })
+		return r.measured(a, func(e *feature.Expect, s *feature.Range) string { return both(&e.Mean, s) })
 	},
 	"expect_column_median_to_be_between":             func(r *reading, a *arguments) string { return r.quantile(a, "0.5") },
 	"expect_column_min_to_be_between":                func(r *reading, a *arguments) string { return r.quantile(a, "0") },
@@ -306,7 +306,7 @@ func (r *reading) pair(a *arguments, operator string) string {
 }
 
 // measured reads a range of a window's numbers.
-func (r *reading) measured(a *arguments, set func(*feature.Expect, *feature.Range)) string {
+func (r *reading) measured(a *arguments, set func(*feature.Expect, *feature.Range) string) string {
 	low, high, why := ends(a)
 	if why != "" {
 		return why
@@ -318,17 +318,45 @@ func (r *reading) measured(a *arguments, set func(*feature.Expect, *feature.Rang
 		if !c.type_.Numeric() || c.type_ == feature.Timestamp {
 			return "a window of a " + c.type_.String() + " has none"
 		}
-		set(c.expect(), &feature.Range{Min: low, Max: high})
-		return ""
+		return set(c.expect(), &feature.Range{Min: low, Max: high})
 	})
 }
 
+// both narrows a range to what another allows as well: a suite may have several expectations of
+// one number, and all of them are to hold. why says if nothing would be left.
+func both(into **feature.Range, other *feature.Range) (why string) {
+	if *into == nil {
+		*into = other
+		return ""
+	}
+	r := **into
+	if r.Min == nil || other.Min != nil && *other.Min > *r.Min {
+		r.Min = other.Min
+	}
+	if r.Max == nil || other.Max != nil && *other.Max < *r.Max {
+		r.Max = other.Max
+	}
+	if r.Min != nil && r.Max != nil && *r.Min > *r.Max {
+		return "another one allows none of these values"
+	}
+	*into = &r
+	return ""
+}
+
 func (r *reading) quantile(a *arguments, rank string) string {
-	return r.measured(a, func(e *feature.Expect, s *feature.Range) {
+	return r.measured(a, func(e *feature.Expect, s *feature.Range) string {
 		if e.Quantiles == nil {
 			e.Quantiles = map[string]feature.Range{}
 		}
+		if there, ok := e.Quantiles[rank]; ok {
+			whole := &there
+			if why := both(&whole, s); why != "" {
+				return why
+			}
+			s = whole
+		}
 		e.Quantiles[rank] = *s
+		return ""
 	})
 }
 
@@ -355,8 +383,7 @@ func (r *reading) distinct(a *arguments) string {
 		return why
 	}
 	return r.column(a, func(c *column) string {
-		c.expect().Distinct = &feature.Range{Min: low, Max: high}
-		return ""
+		return both(&c.expect().Distinct, &feature.Range{Min: low, Max: high})
 	})
 }
 

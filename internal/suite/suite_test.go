@@ -122,3 +122,32 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Several ranges of one number all hold: what the suite says first is not forgotten for what it
+// says later.
+func TestReadRangesOfOneNumber(t *testing.T) {
+	const text = `{"expectations":[
+	{"type":"expect_column_mean_to_be_between","kwargs":{"column":"a","min_value":1,"max_value":5}},
+	{"type":"expect_column_mean_to_be_between","kwargs":{"column":"a","min_value":2,"max_value":9}},
+	{"type":"expect_column_median_to_be_between","kwargs":{"column":"a","min_value":1,"max_value":9}},
+	{"type":"expect_column_quantile_values_to_be_between","kwargs":{"column":"a","quantile_ranges":{"quantiles":[0.5,0.9],"value_ranges":[[null,5],[2,8]]}}},
+	{"type":"expect_column_unique_value_count_to_be_between","kwargs":{"column":"b","max_value":9}},
+	{"type":"expect_column_unique_value_count_to_be_between","kwargs":{"column":"b","min_value":2,"max_value":90}},
+	{"type":"expect_column_unique_value_count_to_be_between","kwargs":{"column":"b","min_value":50}},
+	{"type":"expect_column_median_to_be_between","kwargs":{"column":"a","min_value":6}}]}`
+	r, err := Read([]byte(text), "v")
+	if err != nil || r.Understood != 6 || len(r.Unread) != 2 {
+		t.Fatalf("Read = %d understood, %v, %v; want 6 of 8", r.Understood, r.Unread, err)
+	}
+	for _, u := range r.Unread {
+		if u.Why != "another one allows none of these values" {
+			t.Errorf("%s: %s", u.Type, u.Why)
+		}
+	}
+	got := r.YAML()
+	for _, want := range []string{"mean: {min: 2,max: 5}", `"0.5":{min: 1,max: 5}`, `"0.9":{min: 2,max: 8}`, "distinct: {min: 2,max: 9}"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
