@@ -83,3 +83,30 @@ func TestNoNotes(t *testing.T) {
 		t.Errorf("New = %v, want ErrFiles that names the file", err)
 	}
 }
+
+// Names that count without leading zeros are in another order as texts, which is told.
+func TestNotesOfOrder(t *testing.T) {
+	for name, tc := range map[string]struct {
+		files []string
+		want  string
+	}{
+		"leading zeros":  {[]string{"w08.csv", "w09.csv", "w10.csv", "w11.csv"}, ""},
+		"none":           {[]string{"w1.csv", "w10.csv", "w11.csv", "w2.csv"}, "w11.csv before w2.csv"},
+		"days":           {[]string{"2026-01-31.csv", "2026-02-01.csv", "2026-02-02.parquet"}, ""},
+		"days unpadded":  {[]string{"2026-1-1.csv", "2026-1-15.csv", "2026-1-9.csv"}, "2026-1-15.csv before 2026-1-9.csv"},
+		"no numbers":     {[]string{"a.csv", "ab.csv", "b.csv"}, ""},
+		"two numbers":    {[]string{"p1-9.csv", "p2-1.csv", "p2-2.csv"}, ""},
+		"a number twice": {[]string{"w01.csv", "w1.csv", "w2.csv"}, ""},
+		"huge numbers":   {[]string{"w18446744073709551616.csv", "w18446744073709551617.csv", "w2.csv"}, "w18446744073709551617.csv before w2.csv"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Replay{files: tc.files}
+			if !slices.IsSorted(tc.files) {
+				t.Fatal("the files are in another order than New has them")
+			}
+			if got := r.noteOrder(); tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
+				t.Errorf("noteOrder() = %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

@@ -261,8 +261,10 @@ func (r *Replay) learn(ctx context.Context) error {
 		return err
 	}
 	r.setup.Notes = append(r.noteKinds(read), r.noteEmpty(profiles)...)
-	if r.passed != "" {
-		r.setup.Notes = append(r.setup.Notes, r.passed)
+	for _, note := range []string{r.noteOrder(), r.passed} {
+		if note != "" {
+			r.setup.Notes = append(r.setup.Notes, note)
+		}
 	}
 	return nil
 }
