@@ -36,6 +36,9 @@ func (c *compareCmd) Run(e *env) error {
 		return err
 	}
 	r := comparison.Compare(baseline, current)
+	if err := e.ctx.Err(); err != nil {
+		return err
+	}
 	if err := c.print(e, r); err != nil {
 		return err
 	}
@@ -58,7 +61,7 @@ func readValues(e *env, path string) (*tabular.Contents, error) {
 	p := newProgress(e.stderr)
 	defer p.done()
 	began := time.Now()
-	return tabular.ReadValues(path, func(rows int) {
+	return tabular.ReadValues(e.ctx, path, func(rows int) {
 		if time.Since(began) > time.Second {
 			p.say("%s: %s rows read", filepath.Base(path), thousands(rows))
 		}

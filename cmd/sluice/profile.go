@@ -26,6 +26,9 @@ func (c *profileCmd) Run(e *env) error {
 		return err
 	}
 	d := comparison.Describe(contents)
+	if err := e.ctx.Err(); err != nil {
+		return err
+	}
 	if c.Suggest {
 		name := strings.TrimSuffix(filepath.Base(c.File), filepath.Ext(c.File))
 		if !feature.ValidName(name) {

@@ -62,11 +62,14 @@ func TestInterrupted(t *testing.T) {
 	for i := range 12 {
 		write(t, dir, fmt.Sprintf("w%02d.csv", i), "x\n"+strings.Repeat("1\n2\n3\n", 100))
 	}
+	file := write(t, dir, "x.csv", "x\n"+strings.Repeat("1\n2\n3\n", 1000))
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
-	var stdout, stderr bytes.Buffer
-	if code := execute(ctx, []string{"replay", filepath.Clean(dir), "--baseline-windows", "8"}, &stdout, &stderr); code != exitFailed || stderr.String() != "sluice: interrupted\n" {
-		t.Errorf("exit %d, stderr %q", code, &stderr)
+	for _, args := range [][]string{{"replay", filepath.Clean(dir), "--baseline-windows", "8"}, {"profile", file}, {"compare", file, file}} {
+		var stdout, stderr bytes.Buffer
+		if code := execute(ctx, args, &stdout, &stderr); code != exitFailed || stderr.String() != "sluice: interrupted\n" || stdout.Len() > 0 {
+			t.Errorf("%s: exit %d, stdout %q, stderr %q", args[0], code, &stdout, &stderr)
+		}
 	}
 }
 

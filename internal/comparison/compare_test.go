@@ -16,7 +16,7 @@ import (
 
 func read(t *testing.T, path string) *tabular.Contents {
 	t.Helper()
-	all, err := tabular.ReadValues(path, nil)
+	all, err := tabular.ReadValues(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestJSONLines(t *testing.T) {
 		if err := os.WriteFile(path, []byte(`{"a":1}`+"\n"+text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tabular.ReadValues(path, nil); err == nil || !strings.Contains(err.Error(), "row 2") {
+		if _, err := tabular.ReadValues(t.Context(), path, nil); err == nil || !strings.Contains(err.Error(), "row 2") {
 			t.Errorf("%s: %v, want an error that names row 2", name, err)
 		}
 	}

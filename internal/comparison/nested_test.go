@@ -89,7 +89,7 @@ func TestListsOfParquet(t *testing.T) {
 	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all, err := tabular.ReadValues(path, nil)
+	all, err := tabular.ReadValues(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,7 +177,7 @@ func (r *Replay) date(ctx context.Context, found *columns) (*calendar, error) {
 	}
 	read := make([]map[string]tabular.Times, r.options.Baseline)
 	if err := r.inTurn(ctx, 0, len(read), func(i int) (err error) {
-		read[i], err = tabular.ReadTimes(r.path(i), names...)
+		read[i], err = tabular.ReadTimes(ctx, r.path(i), names...)
 		return err
 	}); err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func TestReplayIsTheGate(t *testing.T) {
 	builder := judge.NewBuilder()
 	for i, got := range all {
 		n := baseline + i
-		p, _, err := r.profile(n, r.layout)
+		p, _, err := r.profile(t.Context(), n, r.layout)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -156,12 +156,12 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 		to := min(from+batch, len(r.files))
 		profiles, failed := make([]*sketch.Profile, to-from), make([]error, to-from)
 		fresh := make([][]string, to-from)
-		undated := r.dateNext(from, failed)
+		undated := r.dateNext(ctx, from, failed)
 		var reading errgroup.Group
 		for i := range profiles {
 			reading.Go(func() error {
 				if failed[i] == nil {
-					profiles[i], fresh[i], failed[i] = r.profile(from+i, r.layout)
+					profiles[i], fresh[i], failed[i] = r.profile(ctx, from+i, r.layout)
 				}
 				return nil
 			})
@@ -187,7 +187,7 @@ func (r *Replay) Run(ctx context.Context, begin func(Setup) error, each func(Win
 
 // dateNext sets the windows of the files from that one on, or says which cannot be read, and
 // which have no time that can be theirs.
-func (r *Replay) dateNext(from int, failed []error) (undated []bool) {
+func (r *Replay) dateNext(ctx context.Context, from int, failed []error) (undated []bool) {
 	if undated = make([]bool, len(failed)); r.calendar.column == "" {
 		return undated
 	}
@@ -195,7 +195,7 @@ func (r *Replay) dateNext(from int, failed []error) (undated []bool) {
 	var reading errgroup.Group
 	for i := range read {
 		reading.Go(func() error {
-			read[i], failed[i] = tabular.ReadTimes(r.path(from+i), r.calendar.column)
+			read[i], failed[i] = tabular.ReadTimes(ctx, r.path(from+i), r.calendar.column)
 			return nil
 		})
 	}
@@ -207,8 +207,8 @@ func (r *Replay) dateNext(from int, failed []error) (undated []bool) {
 }
 
 // profile reads the i-th file over a layout, and names its columns that history has not.
-func (r *Replay) profile(i int, layout *sketch.Layout) (*sketch.Profile, []string, error) {
-	return profile(r.path(i), r.view, layout, r.calendar.window(i), r.columns)
+func (r *Replay) profile(ctx context.Context, i int, layout *sketch.Layout) (*sketch.Profile, []string, error) {
+	return profile(ctx, r.path(i), r.view, layout, r.calendar.window(i), r.columns)
 }
 
 func (r *Replay) path(i int) string { return filepath.Join(r.dir, r.files[i]) }
@@ -225,7 +225,7 @@ func (r *Replay) learn(ctx context.Context) error {
 	var found columns
 	read := make([][]tabular.Kind, n)
 	if err := r.inTurn(ctx, 0, n, func(i int) (err error) {
-		read[i], err = tabular.ReadKinds(r.path(i))
+		read[i], err = tabular.ReadKinds(ctx, r.path(i))
 		return err
 	}); err != nil {
 		return err
@@ -252,7 +252,7 @@ func (r *Replay) learn(ctx context.Context) error {
 	}
 	profiles := make([]*sketch.Profile, n)
 	if err := r.inTurn(ctx, 0, n, func(i int) (err error) {
-		profiles[i], _, err = r.profile(i, r.layout)
+		profiles[i], _, err = r.profile(ctx, i, r.layout)
 		return err
 	}); err != nil {
 		return err
@@ -277,7 +277,7 @@ func (r *Replay) pin(ctx context.Context) error {
 		from := len(unbinned)
 		unbinned = append(unbinned, make([]*sketch.Profile, to-from)...)
 		if err := r.inTurn(ctx, from, to, func(i int) (err error) {
-			unbinned[i], _, err = r.profile(i, sketch.Unbinned(r.view))
+			unbinned[i], _, err = r.profile(ctx, i, sketch.Unbinned(r.view))
 			return err
 		}); err != nil {
 			return err

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 
 // profile reads a file into the profile of its window. Rows with a value that is not of
 // its feature's type are refused. fresh are its columns that are none of those that are known.
-func profile(path string, view *feature.View, layout *sketch.Layout, window feature.Window, known map[string]bool) (p *sketch.Profile, fresh []string, err error) {
+func profile(ctx context.Context, path string, view *feature.View, layout *sketch.Layout, window feature.Window, known map[string]bool) (p *sketch.Profile, fresh []string, err error) {
 	r, types := &rows{at: map[string]int{}, words: map[string]string{}}, map[string]feature.Type{}
 	for name := range known {
 		r.at[name] = noFeature
@@ -36,6 +37,9 @@ func profile(path string, view *feature.View, layout *sketch.Layout, window feat
 	p = sketch.NewProfile(view, layout, sketch.HashKey{})
 	b := newBlock(feature.Write{View: view, EventTime: window.Start, Topic: filepath.Base(path)}, len(view.Features))
 	for offset := int64(0); ; offset++ {
+		if offset%rowsAtOnce == 0 && ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
 		line, _, err := in.Next()
 		if errors.Is(err, io.EOF) {
 			b.flush(p)
@@ -55,6 +59,9 @@ func profile(path string, view *feature.View, layout *sketch.Layout, window feat
 		}
 	}
 }
+
+// rowsAtOnce is after how many rows somebody who waits no longer is heard.
+const rowsAtOnce = 1000
 
 // blockRows is how many rows of a file are profiled at a time.
 const blockRows = 256

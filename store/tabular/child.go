@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
 
 	"sluice/feature"
@@ -28,6 +29,7 @@ func ServeChild() bool {
 	if !ok {
 		return false
 	}
+	signal.Ignore(os.Interrupt) // of a terminal, which sends it to the parent too: that says what becomes of the file
 	out := bufio.NewWriterSize(os.Stdout, 256<<10)
 	if err := serve(os.Stdin, types, frames{out}); err != nil {
 		frames{out}.write(frameError, []byte(errorKind(err)), []byte(err.Error()))

@@ -1,6 +1,7 @@
 package tabular
 
 import (
+	"context"
 	"time"
 
 	"sluice/feature"
@@ -69,9 +70,9 @@ func (e Elements) Type() feature.Type {
 // ReadKinds reads what every column of the file at path holds, in the order in which
 // they first appear. It keeps no values, so that its memory does not grow with the rows.
 // Columns and errors are those of ReadValues.
-func ReadKinds(path string) ([]Kind, error) {
+func ReadKinds(ctx context.Context, path string) ([]Kind, error) {
 	r := roster[*columnKind]{fresh: func(name string) *columnKind { return &columnKind{name: name} }}
-	if err := r.read(path, nil); err != nil {
+	if err := r.read(ctx, path, nil); err != nil {
 		return nil, err
 	}
 	var all []Kind

@@ -30,8 +30,8 @@ func TestKindsAreThoseOfValues(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			kinds, err := ReadKinds(path)
-			read, wantErr := ReadValues(path, nil)
+			kinds, err := ReadKinds(t.Context(), path)
+			read, wantErr := ReadValues(t.Context(), path, nil)
 			if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
 				t.Fatalf("ReadKinds: %v, ReadValues: %v", err, wantErr)
 			}

@@ -152,7 +152,7 @@ func TestParquetGroupsWithoutRows(t *testing.T) {
 		if err != nil || !slices.Equal(lines, want) {
 			t.Errorf("%s: rows %q, %v; want %q", name, lines, err, want)
 		}
-		kinds, err := ReadKinds(path)
+		kinds, err := ReadKinds(t.Context(), path)
 		if err != nil || len(kinds) != 2 {
 			t.Errorf("%s: columns %+v, %v; want two", name, kinds, err)
 		}

@@ -2,12 +2,16 @@ package tabular
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 )
+
+// rowsAtOnce is after how many rows somebody who waits no longer is heard.
+const rowsAtOnce = 1000
 
 // maxColumns is how many columns of a file are read.
 const maxColumns = 10_000
@@ -38,8 +42,8 @@ type headed interface{ header() []string }
 
 // read gives every value of the file at path to its column, and calls told, which may be
 // nil, with the number of rows so far now and then. A file without rows has the columns
-// that its header or schema names.
-func (r *roster[C]) read(path string, told func(rows int)) error {
+// that its header or schema names. It ends with the error of ctx soon after that has one.
+func (r *roster[C]) read(ctx context.Context, path string, told func(rows int)) error {
 	in, err := Open(path)
 	if err != nil {
 		return err
@@ -56,6 +60,9 @@ func (r *roster[C]) read(path string, told func(rows int)) error {
 		}
 		if err := r.line(line, id); err != nil {
 			return fmt.Errorf("read %s: row %d: %w", filepath.Base(path), row, err)
+		}
+		if row%rowsAtOnce == 0 && ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if told != nil && row%50_000 == 0 {
 			told(row)

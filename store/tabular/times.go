@@ -1,6 +1,7 @@
 package tabular
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -18,14 +19,14 @@ func (t Times) Quantile(q float64) time.Time { return t[int(q*float64(len(t)-1))
 
 // ReadTimes reads the RFC 3339 timestamps of the named columns of the file at path; other
 // values are passed over. Errors are those of ReadValues.
-func ReadTimes(path string, columns ...string) (map[string]Times, error) {
+func ReadTimes(ctx context.Context, path string, columns ...string) (map[string]Times, error) {
 	r := roster[*timed]{fresh: func(name string) *timed {
 		if !slices.Contains(columns, name) {
 			return &timed{}
 		}
 		return &timed{name: name, every: 1}
 	}}
-	if err := r.read(path, nil); err != nil {
+	if err := r.read(ctx, path, nil); err != nil {
 		return nil, err
 	}
 	all := map[string]Times{}

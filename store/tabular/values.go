@@ -2,6 +2,7 @@ package tabular
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -61,10 +62,11 @@ func (v *Values) Nested() bool { return v.Type != 0 }
 // one of texts. In text, NaN is null, and inf and infinity are numbers, whatever their
 // case; RFC 3339 timestamps are numbers if the column holds nothing else.
 //
-// The error is one of Open and Reader.Next, and names the line that is no JSON object.
-func ReadValues(path string, told func(rows int)) (*Contents, error) {
+// The error is one of Open and Reader.Next, and names the line that is no JSON object, or that
+// of ctx.
+func ReadValues(ctx context.Context, path string, told func(rows int)) (*Contents, error) {
 	r := roster[*gathered]{fresh: func(name string) *gathered { return &gathered{name: name, special: map[string]uint64{}} }}
-	if err := r.read(path, told); err != nil {
+	if err := r.read(ctx, path, told); err != nil {
 		return nil, err
 	}
 	all := &Contents{Rows: r.rows}

@@ -29,7 +29,7 @@ func TestColumnsWithoutRows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, name, tc.data)
-			file, err := ReadValues(path, nil)
+			file, err := ReadValues(t.Context(), path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,7 +43,7 @@ func TestColumnsWithoutRows(t *testing.T) {
 			if file.Rows != 0 || !slices.Equal(names, tc.want) {
 				t.Errorf("%d rows, columns %q, want none of %q", file.Rows, names, tc.want)
 			}
-			kinds, err := ReadKinds(path)
+			kinds, err := ReadKinds(t.Context(), path)
 			if err != nil || len(kinds) != len(tc.want) {
 				t.Errorf("ReadKinds = %+v, %v, want %d", kinds, err, len(tc.want))
 			}
@@ -53,14 +53,14 @@ func TestColumnsWithoutRows(t *testing.T) {
 	for i := range maxColumns + 1 {
 		fmt.Fprintf(&wide, "c%d,", i)
 	}
-	if _, err := ReadValues(write(t, "wide.csv", []byte(wide.String()+"z\n")), nil); !errors.Is(err, ErrLimit) {
+	if _, err := ReadValues(t.Context(), write(t, "wide.csv", []byte(wide.String()+"z\n")), nil); !errors.Is(err, ErrLimit) {
 		t.Errorf("a header of %d columns: %v, want ErrLimit", maxColumns+2, err)
 	}
 }
 
 // TestNegativeZeroAmongTexts: -0 and 0 are one value, also where a column of texts has numbers.
 func TestNegativeZeroAmongTexts(t *testing.T) {
-	all, err := ReadValues(write(t, "a.jsonl", []byte(`{"a":-0}`+"\n"+`{"a":0}`+"\n"+`{"a":-0.0}`+"\n"+`{"a":"x"}`+"\n")), nil)
+	all, err := ReadValues(t.Context(), write(t, "a.jsonl", []byte(`{"a":-0}`+"\n"+`{"a":0}`+"\n"+`{"a":-0.0}`+"\n"+`{"a":"x"}`+"\n")), nil)
 	if err != nil || len(all.Columns) != 1 || all.Columns[0].Counts["0"] != 3 || len(all.Columns[0].Counts) != 2 {
 		t.Errorf("ReadValues = %+v, %v, want three 0 and an x", all, err)
 	}
