@@ -78,10 +78,44 @@ func TestApproveCountsAgain(t *testing.T) {
 		deps.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		w.actions = NewActions(deps, w.gate)
 		w.act("approve", dead.Version)
+		if got := w.version(dead.Version + 1).Rows; (got == 299) != (want != "") || (got == 300) != (want == "") {
+			t.Errorf("version %d lists %d rows, want as many as the log gave", dead.Version+1, got)
+		}
 		if said := strings.Contains(log.String(), "not as many as were counted"); said != (want != "") || !strings.Contains(log.String(), want) {
 			t.Errorf("logged %q, want %q", log.String(), want)
 		}
 	}
+}
+
+// unwilling is a row store that takes no rows.
+type unwilling struct{ rowStore }
+
+var errRefused = errors.New("OOM command not allowed")
+
+func (unwilling) Stage(context.Context, feature.ViewID, feature.Version, []feature.Row) (uint64, error) {
+	return 0, errRefused
+}
+
+// TestApproveRefused approves while the online store takes no rows: people are told that, and
+// the log why.
+func TestApproveRefused(t *testing.T) {
+	w := newWorld(t, paymentsView())
+	w.run(0, 300, 10)
+	w.states(rules.Fail)
+	dead := w.run(1, 300, 50)
+	deps := w.deps()
+	deps.Rows = unwilling{w.rows}
+	w.actions = NewActions(deps, w.gate)
+	_, err := w.actions.Act(t.Context(), "approve", Action{View: w.view, Version: dead.Version, By: "alice", Reason: "because"})
+	var said *feature.Error
+	if !errors.As(err, &said) || said.Code != feature.CodeUnavailable || !strings.Contains(said.Message, "online store") || !errors.Is(err, errRefused) || !errors.Is(err, feature.ErrUnavailable) {
+		t.Errorf("approve = %v, want it unavailable, for the online store, with its error", err)
+	}
+	if fresh := w.version(dead.Version + 1); fresh.State != feature.StateExpired {
+		t.Errorf("the version opened for it is %s, want it expired", fresh.State)
+	}
+	w.actions = NewActions(w.deps(), w.gate)
+	w.act("approve", dead.Version)
 }
 
 // TestApproveNothing approves a version of which the log gives no row.

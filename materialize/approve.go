@@ -134,7 +134,7 @@ func (p *approval) restaged(ctx context.Context, d *Desk, act Action, dead featu
 		}
 	}
 	fresh := *p.fresh
-	fresh.Step, fresh.Rows, fresh.Digest, fresh.Verdict, fresh.Spans = feature.StepDecided, dead.Rows, dead.Digest, dead.Verdict, dead.Spans
+	fresh.Step, fresh.Digest, fresh.Verdict, fresh.Spans = feature.StepDecided, dead.Digest, dead.Verdict, dead.Spans
 	d.put(fresh)
 	return fresh.Version, nil
 }
@@ -226,38 +226,52 @@ func (p *approval) complete(ctx context.Context, act Action, held feature.Versio
 	if err := p.begin(ctx, act.View); err != nil {
 		return err
 	}
-	_, err := p.stage(ctx, act, held, held.Version)
+	_, _, err := p.stage(ctx, act, held, held.Version)
 	p.whole = err == nil
 	return err
 }
 
-// restage reads a version's rows from the log again and stages them as the fresh one's.
+// restage reads a version's rows from the log again and stages them as the fresh one's, which
+// has as many as the log gave.
 func (p *approval) restage(ctx context.Context, act Action, dead feature.VersionInfo) error {
-	bytes, err := p.stage(ctx, act, dead, p.fresh.Version)
+	bytes, rows, err := p.stage(ctx, act, dead, p.fresh.Version)
 	p.fresh.Bytes += bytes
+	p.fresh.Rows += rows
 	return err
+}
+
+// notTaken says of an error of the online store what people are told.
+func notTaken(view *feature.View, version feature.Version, err error) error {
+	if err == nil {
+		return nil
+	}
+	said := &feature.Error{
+		Code:    feature.CodeUnavailable,
+		Message: fmt.Sprintf("the online store did not take the rows of %s version %d, and nothing has changed for readers", view.Name, version),
+		Hint:    "`sluice doctor` says how its servers are; ask again once they take writes",
+	}
+	return fmt.Errorf("%w: %w: %w", said, feature.ErrUnavailable, err)
 }
 
 // stage reads a version's rows from the log again and stages them, as those of another. Where
 // they are not as many as were counted when it was sealed people are told by the log: the
 // definitions of the time are not known any more, or the view has other join keys.
-func (p *approval) stage(ctx context.Context, act Action, info feature.VersionInfo, as feature.Version) (bytes uint64, err error) {
-	rows := uint64(0)
+func (p *approval) stage(ctx context.Context, act Action, info feature.VersionInfo, as feature.Version) (bytes, rows uint64, err error) {
 	err = rowsOf(ctx, p.deps.Log, act.View, &info, as, func(batch []feature.Row) error {
 		n, err := p.deps.Rows.Stage(ctx, act.View.ID, as, batch)
 		bytes, rows = bytes+n, rows+uint64(len(batch))
-		return err
+		return notTaken(act.View, info.Version, err)
 	})
 	if err == nil {
-		err = p.deps.Rows.Sync(ctx)
+		err = notTaken(act.View, info.Version, p.deps.Rows.Sync(ctx))
 	}
 	switch {
 	case errors.Is(err, feature.ErrExpired):
-		return bytes, &feature.Error{Code: feature.CodeExpired, Message: fmt.Sprintf("the log no longer holds the rows of %s version %d", act.View.Name, info.Version), Hint: "push the rows again"}
+		return bytes, rows, &feature.Error{Code: feature.CodeExpired, Message: fmt.Sprintf("the log no longer holds the rows of %s version %d", act.View.Name, info.Version), Hint: "push the rows again"}
 	case err != nil:
-		return bytes, fmt.Errorf("stage the rows of version %d again: %w", info.Version, err)
+		return bytes, rows, fmt.Errorf("stage the rows of version %d again: %w", info.Version, err)
 	case rows == 0 && info.Rows > 0:
-		return bytes, &feature.Error{
+		return bytes, rows, &feature.Error{
 			Code:    feature.CodeExpired,
 			Message: fmt.Sprintf("the log gives none of the %d rows of %s version %d: by no definition that is known they are rows of the view", info.Rows, act.View.Name, info.Version),
 			Hint:    "push the rows again",
@@ -265,7 +279,7 @@ func (p *approval) stage(ctx context.Context, act Action, info feature.VersionIn
 	case rows != info.Rows:
 		p.deps.Logger.Error("rows of a version that were read from the log again are not as many as were counted", "view", act.View.Name, "version", info.Version, "as", as, "read", rows, "counted", info.Rows)
 	}
-	return bytes, nil
+	return bytes, rows, nil
 }
 
 // errTookEffect ends a try to undo what is in force; errEnded one to end what somebody else

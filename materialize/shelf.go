@@ -257,7 +257,7 @@ func (u *unshelving) stage(ctx context.Context, p *approval, act Action) error {
 		if i > 0 && !p.deps.online(act.View) {
 			break // the rest waits
 		}
-		before := p.fresh.Bytes
+		before, had := p.fresh.Bytes, p.fresh.Rows
 		err := p.restage(ctx, act, info)
 		var known *feature.Error
 		switch {
@@ -272,18 +272,19 @@ func (u *unshelving) stage(ctx context.Context, p *approval, act Action) error {
 			return err
 		default:
 			u.taken = append(u.taken, info.Version)
-			u.join(info)
+			u.join(info, p.fresh.Rows-had)
 		}
 	}
 	return nil
 }
 
-func (u *unshelving) join(info feature.VersionInfo) {
+// join adds a version of which the log gave so many rows.
+func (u *unshelving) join(info feature.VersionInfo, rows uint64) {
 	for _, span := range info.Spans {
 		span.Window = info.Window
 		u.joined.Spans = append(u.joined.Spans, span)
 	}
-	u.joined.Rows += info.Rows
+	u.joined.Rows += rows
 	u.joined.Digest, u.joined.Verdict = info.Digest, info.Verdict
 }
 

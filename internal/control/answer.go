@@ -97,7 +97,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	known, status := explain(err)
 	switch {
 	case errors.Is(err, feature.ErrUnavailable) || errors.Is(err, feature.ErrUncertain):
-		a.deps.Logger.Warn("request not answered: the registry or the log is not available", "method", r.Method, "path", r.URL.Path, "err", err)
+		a.deps.Logger.Warn("request not answered: the registry, the log or the online store is not available", "method", r.Method, "path", r.URL.Path, "err", err)
 	case known == nil:
 		a.deps.Logger.Error("request not answered", "method", r.Method, "path", r.URL.Path, "err", err)
 		known, status = &feature.Error{Code: codeInternal, Message: "internal error", Hint: "see the server's log"}, http.StatusInternalServerError
