@@ -37,10 +37,10 @@ const (
 // service is empty.
 func parseFeatures(service string, body []byte) (request featuresRequest, err error) {
 	if service == "" {
-		return request, decodeBody(body, &request, wantFeatures)
+		return request, decodeBody(body, &request, featuresMembers, wantFeatures)
 	}
 	var of serviceRequest
-	err = decodeBody(body, &of, wantService)
+	err = decodeBody(body, &of, serviceMembers, wantService)
 	return featuresRequest{Keys: of.Keys, Policy: of.Policy, Context: of.Context, AsOf: of.AsOf}, err
 }
 

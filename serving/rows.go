@@ -27,15 +27,22 @@ type rowsRequest struct {
 func parseRows(body []byte) (rowsRequest, error) {
 	const want = `send {"keys":[{"join_key":value}],"features":["name"],"policy":"serve"}`
 	var request rowsRequest
-	return request, decodeBody(body, &request, want)
+	return request, decodeBody(body, &request, rowsMembers, want)
 }
 
-// decodeBody reads a body strictly; want says how it should have been written.
-func decodeBody(body []byte, to any, want string) error {
+// The members of bodies: encoding/json would take them in any case.
+var (
+	rowsMembers     = []string{"keys", "features", "policy", "context", "as_of_version"}
+	featuresMembers = []string{"keys", "features", "policy", "context", "as_of_versions"}
+	serviceMembers  = []string{"keys", "policy", "context", "as_of_versions"}
+)
+
+// decodeBody reads a body of members strictly; want says how it should have been written.
+func decodeBody(body []byte, to any, members []string, want string) error {
 	if !jsonform.WellFormed(body) {
 		return jsonform.Malformed(body, want)
 	}
-	if err := jsonform.Strict(body, want, "context"); err != nil {
+	if err := jsonform.Strict(body, want, "context", members); err != nil {
 		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))

@@ -83,6 +83,7 @@ func TestRowsErrors(t *testing.T) {
 		"NaN":              {"users", `{"keys":[{"user_id":NaN}]}`, 400, `{"error":{"code":"invalid_argument","message":"the body is no JSON: invalid character 'N' looking for beginning of value, at byte 20","hint":"` + want + `"}}`},
 		"a list":           {"users", `[]`, 400, `{"error":{"code":"invalid_argument","message":"the body is of another kind than it should be: \"array\"","hint":"` + want + `"}}`},
 		"no number":        {"users", `{"keys":[],"as_of_version":1.5}`, 400, `{"error":{"code":"invalid_argument","message":"member \"as_of_version\" is of another kind than it should be: \"number 1.5\"","hint":"` + want + `"}}`},
+		"another case":     {"users", `{"Keys":[{"user_id":"a"}]}`, 400, `{"error":{"code":"invalid_argument","message":"the body is no strict JSON: unknown field \"Keys\": it is written keys","hint":"` + want + `"}}`},
 		"unknown member":   {"users", `{"key":[]}`, 400, `{"error":{"code":"invalid_argument","message":"the body cannot be read: \"unknown field \\\"key\\\"\"","hint":"` + want + `"}}`},
 		"no keys":          {"users", `{"features":["f00"]}`, 400, `{"error":{"code":"invalid_argument","message":"keys is empty","hint":"give at least one, as {\"join_key\":value}"}}`},
 		"null key":         {"users", `{"keys":[null],"features":["f00"]}`, 400, `{"error":{"code":"invalid_argument","message":"row 0: join key user_id is missing","hint":"the join keys are user_id"}}`},

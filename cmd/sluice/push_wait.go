@@ -63,7 +63,7 @@ func (p *pushing) seal() error {
 const pollWait = 30 * time.Second
 
 // wait returns when every touched window is judged, or can never be because no
-// row of it was accepted.
+// row of it was accepted before it was closed.
 func (p *pushing) wait() error {
 	end := time.Now().Add(p.cmd.Timeout)
 	for i := range p.total.Windows {
@@ -133,7 +133,7 @@ func shortWait(wait time.Duration, absent bool) time.Duration {
 
 // passed reports whether every row that was sent is read and every partition is
 // past a window, by the view's own lateness: if the window is not known then, no row
-// of it was accepted. A window in the future need not be passed for that.
+// of it was accepted in time. A window in the future need not be passed for that.
 func (p *pushing) passed(w *control.PushedWindow, partitions map[string]materialize.PartitionStatus) bool {
 	for name, span := range p.total.Offsets {
 		if s, known := partitions[name]; !known || s.Offset <= span[1] {
@@ -175,7 +175,7 @@ func (p *pushing) blocked() error {
 		switch {
 		case w.Decision == "publish":
 		case w.Verdict == "":
-			errs = append(errs, fmt.Errorf("window %s: no row of it was accepted: `sluice deadletters list --view %s` says why", when(w.Start), p.view.Name))
+			errs = append(errs, fmt.Errorf("window %s: no row of it was accepted before it was closed: later ones are late, and are in the oldest version that was open then; `sluice deadletters list --view %s` has those that were refused", when(w.Start), p.view.Name))
 		default:
 			errs = append(errs, fmt.Errorf("window %s: %s, %s: `sluice explain %s` says why", when(w.Start), w.State, w.Decision, w.Verdict))
 		}

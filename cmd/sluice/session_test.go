@@ -150,7 +150,7 @@ func TestSession(t *testing.T) {
 	s.run(3, "push payments "+bad+" --seal --wait", "fail   reject", "!blocked by the gate:", "!fail, reject: `sluice explain")
 	none := rows(t, dir, "none.jsonl", 2, func(int) float64 { return -1 })
 	unreadable(t, none)
-	s.run(3, "push payments "+none+" --seal --wait", "none", "!no row of it was accepted: `sluice deadletters list --view payments` says why")
+	s.run(3, "push payments "+none+" --seal --wait", "none", "!no row of it was accepted before it was closed", "!`sluice deadletters list --view payments`")
 
 	var verdicts struct{ Items []struct{ ID, State string } }
 	if err := json.Unmarshal([]byte(s.run(0, "verdicts payments --format json")), &verdicts); err != nil {

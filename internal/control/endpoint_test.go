@@ -34,6 +34,8 @@ func TestApplyEndpoint(t *testing.T) {
 	p.want("POST", "/api/v1/apply", filesBody(t, "views: [{name: v, entities: [u], owner: refused, features: [{name: x, type: bool}]}]"), 400,
 		`{"error":{"code":"invalid_argument","message":"views.v: not by this owner","hint":"mend it and send it again; nothing was changed"}}`)
 	p.want("POST", "/api/v1/apply", `{"files":[]}`, 400, `{"error":{"code":"invalid_argument","message":"0 files: want 1 to 1000"...`)
+	p.want("POST", "/api/v1/apply", `{"Files":[]}`, 400, `{"error":{"code":"invalid_argument","message":"request: unknown field \"Files\": it is written files"...`)
+	p.want("POST", "/api/v1/deadletters/replay", `{"select":{"View":"a"}}`, 400, `{"error":{"code":"invalid_argument","message":"request: unknown field \"View\": it is written view"...`)
 	p.want("POST", "/api/v1/apply", `{"fils":[]}`, 400, `{"error":{"code":"invalid_argument","message":"request: json: unknown field \"fils\""...`)
 	p.want("POST", "/api/v1/apply", `{"files":7}`, 400, `{"error":{"code":"invalid_argument","message":"files: number does not fit","hint":"send values of the kinds of the reference"}}`)
 	p.want("POST", "/api/v1/apply", `{} {}`, 400, `{"error":{"code":"invalid_argument","message":"request: more than one JSON value"...`)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice/feature"
@@ -43,7 +45,37 @@ func decode(r *http.Request, limit int64, to any) error {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return invalid("send one JSON object", "request: more than one JSON value")
 	}
+	if name, written := cased(body, reflect.TypeOf(to)); name != "" {
+		return invalid("send one JSON object with the keys of the reference", "request: unknown field %s: it is written %s", clip(name), written)
+	}
 	return nil
+}
+
+// cased returns a key of an object, or of an object in it, that encoding/json takes for one of
+// to in another case, and how that is written; nothing if there is none.
+func cased(value []byte, to reflect.Type) (name, written string) {
+	for to.Kind() == reflect.Pointer {
+		to = to.Elem()
+	}
+	var members map[string]json.RawMessage
+	if to.Kind() != reflect.Struct || json.Unmarshal(value, &members) != nil {
+		return "", "" // times are written as text, and lists of objects no request has
+	}
+	for _, field := range reflect.VisibleFields(to) {
+		known, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		for name, member := range members {
+			switch {
+			case known == "":
+			case name == known:
+				if name, written := cased(member, field.Type); name != "" {
+					return name, written
+				}
+			case strings.EqualFold(name, known):
+				return name, known
+			}
+		}
+	}
+	return "", ""
 }
 
 // readBody reads a body of at most limit bytes.

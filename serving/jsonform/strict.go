@@ -2,7 +2,9 @@ package jsonform
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -14,18 +16,40 @@ import (
 // Strict returns what well-formed JSON has that records of the log may not have either: an
 // object with a key twice, of which readers take the one or the other, and half of a
 // surrogate pair, which is no character. Hint says what to send. But names a member of the
-// body whose reader itself says what is there twice, in it or in each of its elements.
-func Strict(body []byte, hint, but string) *feature.Error {
-	problem := inexact(Trimmed(body), but, false)
+// body whose reader itself says what is there twice, in it or in each of its elements. Members
+// are those that the body may have: a name of theirs in another case is refused as well.
+func Strict(body []byte, hint, but string, members []string) *feature.Error {
+	problem := inexact(Trimmed(body), but, false, members)
 	if problem == "" {
 		return nil
 	}
 	return refusal.Invalid(hint, "the body is no strict JSON: %s", problem)
 }
 
+// cased says under which name of members a key stands in another case, of which readers take
+// it for that; nothing for one of them, and for what is none in any case.
+func cased(key []byte, members []string) string {
+	for _, member := range members {
+		if string(key[1:len(key)-1]) == member {
+			return ""
+		}
+	}
+	name := Text(key)
+	if slices.Contains(members, name) {
+		return ""
+	}
+	for _, member := range members {
+		if strings.EqualFold(member, name) {
+			return "unknown field " + refusal.Quoted(name) + ": it is written " + member
+		}
+	}
+	return ""
+}
+
 // inexact says what is wrong with a value; nothing if it is exact. Twice says that it may
-// have a key twice, or its elements may, and but that its member of this name may.
-func inexact(value []byte, but string, twice bool) string {
+// have a key twice, or its elements may, and but that its member of this name may; members
+// are the names of those that it may have, if they are known.
+func inexact(value []byte, but string, twice bool, members []string) string {
 	switch value[0] {
 	case '"':
 		if halved(value) {
@@ -33,19 +57,22 @@ func inexact(value []byte, but string, twice bool) string {
 		}
 	case '[':
 		for _, item := range Elements(value) {
-			if problem := inexact(item, "", twice); problem != "" {
+			if problem := inexact(item, "", twice, nil); problem != "" {
 				return problem
 			}
 		}
 	case '{':
 		var seen names
 		for key, member := range Members(value) {
-			problem := inexact(key, "", false)
+			problem := inexact(key, "", false, nil)
 			if problem == "" && !twice && seen.again(key) {
 				problem = "duplicate key " + refusal.Quoted(Text(key))
 			}
+			if problem == "" && members != nil {
+				problem = cased(key, members)
+			}
 			if problem == "" {
-				problem = inexact(member, "", but != "" && Text(key) == but)
+				problem = inexact(member, "", but != "" && Text(key) == but, nil)
 			}
 			if problem != "" {
 				return problem

@@ -34,16 +34,36 @@ func TestStrict(t *testing.T) {
 		"half a pair, then another":    {`["\ud83d\u0061"]`, "half of a surrogate pair"},
 		"half a pair, then no unicode": {`["\ud83d\nabcd"]`, "half of a surrogate pair"},
 		"the second half":              {`{"a":"\ude00"}`, "half of a surrogate pair"},
+		"another case":                 {`{"Keys":[]}`, `unknown field "Keys": it is written keys`},
+		"another case, escaped":        {`{"\u004beys":[]}`, `unknown field "Keys": it is written keys`},
+		"another case, deeper":         {`{"keys":[{"Keys":1}],"other":1}`, ""},
 		"a key with half a pair":       {`{"\ud83d":1}`, "half of a surrogate pair"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !WellFormed([]byte(tc.body)) {
 				t.Fatal("not well formed")
 			}
-			err := Strict([]byte(tc.body), "hint", "context")
+			err := Strict([]byte(tc.body), "hint", "context", []string{"keys", "context"})
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Message, tc.want) {
 				t.Errorf("Strict(%s) = %v, want %q", tc.body, err, tc.want)
 			}
 		})
+	}
+}
+
+// BenchmarkStrict is the walk over a request, with the names of its members and without.
+func BenchmarkStrict(b *testing.B) {
+	for _, keys := range []int{1, 100} {
+		body := []byte(`{"keys":[` + strings.Repeat(`{"user_id":"u0000001"},`, keys-1) + `{"user_id":"u0000001"}],"features":["f00","f01"],"policy":"serve"}`)
+		for name, members := range map[string][]string{"known": {"keys", "features", "policy", "context", "as_of_version"}, "none": nil} {
+			b.Run(fmt.Sprintf("keys=%d/members=%s", keys, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := Strict(body, "hint", "context", members); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }
