@@ -39,6 +39,8 @@ var Catalog = []Metric{
 		"Partitions that this process reads."},
 	{"sluice_tap_held_partitions", Gauge, "tap", []Label{topic},
 		"Partitions that this process owns and does not read, because they were read before and their progress is gone from the profiles topic."},
+	{"sluice_tap_unread_records", Gauge, "tap", []Label{topic},
+		"Records that the log has deleted before they were read, since the process started, with the marks of transactions among them."},
 	{"sluice_tap_panics_total", Counter, "tap", nil,
 		"Records that made the tap panic while they were read or checked, and became dead letters. Each is a bug of Sluice."},
 	{"sluice_tap_foreign_records_total", Counter, "tap", nil,

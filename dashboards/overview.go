@@ -142,6 +142,7 @@ func freshnessPanels() []Panel {
 			[]query{
 				{`sluice_tap_partitions`, "{{instance}}"},
 				{`sum by (topic) (sluice_tap_held_partitions)`, "held: {{topic}}"},
+				{`sum by (topic) (sluice_tap_unread_records)`, "deleted unread: {{topic}}"},
 				{`sum by (reason) (increase(sluice_tap_errors_total[$__rate_interval]))`, "read again: {{reason}}"},
 				{`sum(increase(sluice_tap_foreign_records_total[$__rate_interval]))`, "records of others"},
 				{`sum(increase(sluice_tap_panics_total[$__rate_interval]))`, "panics"},

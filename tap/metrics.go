@@ -25,6 +25,7 @@ type metrics struct {
 	errors      *prometheus.CounterVec
 	partitions  prometheus.Gauge
 	held        *prometheus.GaugeVec
+	unread      *prometheus.GaugeVec
 	panics      prometheus.Counter
 	foreign     prometheus.Counter
 }
@@ -87,6 +88,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		held: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "held_partitions",
 			Help: "Partitions of a topic that this process owns and does not read, because their progress is gone from the profiles topic. Labels: topic.",
+		}, []string{"topic"}),
+		unread: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "tap", Name: "unread_records",
+			Help: "Records of a topic that the log has deleted before they were read, since this process started, with the marks of transactions among them. Labels: topic.",
 		}, []string{"topic"}),
 		foreign: auto.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "tap", Name: "foreign_records_total",

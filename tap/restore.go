@@ -253,6 +253,7 @@ func (p *partition) findStart(ctx context.Context, fresh bool) error {
 	case fresh:
 		p.next = start
 	case p.next < start:
+		p.tap.metrics.unread.WithLabelValues(p.at.topic).Add(float64(start - p.next))
 		p.tap.deps.Logger.Error("records were deleted from the log before they were read", "partition", p.at.String(), "from", p.next, "to", start)
 		p.next = start
 	case p.next > end:

@@ -263,6 +263,7 @@ func (t *Tap) follow(ctx context.Context, group *kgo.Client, topics []string) ([
 			t.metrics.lag.DeleteLabelValues(topic)
 			t.metrics.behind.DeleteLabelValues(topic)
 			t.metrics.held.DeleteLabelValues(topic)
+			t.metrics.unread.DeleteLabelValues(topic)
 		}
 	}
 	group.PauseFetchTopics(added...)
