@@ -15,10 +15,38 @@ import (
 // A terminal sends its signal to the child as well: the parent decides what becomes of the file,
 // which is not corrupt for that.
 func TestChildIsNotInterrupted(t *testing.T) {
+	in := openLong(t)
+	if err := in.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	lines, _, err := readAll(in)
+	if err := errors.Join(err, in.Close()); err != nil || len(lines) != longRows-1 {
+		t.Errorf("%d rows after the signal, %v; want %d", len(lines), err, longRows-1)
+	}
+}
+
+// A child that the system kills, for want of memory, leaves a file that is not corrupt.
+func TestChildIsKilled(t *testing.T) {
+	in := openLong(t)
+	if err := in.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := readAll(in)
+	if !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "was killed") || errors.Join(nil, in.Close()) != nil {
+		t.Errorf("error %v, want ErrLimit", err)
+	}
+}
+
+const longRows = 3000
+
+// openLong opens a Parquet file of longRows, of which the first is read, with a child that has more to say
+// than pipe and buffers hold.
+func openLong(t *testing.T) *parent {
+	t.Helper()
 	type row struct{ Text string }
-	rows := make([]row, 3000)
+	rows := make([]row, longRows)
 	for i := range rows {
-		rows[i].Text = fmt.Sprintf("%d %s", i, strings.Repeat("x", 1000)) // 3 MB: more than pipe and buffers hold
+		rows[i].Text = fmt.Sprintf("%d %s", i, strings.Repeat("x", 1000)) // 3 MB
 	}
 	var file bytes.Buffer
 	if err := parquet.Write(&file, rows); err != nil {
@@ -31,13 +59,7 @@ func TestChildIsNotInterrupted(t *testing.T) {
 	if _, _, err := in.Next(); err != nil {
 		t.Fatal(err)
 	}
-	if err := in.(*parent).cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	lines, _, err := readAll(in)
-	if err := errors.Join(err, in.Close()); err != nil || len(lines) != len(rows)-1 {
-		t.Errorf("%d rows after the signal, %v; want %d", len(lines), err, len(rows)-1)
-	}
+	return in.(*parent)
 }
 
 // Whoever reads the columns of a file may stop.

@@ -133,6 +133,9 @@ func (p *parent) final(kind byte, first, second []byte, err error) error {
 		if bytes.Contains(p.stderr.first, []byte("out of memory")) || bytes.Contains(p.stderr.first, []byte("cannot allocate memory")) {
 			return fmt.Errorf("after row %d: reading needs more than %d MiB of memory: %w", p.row, childMemory>>20, ErrLimit)
 		}
+		if p.cmd.ProcessState.String() == "signal: killed" { // by somebody else: of the file it says nothing
+			return fmt.Errorf("after row %d: the process that reads it was killed, as systems do that have too little memory: %w", p.row, ErrLimit)
+		}
 		return fmt.Errorf("after row %d: the process that reads it ended: %s: %w", p.row, why, ErrCorrupt)
 	case err != nil:
 		return err
