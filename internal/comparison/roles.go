@@ -82,6 +82,9 @@ func (r *roles) suggestedKey(d *Description) (name, line string) {
 	return name, fmt.Sprintf("- {name: %s, type: %s}  # the join key, if that is what rows are looked up by: %d values in %d rows", name, c.keyType(), c.Distinct, c.N)
 }
 
+// lastSecond is the last that a time may be of, in Unix seconds.
+const lastSecond = 253402300799
+
 // suggestedSource is what a view says of its event time, and a remark; line is empty where
 // nothing has to be said.
 func (r *roles) suggestedSource(d *Description) (line string) {
@@ -92,6 +95,9 @@ func (r *roles) suggestedSource(d *Description) (line string) {
 		return fmt.Sprintf("source: {event_time: %q}  # when a row's event was, if that is the one", d.Columns[r.time].Column)
 	}
 	c := &d.Columns[r.time]
+	if !c.Times && c.Kind == Numeric && c.Max > lastSecond {
+		return "# WARNING: event_time is beyond the year 9999 in seconds, so of another unit, such as milliseconds: such rows are refused"
+	}
 	if !c.Times && !(c.Kind == Numeric && c.int64) || c.Nulls > 0 {
 		return "# WARNING: event_time is not an RFC 3339 time, or a number of Unix seconds, in every row: the others are refused"
 	}

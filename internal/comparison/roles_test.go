@@ -34,7 +34,7 @@ func TestSuggestedRoles(t *testing.T) {
 		"operations": {
 			"id,event_time,op,x", "k%d,2026-01-01T00:00:00Z,write,1", []string{"# op: says what a row does"}, "x"},
 		"a flag first": {
-			"flag,empty,id,event_time,x", "true,,k%d,2026-01-01T00:00:00Z,1", []string{"entities: [id]"}, "flag x"},
+			"flag,id,event_time,x", "true,k%d,2026-01-01T00:00:00Z,1", []string{"entities: [id]"}, "flag x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var text strings.Builder
@@ -100,6 +100,9 @@ func TestSuggestedRolesThatAreMissing(t *testing.T) {
 		"no time":        {"id,x\na,1.5\nb,2.5\n", "# WARNING: no column says in every row when its event was"},
 		"no such time":   {"id,event_time,x\na,yesterday,1.5\nb,today,2.5\n", "# WARNING: event_time is not an RFC 3339 time"},
 		"time with gaps": {"id,event_time,x\na,,1.5\nb,2026-01-01T00:00:00Z,2.5\n", "# WARNING: event_time is not an RFC 3339 time"},
+		"milliseconds":   {"id,event_time,x\na,1746057600000,1.5\nb,1746057600001,2.5\n", "# WARNING: event_time is beyond the year 9999 in seconds"},
+		"no values":      {"id,event_time,x,gone\na,2026-01-01T00:00:00Z,1.5,\nb,2026-01-01T00:00:00Z,2.5,\n", "# - {name: gone, type: float64}  # nothing but nulls. WARNING: rows with this column are refused"},
+		"no name":        {"id,event_time,x,A b\na,2026-01-01T00:00:00Z,1.5,1\nb,2026-01-01T00:00:00Z,2.5,2\n", "# not the name of a feature. WARNING: rows with this column are refused"},
 		"another op":     {"id,event_time,x,op\na,2026-01-01T00:00:00Z,1.5,upsert\nb,2026-01-01T00:00:00Z,2.5,upsert\n", "# op: WARNING: op says what a row does"},
 		"an op of cards": {"id,event_time,x,op\na,2026-01-01T00:00:00Z,1.5,4111111111111111\nb,2026-01-01T00:00:00Z,2.5,write\n", "# op: WARNING: op says what a row does"},
 	} {

@@ -189,11 +189,16 @@ func (c *Described) suggestedForm() (parts []string) {
 	return parts
 }
 
+// unlisted is what becomes of rows with a column that the view has not.
+const unlisted = "WARNING: rows with this column are refused while the view has it not: name it and its type, or leave it out of the file"
+
 // remark says what a person may want to know of a column.
 func (c *Described) remark(rows uint64) string {
 	switch {
 	case c.N == 0:
-		return "  # nothing but nulls"
+		return "  # nothing but nulls. " + unlisted
+	case !c.suggestable():
+		return "  # not the name of a feature. " + unlisted
 	case c.invalid > 0:
 		return fmt.Sprintf("  # WARNING: %d of %d texts are no UTF-8: such rows are refused", c.invalid, c.N)
 	case c.shownCards():
