@@ -82,8 +82,8 @@ func (t *Tap) checkPolicy(ctx context.Context) error {
 	return err
 }
 
-// guard looks again and again whether the profiles topic has what the owners saved, until
-// ctx ends. A topic that is gone is made.
+// guard looks again and again whether the profiles topic has what the owners saved, and
+// whether it is theirs still, until ctx ends. A topic that is gone is made.
 func (t *Tap) guard(ctx context.Context) {
 	tick := time.NewTicker(t.cfg.Checkpoint)
 	defer tick.Stop()
@@ -121,7 +121,7 @@ func (t *Tap) look(ctx context.Context) error {
 		owners = append(owners, o)
 	}
 	t.mu.Unlock()
-	return t.lookFor(ctx, owners...)
+	return errors.Join(t.lookFor(ctx, owners...), t.overtaken(ctx, owners))
 }
 
 func (t *Tap) lookFor(ctx context.Context, owners ...*owner) error {

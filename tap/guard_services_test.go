@@ -30,3 +30,9 @@ func TestProfilesLostServices(t *testing.T) {
 		t.Run("stopped, "+way.name, func(t *testing.T) { testProfilesHeld(serverRig(t, set, 2), way) })
 	}
 }
+
+// TestStatePutWhileIdleOnKafka is TestStatePutWhileIdle on Kafka, whose transactions move the
+// epoch of a producer.
+func TestStatePutWhileIdleOnKafka(t *testing.T) {
+	testStatePutWhileIdle(serverRig(t, services.Start(t, "kafka"), 2))
+}

@@ -33,7 +33,10 @@ type owner struct {
 	trouble  atomic.Pointer[error]
 	saved    atomic.Pointer[savedAt]
 	gap      atomic.Pointer[gap]
-	kept     *partition // of a session that ended between two records: what the log may have lost
+	mark     atomic.Pointer[producing]
+	sighted  atomic.Pointer[sighting]
+	lost     atomic.Bool // to somebody who put a state in place
+	kept     *partition  // of a session that ended between two records: what the log may have lost
 }
 
 func (t *Tap) own(at source) *owner {
@@ -131,6 +134,8 @@ func (o *owner) session(hard, soft context.Context) (err error) {
 		return err
 	}
 	defer w.close()
+	o.mark.Store(nil)
+	o.lost.Store(false)
 	claiming := soft
 	if o.kept != nil {
 		claiming = hard
@@ -178,6 +183,9 @@ func (o *owner) save(ctx context.Context, p *partition, w *writer, all bool) err
 	}
 	o.offset.Store(p.next)
 	o.saved.Store(&savedAt{p.saves.home, p.saves.whole, p.saves.at})
+	if now, err := w.mark(ctx); err == nil {
+		o.mark.Store(&now)
+	}
 	p.noteBegun(ctx)
 	return nil
 }
@@ -186,7 +194,11 @@ func (o *owner) save(ctx context.Context, p *partition, w *writer, all bool) err
 func (o *owner) read(hard, soft context.Context, p *partition, w *writer, reader *kgo.Client) error {
 	last := time.Now()
 	for {
-		if err := o.refill(hard, p, w); err != nil {
+		err := o.superseded()
+		if err == nil {
+			err = o.refill(hard, p, w)
+		}
+		if err != nil {
 			return err
 		}
 		fetches, err := o.poll(soft, reader)

@@ -72,9 +72,13 @@ type writer struct {
 	first error // of the records of the open transaction
 }
 
+func transactionalID(at source) string {
+	return "sluice-tap-" + at.topic + "-" + strconv.Itoa(int(at.partition))
+}
+
 func newWriter(brokers []string, at source) (*writer, error) {
 	client, err := kgo.NewClient(append(baseOptions(brokers),
-		kgo.TransactionalID("sluice-tap-"+at.topic+"-"+strconv.Itoa(int(at.partition))),
+		kgo.TransactionalID(transactionalID(at)),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0),

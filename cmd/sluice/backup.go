@@ -19,7 +19,7 @@ type backupCmd struct {
 // Help shows examples.
 func (*backupCmd) Help() string {
 	return "It reads the registry, on SQLite or PostgreSQL, as of one moment, and what the taps had read by then; the platform may run meanwhile, and is not asked. " +
-		"Where everything is embedded it runs on the machine of the data folder. The file does not depend on the kind of database, and ends with a checksum. " +
+		"Where everything is embedded it runs on the machine of the data folder, in which a platform that runs says where its broker is. The file does not depend on the kind of database, and ends with a checksum. " +
 		"Rows are not in it: `sluice restore --rows` reads them from the log. It holds the definitions, verdicts and the audit log: keep it as secret as those." +
 		"\n\nExamples:\n  sluice backup sluice.bak\n  sluice backup /var/backups/sluice-1.bak -config.file=sluice.yaml"
 }
