@@ -24,6 +24,7 @@ const (
 	settingInstallation = "installation"
 	settingFilled       = "filled." // and the name of an online store
 	settingBegun        = "begun."  // and a source partition
+	settingOwner        = "owner."  // and a source partition
 )
 
 // Clock returns the manual clock; the zero time before it is first set.
@@ -210,6 +211,41 @@ func (s *Registry) NoteBegun(ctx context.Context, topic string, partition int32,
 	return nil
 }
 
+// SourceOwner returns as whose a source partition was read last; empty if nobody noted it.
+func (s *Registry) SourceOwner(ctx context.Context, topic string, partition int32) (owner string, err error) {
+	err = s.read(ctx, func(ctx context.Context, q querier) (err error) {
+		owner, _, err = begunAs(ctx, q, settingOwner+sourceName(topic, partition))
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("read who owns %s/%d: %w", topic, partition, err)
+	}
+	return owner, nil
+}
+
+// SwapSourceOwner notes next as the owner of a source partition if last is the one that is
+// noted, and reports whether next is noted then. It may be asked again after an error.
+func (s *Registry) SwapSourceOwner(ctx context.Context, topic string, partition int32, last, next string) (swapped bool, err error) {
+	name := settingOwner + sourceName(topic, partition)
+	err = s.write(ctx, func(ctx context.Context, tx *transaction) error {
+		tx.quiet = true
+		if err := tx.lock(ctx, lock{space: spaceSettings}); err != nil {
+			return err
+		}
+		now, _, err := begunAs(ctx, tx, name)
+		if swapped = now == next; err != nil || swapped || now != last {
+			return err
+		}
+		swapped = true
+		_, err = tx.ExecContext(ctx, upsertSetting, name, []byte(next))
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("note who owns %s/%d: %w", topic, partition, err)
+	}
+	return swapped, nil
+}
+
 // ReadSources calls fn with every source partition that was ever read, and the id that its
 // topic had.
 func (s *Registry) ReadSources(ctx context.Context, fn func(topic string, partition int32, topicID string) error) error {
@@ -235,7 +271,11 @@ func (s *Registry) ReadSources(ctx context.Context, fn func(topic string, partit
 }
 
 func settingOfSource(topic string, partition int32) string {
-	return settingBegun + topic + "/" + strconv.Itoa(int(partition))
+	return settingBegun + sourceName(topic, partition)
+}
+
+func sourceName(topic string, partition int32) string {
+	return topic + "/" + strconv.Itoa(int(partition))
 }
 
 func begunAs(ctx context.Context, q querier, name string) (topicID string, begun bool, err error) {

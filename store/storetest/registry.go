@@ -73,6 +73,8 @@ type RegistryStore interface {
 	Installation(ctx context.Context) ([16]byte, error)
 	Begun(ctx context.Context, topic string, partition int32) (topicID string, begun bool, err error)
 	NoteBegun(ctx context.Context, topic string, partition int32, topicID string) error
+	SourceOwner(ctx context.Context, topic string, partition int32) (owner string, err error)
+	SwapSourceOwner(ctx context.Context, topic string, partition int32, last, next string) (swapped bool, err error)
 	Close() error
 }
 
@@ -107,6 +109,7 @@ func Registry(t *testing.T, invalid error, open func(t testing.TB, dir string) R
 		"clock":                           testClock,
 		"installation":                    testInstallation,
 		"partitions that were read":       testBegun,
+		"owners of partitions":            testOwners,
 		"changed":                         testChanged,
 		"open again":                      testRegistryRestart,
 		"random commits of many deciders": testDeciders,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -280,5 +281,48 @@ func testRegistryRestart(t *testing.T, r *reg) {
 	}
 	if next, err := r.OpenVersion(ctx, view, window(5), day); next.Version != 3 || err != nil {
 		t.Errorf("OpenVersion = %+v, %v, want version 3", next, err)
+	}
+}
+
+// testOwners has ten owners at once follow the same one: one does, and it may ask again.
+func testOwners(t *testing.T, r *reg) {
+	ctx := t.Context()
+	swap := func(partition int32, last, next string, want bool) {
+		t.Helper()
+		if got, err := r.second().SwapSourceOwner(ctx, "writes", partition, last, next); got != want || err != nil {
+			t.Errorf("SwapSourceOwner(%d, %q, %q) = %t, %v, want %t", partition, last, next, got, err, want)
+		}
+	}
+	owner := func(partition int32) string {
+		t.Helper()
+		name, err := r.SourceOwner(ctx, "writes", partition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	swap(1, "nobody", "first", false)
+	swap(1, "", "first", true)
+	swap(1, "", "first", true) // again, as after an answer that was lost
+	swap(1, "", "second", false)
+	swap(11, "", "other", true)
+	var swapping sync.WaitGroup
+	won := make([]bool, 10)
+	for i := range won {
+		swapping.Go(func() {
+			var err error
+			if won[i], err = r.SwapSourceOwner(ctx, "writes", 1, "first", fmt.Sprint("follower ", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	swapping.Wait()
+	for i, one := range won {
+		if name := fmt.Sprint("follower ", i); one != (owner(1) == name) {
+			t.Errorf("%s was told %t, and %q is noted", name, one, owner(1))
+		}
+	}
+	if got := []string{owner(0), owner(11)}; !slices.Equal(got, []string{"", "other"}) || owner(1) == "first" {
+		t.Errorf("owners = %q, %q, want none, another and a follower", got, owner(1))
 	}
 }

@@ -46,6 +46,7 @@ type ledger struct {
 	clock       time.Time
 	id          [16]byte
 	begun       map[string]string // id of the topic by source partition
+	sources     map[string]string // owner by source partition
 	changed     chan struct{}
 	watch       func(view feature.ViewID, v feature.Vector, versions []feature.VersionInfo) // called at every change
 }
@@ -267,6 +268,25 @@ func (l *ledger) NoteBegun(_ context.Context, topic string, partition int32, top
 	}
 	l.begun[fmt.Sprint(topic, "/", partition)] = topicID
 	return nil
+}
+
+func (l *ledger) SourceOwner(_ context.Context, topic string, partition int32) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sources[fmt.Sprint(topic, "/", partition)], nil
+}
+
+func (l *ledger) SwapSourceOwner(_ context.Context, topic string, partition int32, last, next string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := fmt.Sprint(topic, "/", partition)
+	if l.sources == nil {
+		l.sources = map[string]string{}
+	}
+	if l.sources[name] == last {
+		l.sources[name] = next
+	}
+	return l.sources[name] == next, nil
 }
 
 func (l *ledger) LeaveIdle(_ context.Context, topic string, partition int32, view feature.ViewID) (uint64, error) {
