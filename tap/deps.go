@@ -50,7 +50,9 @@ type Deps struct {
 	Versions Versions
 	// Begun may be nil: a partition without progress is read from its start then.
 	Begun Begun
-	Rows  Rows
+	// Owners may be nil: what a process has of a partition is forgotten once it lets go of it.
+	Owners Owners
+	Rows   Rows
 	// Offline says why rows of a view are to stay out of its online store for now; nil, or a
 	// nil error: they are staged. It is called often and must not block.
 	Offline func(view *feature.View) error

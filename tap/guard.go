@@ -101,6 +101,7 @@ func (t *Tap) guard(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			t.deps.Logger.Warn("not known whether the profiles topic has what was saved", "topic", t.log.cfg.Topics.Profiles, "err", err)
 		}
+		t.giveBack(ctx)
 	}
 }
 
@@ -116,8 +117,11 @@ func (t *Tap) remake(ctx context.Context) error {
 // look looks once, for all owners.
 func (t *Tap) look(ctx context.Context) error {
 	t.mu.Lock()
-	owners := make([]*owner, 0, len(t.owners))
+	owners := make([]*owner, 0, len(t.owners)+len(t.letGo))
 	for _, o := range t.owners {
+		owners = append(owners, o)
+	}
+	for _, o := range t.letGo {
 		owners = append(owners, o)
 	}
 	t.mu.Unlock()
@@ -203,14 +207,8 @@ var errStatesGone = errors.New("the profiles topic was deleted and made anew")
 // stillHeld returns ErrProgressLost unless somebody has put the progress of a partition
 // back, or its topic is another one. It claims nothing, so that nobody who does is fenced.
 func (t *Tap) stillHeld(ctx context.Context, at source) error {
-	states, err := t.log.statesOf(ctx, at.partition)
-	if err != nil {
-		return fmt.Errorf("%s: %w: %w", at, errLog, err)
-	}
-	for _, s := range states {
-		if s.Topic == at.topic && s.Partition == at.partition {
-			return nil
-		}
+	if there, err := t.log.hasProgress(ctx, at); there || err != nil {
+		return err
 	}
 	id, err := t.log.identify(ctx, at.topic)
 	if err != nil {

@@ -24,6 +24,8 @@ func TestProfilesLostServices(t *testing.T) {
 		t.Run("running, "+way.name, func(t *testing.T) { testProfilesLost(serverRig(t, set, 2), way) })
 		t.Run("leaving, "+way.name, func(t *testing.T) { testLostOnLeaving(leavingRig(serverRig(t, set, 2)), way) })
 		t.Run("two, "+way.name, func(t *testing.T) { testLostByTwo(newTwoTaps(serverRig(t, set, 2)), way) })
+		t.Run("on the way, "+way.name, func(t *testing.T) { testLostOnTheWay(newTwoTaps(serverRig(t, set, 2)), way) })
+		t.Run("given up, "+way.name, func(t *testing.T) { testLostAndGivenUp(newTwoTaps(serverRig(t, set, 2)), way) })
 		t.Run("two, one dies, "+way.name, func(t *testing.T) { testLostAndDead(newTwoTaps(serverRig(t, set, 2)), way) })
 	}
 	for _, way := range losses()[1:] {

@@ -20,29 +20,32 @@ const maxClosing = 16
 // owner is the goroutine that owns one source partition, and what others may see
 // of it.
 type owner struct {
-	tap      *Tap
-	at       source
-	stop     context.CancelFunc // asks it to save and end
-	drop     context.CancelFunc // makes it end without saving
-	done     chan struct{}
-	behind   atomic.Int64 // records of the log that it has still to take
-	since    atomic.Int64 // unix nanoseconds: when the last one it took was written, if it is behind
-	offset   atomic.Int64 // of the last checkpoint
-	restored atomic.Bool
-	held     atomic.Bool // its progress is lost: it is not read
-	trouble  atomic.Pointer[error]
-	saved    atomic.Pointer[savedAt]
-	gap      atomic.Pointer[gap]
-	mark     atomic.Pointer[producing]
-	sighted  atomic.Pointer[sighting]
-	lost     atomic.Bool // to somebody who put a state in place
-	kept     *partition  // of a session that ended between two records: what the log may have lost
+	tap       *Tap
+	at        source
+	stop      context.CancelFunc // asks it to save and end
+	drop      context.CancelFunc // makes it end without saving
+	done      chan struct{}
+	behind    atomic.Int64 // records of the log that it has still to take
+	since     atomic.Int64 // unix nanoseconds: when the last one it took was written, if it is behind
+	offset    atomic.Int64 // of the last checkpoint
+	restored  atomic.Bool
+	held      atomic.Bool // its progress is lost: it is not read
+	abandoned atomic.Bool // the partition is another one's: nothing is saved any more
+	trouble   atomic.Pointer[error]
+	saved     atomic.Pointer[savedAt]
+	gap       atomic.Pointer[gap]
+	mark      atomic.Pointer[producing]
+	sighted   atomic.Pointer[sighting]
+	lost      atomic.Bool // to somebody who put a state in place
+	kept      *partition  // of a session that ended between two records: what the log may have lost
+	letAt     time.Time   // when it ended
 }
 
-func (t *Tap) own(at source) *owner {
+// own starts an owner; kept is what this process has of the partition still.
+func (t *Tap) own(at source, kept *partition) *owner {
 	hard, drop := context.WithCancel(context.Background())
 	soft, stop := context.WithCancel(hard)
-	o := &owner{tap: t, at: at, stop: stop, drop: drop, done: make(chan struct{})}
+	o := &owner{tap: t, at: at, stop: stop, drop: drop, done: make(chan struct{}), kept: kept}
 	o.offset.Store(-1)
 	go func() {
 		defer close(o.done)
@@ -61,7 +64,7 @@ const (
 // run reads the partition until soft or hard ends. After an error the state is
 // dropped and restored from the log, after a pause that grows.
 func (o *owner) run(hard, soft context.Context) {
-	defer func() { o.kept.disown() }()
+	defer func() { o.tap.let(o) }()
 	pause := firstPause
 	for ending := false; !ending; {
 		began := time.Now()
@@ -85,6 +88,9 @@ func (o *owner) run(hard, soft context.Context) {
 		case <-time.After(pause):
 		case <-soft.Done():
 		}
+		if o.abandoned.Load() {
+			return
+		}
 		pause = min(2*pause, lastPause)
 	}
 }
@@ -92,7 +98,7 @@ func (o *owner) run(hard, soft context.Context) {
 // rescues reports whether what is known of the partition is to be saved though its session
 // ended in err and the partition goes: the log may have lost what it had.
 func (o *owner) rescues(err error) bool {
-	return o.kept != nil && (errors.Is(err, errStatesGone) || errors.Is(err, errTransaction))
+	return o.kept != nil && !o.abandoned.Load() && (errors.Is(err, errStatesGone) || errors.Is(err, errTransaction))
 }
 
 // tell counts and logs why the partition is not read on.
@@ -153,12 +159,16 @@ func (o *owner) session(hard, soft context.Context) (err error) {
 	o.kept = nil
 	p.own()
 	defer func() {
-		if err != nil && !p.midway {
-			o.kept = p
-		} else {
+		if p.midway || p.tenure.overtaken {
 			p.disown()
+			return
 		}
+		p.away = p.away || errors.Is(err, errFenced) // then somebody else may have saved
+		o.kept = p
 	}()
+	if err := p.enter(hard); err != nil {
+		return err
+	}
 	reader, err := kgo.NewClient(append(append(baseOptions(o.tap.log.cfg.Brokers), readOptions(o.tap.portion)...),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // records that are gone unread are to be told of
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.at.topic: {o.at.partition: kgo.NewOffset().At(p.next)}}))...)
@@ -202,7 +212,7 @@ func (o *owner) read(hard, soft context.Context, p *partition, w *writer, reader
 			return err
 		}
 		fetches, err := o.poll(soft, reader)
-		if err != nil {
+		if err != nil || o.abandoned.Load() {
 			return err
 		}
 		o.measure(fetches, p.next)
@@ -231,6 +241,9 @@ func (o *owner) read(hard, soft context.Context, p *partition, w *writer, reader
 			return err
 		}
 		p.midway = false
+		if o.abandoned.Load() {
+			return nil
+		}
 		ending := soft.Err() != nil
 		if ending {
 			o.look(hard)
@@ -336,14 +349,18 @@ func (p *partition) silent(v *viewState, now time.Time) bool {
 }
 
 // end stops the owner: with save, what it has is saved first, if that succeeds in
-// time.
+// time. Without, it comes to the end of what it was reading, so that what it has is a state
+// between two records.
 func (o *owner) end(save bool) {
-	if save {
-		o.stop()
-		select {
-		case <-o.done:
-		case <-time.After(grace):
-		}
+	patience := grace
+	if !save {
+		o.abandoned.Store(true)
+		patience = lookTime
+	}
+	o.stop()
+	select {
+	case <-o.done:
+	case <-time.After(patience):
 	}
 	o.drop()
 	<-o.done

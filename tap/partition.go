@@ -28,6 +28,7 @@ type partition struct {
 	ids     *idWindow
 	results results
 	saves   saves
+	tenure  tenure
 
 	sources   *sources
 	defined   []feature.Defined // which definitions decided, as far back as event ids are known
@@ -38,6 +39,7 @@ type partition struct {
 	midway    bool       // a batch or a save is under way: what is here is no state between two records
 	changed   bool       // since the last checkpoint
 	noted     bool       // the registry knows that the partition is read
+	away      bool       // another owner may have had the partition since it was last saved here
 	urgent    bool       // a window closed or idleness changed: checkpoint at once
 	closing   int        // windows that closed since then
 	staged    bool       // rows were staged since the last sync

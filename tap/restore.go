@@ -61,63 +61,87 @@ func (l *Log) load(ctx context.Context, at source, end int64) (*saved, error) {
 // owner first, and only then reads what that one saved. Kept is what this process has of
 // the partition still, if it has owned it before; nil if it has nothing.
 func (t *Tap) take(ctx context.Context, at source, w *writer, kept *partition) (*partition, error) {
-	profiles := t.log.cfg.Topics.Profiles
-	home, err := t.log.identify(ctx, profiles)
-	if err != nil {
-		return nil, fmt.Errorf("identify %s: %w: %w", profiles, errLog, err)
-	}
-	end, err := w.claim(ctx, profiles, at)
-	if err != nil {
-		return nil, fmt.Errorf("claim %s: %w", at, err)
-	}
-	first, _, err := t.log.bounds(ctx, profiles, at.partition)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errLog, err)
-	}
-	saved, err := t.log.load(ctx, at, end)
+	found, err := t.fence(ctx, at, w)
 	if err != nil {
 		return nil, err
 	}
-	id, err := t.log.identify(ctx, at.topic)
-	if err != nil {
-		return nil, fmt.Errorf("identify %s: %w: %w", at, errLog, err)
-	}
-	if kept.outlives(saved, home, id) {
-		t.deps.Logger.Error("the profiles topic has lost the partition's progress; it is saved again", "partition", at.String(), "offset", kept.next, "epoch", kept.epoch)
-		kept.move(home, first, end)
-		return kept, kept.begin()
+	if kept.outlives(found) {
+		return kept, kept.goOn(found)
 	}
 	p := &partition{
-		tap: t, at: at, topicID: id, views: map[string]*viewState{}, ids: newIDWindow(t.cfg.DedupeIDs), results: t.metrics.results(at),
-		letters: letters{log: t.log, room: t.letterRoom, partition: at.partition % max(1, t.letterPartitions.Load())}, saves: saves{home: home, whole: first},
+		tap: t, at: at, topicID: found.topicID, tenure: follows(found.last), views: map[string]*viewState{}, ids: newIDWindow(t.cfg.DedupeIDs), results: t.metrics.results(at),
+		letters: letters{log: t.log, room: t.letterRoom, partition: at.partition % max(1, t.letterPartitions.Load())}, saves: saves{home: found.home, whole: found.first},
 	}
 	if err := p.begin(); err != nil {
 		return nil, err
 	}
-	if saved.progress != nil {
-		err = p.restore(ctx, saved)
+	if found.progress != nil {
+		err = p.restore(ctx, found.saved)
 	} else {
 		err = p.fresh(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("restore %s: %w", at, err)
 	}
-	p.owned(end)
-	if err := p.findStart(ctx, saved.progress == nil); err != nil {
+	p.owned(found.end)
+	if err := p.findStart(ctx, found.progress == nil); err != nil {
 		return nil, err
 	}
 	p.define(p.next)
 	return p, nil
 }
 
+// found is what there is of a source partition once its former owner is fenced.
+type found struct {
+	*saved
+	topicID    string // of the topic of writes
+	last       string // owner that was noted before the claim
+	home       string // id of the profiles topic
+	first, end int64  // of its partition: its first record, and the one after the claim
+}
+
+// fence claims a source partition, so that whoever owned it saves nothing any more, and only
+// then reads what is saved of it. As whose it was read last is looked up before: an owner
+// that is noted after that makes this one's enter fail.
+func (t *Tap) fence(ctx context.Context, at source, w *writer) (f found, err error) {
+	profiles := t.log.cfg.Topics.Profiles
+	if f.last, err = t.lastOwner(ctx, at); err != nil {
+		return f, err
+	}
+	if f.home, err = t.log.identify(ctx, profiles); err != nil {
+		return f, fmt.Errorf("identify %s: %w: %w", profiles, errLog, err)
+	}
+	if f.end, err = w.claim(ctx, profiles, at); err != nil {
+		return f, fmt.Errorf("claim %s: %w", at, err)
+	}
+	if f.first, _, err = t.log.bounds(ctx, profiles, at.partition); err != nil {
+		return f, fmt.Errorf("%w: %w", errLog, err)
+	}
+	if f.saved, err = t.log.load(ctx, at, f.end); err != nil {
+		return f, err
+	}
+	if f.topicID, err = t.log.identify(ctx, at.topic); err != nil {
+		return f, fmt.Errorf("identify %s: %w: %w", at, errLog, err)
+	}
+	return f, nil
+}
+
 // outlives reports whether what a process has of a partition, as of its last record, is to
 // go on in place of what the profiles topic has: where that topic lost the last checkpoint,
 // and nobody else has read the partition since.
-func (p *partition) outlives(s *saved, home, topicID string) bool {
-	if p == nil || another(p.topicID, topicID) {
+func (p *partition) outlives(f found) bool {
+	if p == nil || another(p.topicID, f.topicID) || !p.stands(f.last) {
 		return false
 	}
-	return s.progress == nil || another(p.saves.home, home) && s.progress.Epoch == p.epoch
+	return f.progress == nil || another(p.saves.home, f.home) && f.progress.Epoch == p.epoch
+}
+
+// goOn has what a process has of a partition follow its last owner.
+func (p *partition) goOn(f found) error {
+	p.tap.deps.Logger.Error("the profiles topic has lost the partition's progress; it is saved again", "partition", p.at.String(), "offset", p.next, "epoch", p.epoch)
+	p.move(f.home, f.first, f.end)
+	p.tenure = follows(f.last)
+	return p.begin()
 }
 
 // restore takes over a saved state.

@@ -247,7 +247,7 @@ func (r *rig) deps() Deps {
 			return r.defs, r.gen
 		},
 		Past: r.registry, Refresh: func(context.Context) error { return nil },
-		Versions: r.registry, Begun: r.registry, Rows: r.rows, Clock: &r.clock, HashKey: testKey, Layouts: r.layouts,
+		Versions: r.registry, Begun: r.registry, Owners: r.registry, Rows: r.rows, Clock: &r.clock, HashKey: testKey, Layouts: r.layouts,
 		Registerer: prometheus.NewRegistry(),
 	}
 }

@@ -56,6 +56,9 @@ func (s *saves) done(offset int64) { s.at, s.again = offset, false }
 // rising, though the offsets of another topic begin again.
 func (p *partition) move(home string, start, end int64) {
 	p.saves.base = max(p.saves.base, p.epoch)
+	if p.away { // whoever took it meanwhile may have told of an epoch of its own
+		p.saves.base, p.away = max(p.saves.base, lostBase()), false
+	}
 	p.saves.home, p.saves.whole, p.saves.again = home, start, true
 	p.owned(end)
 }

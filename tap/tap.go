@@ -30,6 +30,7 @@ type Tap struct {
 
 	mu     sync.Mutex
 	owners map[source]*owner
+	letGo  map[source]*owner // that ended, of partitions that nobody is known to have taken since
 	joined bool
 	lost   bool // partitions that go are not saved; set by tests that end like a crash
 
@@ -42,7 +43,7 @@ func New(cfg Config, log *Log, deps Deps) (*Tap, error) {
 	if err := errors.Join(cfg.Validate(), deps.validate()); err != nil {
 		return nil, fmt.Errorf("new tap: %w", err)
 	}
-	t := &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}, known: map[string]string{}, letterRoom: semaphore.NewWeighted(lettersAhead)}
+	t := &Tap{cfg: cfg, log: log, deps: deps, metrics: newMetrics(deps.Registerer), owners: map[source]*owner{}, letGo: map[source]*owner{}, known: map[string]string{}, letterRoom: semaphore.NewWeighted(lettersAhead)}
 	log.foreign.report(t.metrics.foreign, deps.Logger)
 	return t, nil
 }
@@ -177,6 +178,7 @@ func (t *Tap) leave(group *kgo.Client) {
 	}
 	t.mu.Unlock()
 	t.gone(rest, true)
+	t.forget()
 	group.Close()
 }
 
@@ -188,7 +190,7 @@ func (t *Tap) assigned(parts map[string][]int32) {
 		for _, n := range partitions {
 			at := source{topic, n}
 			if t.owners[at] == nil {
-				t.owners[at] = t.own(at)
+				t.owners[at] = t.own(at, t.regain(at))
 			}
 		}
 	}
@@ -223,6 +225,9 @@ func (t *Tap) gone(parts map[string][]int32, save bool) {
 		for _, n := range partitions {
 			if o := t.owners[source{topic, n}]; o != nil {
 				delete(t.owners, o.at)
+				if t.lost {
+					o.drop()
+				}
 				ending.Go(func() { o.end(save) })
 			}
 		}

@@ -183,6 +183,21 @@ var mutants = []mutant{
 		pkg:   "./tap", run: "^TestProfilesLostWhileStopped$/^cut$",
 	},
 	{
+		name: "what a tap let go of is given back though another one has read the partition", file: "tap/let.go",
+		edits: [][2]string{{"return p.tap.deps.Owners == nil || !p.tenure", "return last == last || !p.tenure"}},
+		pkg:   "./tap", run: "^TestLetGoIsOvertaken$",
+	},
+	{
+		name: "an owner reads on though another one was noted", file: "tap/let.go",
+		edits: [][2]string{{"case !swapped:", "case !swapped && p == nil:"}},
+		pkg:   "./tap", run: "^TestEntersOnce$",
+	},
+	{
+		name: "what a tap let go of is forgotten", file: "tap/let.go",
+		edits: [][2]string{{"	case t.deps.Owners == nil || t.lost:", "	case t.deps.Owners != nil || t.lost:"}},
+		pkg:   "./tap", run: "^TestProfilesLostOnTheWay$/^made_anew$",
+	},
+	{
 		name: "-0 and 0 tell rows apart in digests", file: "quality/sketch/hash.go",
 		edits: [][2]string{{"case bits == negativeZero && t.Float():", "case bits == negativeZero && t == 0:"}},
 		pkg:   "./quality/sketch", run: "^TestNegativeZeroIsZeroInDigests$",

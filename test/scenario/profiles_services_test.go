@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ const partitions = 4
 // ways are how the topic is lost, and turns what happens to a tap meanwhile.
 var (
 	ways  = []string{"deleted", "made anew", "cut"}
-	turns = []string{"both run", "one leaves"}
+	turns = []string{"both run", "one leaves", "one stands still"}
 )
 
 // strike loses the topic while a window is on its way, in each way at each turn.
@@ -41,9 +42,13 @@ func (f *forgetful) strike(round int, push func()) {
 	way, turn := ways[round%len(ways)], turns[round/len(ways)%len(turns)]
 	f.shared()
 	push()
-	f.lose(way)
+	tap := f.taps[round%2]
+	if turn == "one stands still" {
+		f.freeze(tap, f.taps[(round+1)%2], way)
+	} else {
+		f.lose(way)
+	}
 	if turn == "one leaves" {
-		tap := f.taps[round%2]
 		tap.end()
 		tap.start()
 	}
@@ -51,6 +56,23 @@ func (f *forgetful) strike(round int, push func()) {
 	for _, p := range f.all() {
 		p.alive()
 	}
+}
+
+// freeze has a tap stand still while the topic is lost, until the group has given its
+// partitions to the other one, which knows nothing of them: they are held until it goes on.
+func (f *forgetful) freeze(tap, other *process, way string) {
+	f.t.Helper()
+	tap.signal(syscall.SIGSTOP)
+	f.lose(way)
+	f.until("the other tap has all partitions and holds those of the one that stands still", settled, func() error {
+		n, err := other.metric("sluice_tap_partitions ")
+		held, err2 := other.metric("sluice_tap_held_partitions{")
+		if err := errors.Join(err, err2); err != nil || n != partitions || held == 0 {
+			return fmt.Errorf("%s has %d partitions and holds %d (%w)", other.name, n, held, err)
+		}
+		return nil
+	})
+	tap.signal(syscall.SIGCONT)
 }
 
 // shared waits until each tap reads some partitions and none is on its way from one to the
@@ -144,8 +166,8 @@ func (p *process) metric(begin string) (sum int, err error) {
 }
 
 // TestProfilesLostFleetServices loses the profiles topic of two taps while windows are
-// pushed: both run, or one of them leaves just then and comes back. Nothing is lost or
-// doubled, and windows go on being judged.
+// pushed: both run, one of them leaves just then and comes back, or stands still for longer
+// than the group waits. Nothing is lost or doubled, and windows go on being judged.
 func TestProfilesLostFleetServices(t *testing.T) {
 	set := services.Start(t, "kafka", "redis", "postgres")
 	f := startFleet(t, directly(set.Brokers(), set.Redis(), false, set.Database(t)))

@@ -233,7 +233,7 @@ func (p *platform) build(ctx context.Context) (*tap.Tap, *materialize.Gate, erro
 	cfg := tap.DefaultConfig()
 	cfg.Checkpoint, cfg.Poll = 20*time.Millisecond, 5*time.Millisecond // rows are staged at checkpoints alone
 	t, err := tap.New(cfg, p.log, tap.Deps{
-		Definitions: func() (*feature.Definitions, uint64) { return p.defs, 1 }, Versions: registry, Begun: p.registry, Rows: p.rows.behind(p.trap, ""),
+		Definitions: func() (*feature.Definitions, uint64) { return p.defs, 1 }, Versions: registry, Begun: p.registry, Owners: p.registry, Rows: p.rows.behind(p.trap, ""),
 		HashKey: hashKey, Clock: clock, Logger: logger,
 	})
 	if err != nil {

@@ -207,7 +207,7 @@ func (d *drill) secondTap() *secondTap {
 	c := a.parts.catalog
 	other, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
 		Definitions: c.InForce,
-		Past:        a.parts.registry, Refresh: c.Refresh, Versions: a.parts.registry, Begun: a.parts.registry, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
+		Past:        a.parts.registry, Refresh: c.Refresh, Versions: a.parts.registry, Begun: a.parts.registry, Owners: a.parts.registry, Rows: a.parts.rows, Layouts: c.Layout, HashKey: a.parts.key,
 		Clock: a.parts.clock, Registerer: s.metrics, Logger: a.opts.Log,
 	})
 	if err != nil {

@@ -156,7 +156,7 @@ func (a *App) buildTap() error {
 	c := a.parts.catalog
 	t, err := tap.New(a.tapConfig(), a.parts.log, tap.Deps{
 		Definitions: c.InForce,
-		Past:        a.parts.registry, Refresh: c.Refresh, Versions: a.parts.registry, Begun: begun{a.parts.registry, c, a.parts.topics}, Rows: a.parts.rows, Offline: a.room.offline, Layouts: c.Layout, HashKey: a.parts.key,
+		Past:        a.parts.registry, Refresh: c.Refresh, Versions: a.parts.registry, Begun: begun{a.parts.registry, c, a.parts.topics}, Owners: a.parts.registry, Rows: a.parts.rows, Offline: a.room.offline, Layouts: c.Layout, HashKey: a.parts.key,
 		Clock: a.parts.clock, ClockByHand: a.parts.clock.manual, CatchUp: a.parts.clock.catchUp(), Registerer: a.metrics, Logger: a.opts.Log,
 	})
 	if err != nil {
