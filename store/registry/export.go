@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -267,6 +268,11 @@ func fenceAll(ctx context.Context, tx *sql.Tx, before map[string]int64) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO owners (owner, epoch) VALUES ($1, $2) ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch`, name, epoch+1); err != nil {
 			return fmt.Errorf("fence owner %s: %w", name, err)
 		}
+	}
+	// A tap that stood still meanwhile must not find itself named as whose a partition was read
+	// last: others have read on, in the time that is undone.
+	if _, err := tx.ExecContext(ctx, `UPDATE settings SET value = $1 WHERE name LIKE $2`, []byte("import "+rand.Text()), settingOwner+"%"); err != nil {
+		return fmt.Errorf("fence the owners of source partitions: %w", err)
 	}
 	return nil
 }

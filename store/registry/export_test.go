@@ -211,6 +211,30 @@ func testMove(t *testing.T, from, to *registry.Registry) {
 	same(t, from, to, view)
 	untold(t, to)
 	testUnfinished(t, m, to)
+	testSourcesFenced(t, from, to)
+}
+
+// testSourcesFenced wants nobody who was noted as the owner of a source partition, in either
+// registry, to be noted after a restore.
+func testSourcesFenced(t *testing.T, from, to *registry.Registry) {
+	ctx := t.Context()
+	for r, name := range map[*registry.Registry]string{from: "then", to: "now"} {
+		if ok, err := r.SwapSourceOwner(ctx, "writes", 1, "", name); !ok || err != nil {
+			t.Fatalf("SwapSourceOwner = %t, %v", ok, err)
+		}
+	}
+	m := export(t, from, nil)
+	noted := map[string]bool{"then": true, "now": true, "": true}
+	for range 2 {
+		if err := to.Import(ctx, registry.Import{Force: true, Next: m.next()}); err != nil {
+			t.Fatal(err)
+		}
+		owner, err := to.SourceOwner(ctx, "writes", 1)
+		if err != nil || noted[owner] {
+			t.Errorf("the owner after a restore is %q, %v, as before it", owner, err)
+		}
+		noted[owner] = true
+	}
 }
 
 // testUnfinished restores m: from the moment at which its tables are there the registry says
