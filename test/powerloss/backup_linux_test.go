@@ -32,7 +32,8 @@ var backupPart = part{
 		if err != nil {
 			return err
 		}
-		if err := r.Close(); err != nil {
+		_, err = r.Installation(ctx) // as a process that runs on it does: nothing else is backed up
+		if err := errors.Join(err, r.Close()); err != nil {
 			return err
 		}
 		for i := range backups {
