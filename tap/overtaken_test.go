@@ -21,10 +21,13 @@ func testStatePutWhileIdle(r *rig) {
 	}
 	r.total(20)
 	before := r.saved()[source{topic, 0}]
-	for range 2 {
+	for i := range 2 {
 		if err := r.log.PutState(r.ctx, FirstState(topic, 0, before.TopicID)); err != nil {
 			r.Fatal(err)
 		}
+		// A broker answers before everybody sees what was put: until the partition is taken anew,
+		// what was there before may be what a look finds.
+		r.poll("the partition is taken anew", func(map[source]State) bool { return logged.count("partition taken") == 3+i })
 		r.poll("the partition is read again from its start, with nothing new in it", func(states map[source]State) bool {
 			return holds(states, topic, map[int32]uint64{0: 10, 1: 10}, 20)
 		})
