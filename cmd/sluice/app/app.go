@@ -163,6 +163,7 @@ func (a *App) Ready() error {
 
 // Run is what the command of that name does.
 func Run(ctx context.Context, cfg Config, opts Options) error {
+	defer collects(opts.Target)()
 	a, err := New(ctx, cfg, opts)
 	if err != nil {
 		return err
