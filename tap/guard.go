@@ -121,11 +121,12 @@ func (t *Tap) look(ctx context.Context) error {
 	for _, o := range t.owners {
 		owners = append(owners, o)
 	}
+	own := len(owners)
 	for _, o := range t.letGo {
 		owners = append(owners, o)
 	}
 	t.mu.Unlock()
-	return errors.Join(t.lookFor(ctx, owners...), t.overtaken(ctx, owners))
+	return errors.Join(t.lookFor(ctx, owners...), t.overtaken(ctx, owners[:own]))
 }
 
 func (t *Tap) lookFor(ctx context.Context, owners ...*owner) error {

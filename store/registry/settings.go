@@ -180,7 +180,7 @@ func (s *Registry) NoteFilled(ctx context.Context, store string) error {
 // partition ever was. The id is empty where it was not known.
 func (s *Registry) Begun(ctx context.Context, topic string, partition int32) (topicID string, begun bool, err error) {
 	err = s.read(ctx, func(ctx context.Context, q querier) (err error) {
-		topicID, begun, err = begunAs(ctx, q, settingOfSource(topic, partition))
+		topicID, begun, err = textSetting(ctx, q, settingOfSource(topic, partition))
 		return err
 	})
 	if err != nil {
@@ -214,7 +214,7 @@ func (s *Registry) NoteBegun(ctx context.Context, topic string, partition int32,
 // SourceOwner returns as whose a source partition was read last; empty if nobody noted it.
 func (s *Registry) SourceOwner(ctx context.Context, topic string, partition int32) (owner string, err error) {
 	err = s.read(ctx, func(ctx context.Context, q querier) (err error) {
-		owner, _, err = begunAs(ctx, q, settingOwner+sourceName(topic, partition))
+		owner, _, err = textSetting(ctx, q, settingOwner+sourceName(topic, partition))
 		return err
 	})
 	if err != nil {
@@ -232,7 +232,7 @@ func (s *Registry) SwapSourceOwner(ctx context.Context, topic string, partition 
 		if err := tx.lock(ctx, lock{space: spaceSettings}); err != nil {
 			return err
 		}
-		now, _, err := begunAs(ctx, tx, name)
+		now, _, err := textSetting(ctx, tx, name)
 		if swapped = now == next; err != nil || swapped || now != last {
 			return err
 		}
@@ -278,7 +278,8 @@ func sourceName(topic string, partition int32) string {
 	return topic + "/" + strconv.Itoa(int(partition))
 }
 
-func begunAs(ctx context.Context, q querier, name string) (topicID string, begun bool, err error) {
+// textSetting reads a setting that is a text, and whether it was ever made.
+func textSetting(ctx context.Context, q querier, name string) (text string, there bool, err error) {
 	var b []byte
 	err = q.QueryRowContext(ctx, settingQuery, name).Scan(&b)
 	if errors.Is(err, sql.ErrNoRows) {

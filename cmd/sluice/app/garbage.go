@@ -7,8 +7,8 @@ import (
 
 // tapGarbage is how much garbage, in per cent of what is alive, a process that is only a tap
 // lets lie. What it takes is what it reads and holds back, which senders choose: with the
-// runtime's 100 a tap that is sent nothing but large and broken records took up to 66 MiB,
-// with this 46 (docs/reliability.md, bad input).
+// runtime's 100 a tap that is sent large and broken records in numbers took up to 66 MiB more,
+// with this 52 (docs/reliability.md, bad input).
 const tapGarbage = 70
 
 // collects sets how often a process of this target collects garbage, and returns what puts
